@@ -1,0 +1,1 @@
+"""The faces: MCP, the command line, and the engine process that stands behind them."""

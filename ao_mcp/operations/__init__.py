@@ -1,0 +1,1 @@
+"""Each verb once: a typed request, a typed reply, one function."""

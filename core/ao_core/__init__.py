@@ -1,0 +1,1 @@
+"""The engine: knows no plugin, no MCP and no HTTP server."""

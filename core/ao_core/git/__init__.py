@@ -1,0 +1,1 @@
+"""Git, as the engine and its plugins use it."""

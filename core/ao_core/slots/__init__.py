@@ -1,0 +1,1 @@
+"""The seven slots: what a plugin must do."""

@@ -1,0 +1,13 @@
+"""Built-in plugins: ao_plugins/<slot>/<name>.py, listed here so that none need be imported."""
+
+from ao_core.index import Entry, Index
+
+INDEX: Index = {
+    "agent": {"command": Entry("ao_plugins.agent.command:CommandLine")},
+    "runtime": {"tmux": Entry("ao_plugins.runtime.tmux:Tmux")},
+    "workspace": {"worktree": Entry("ao_plugins.workspace.worktree:Worktree")},
+    "tracker": {"local": Entry("ao_plugins.tracker.local:LocalTracker")},
+    "scm": {"local": Entry("ao_plugins.scm.local:LocalScm")},
+    "notifier": {"lead": Entry("ao_plugins.notifier.lead:Lead")},
+    "terminal": {},
+}
