@@ -1,0 +1,327 @@
+"""A session on three axes of stored facts, and the one status derived from them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from ao_core.ids import ProjectId, SessionId
+from ao_core.model.activity import Activity, ActivityState
+
+
+class SessionState(StrEnum):
+    """How far the session has come."""
+
+    NOT_STARTED = "not_started"
+    WORKING = "working"
+    IDLE = "idle"
+    NEEDS_INPUT = "needs_input"
+    STUCK = "stuck"
+    DETECTING = "detecting"
+    DONE = "done"
+    TERMINATED = "terminated"
+
+
+class SessionReason(StrEnum):
+    """Why it stands there."""
+
+    SPAWN_REQUESTED = "spawn_requested"
+    AGENT_ACKNOWLEDGED = "agent_acknowledged"
+    TASK_IN_PROGRESS = "task_in_progress"
+    PR_CREATED = "pr_created"
+    PR_CLOSED_WAITING_DECISION = "pr_closed_waiting_decision"
+    FIXING_CI = "fixing_ci"
+    RESOLVING_REVIEW_COMMENTS = "resolving_review_comments"
+    AWAITING_USER_INPUT = "awaiting_user_input"
+    AWAITING_PERMISSION = "awaiting_permission"
+    AWAITING_EXTERNAL_REVIEW = "awaiting_external_review"
+    TURN_ENDED = "turn_ended"
+    RESEARCH_COMPLETE = "research_complete"
+    MERGED_WAITING_DECISION = "merged_waiting_decision"
+    NO_PROGRESS = "no_progress"
+    MANUALLY_KILLED = "manually_killed"
+    ENGINE_STOPPED = "engine_stopped"
+    PR_MERGED = "pr_merged"
+    AUTO_CLEANUP = "auto_cleanup"
+    RUNTIME_LOST = "runtime_lost"
+    AGENT_PROCESS_EXITED = "agent_process_exited"
+    PROBE_FAILURE = "probe_failure"
+    ERROR_IN_PROCESS = "error_in_process"
+
+
+class PrState(StrEnum):
+    """What the pull request is."""
+
+    NONE = "none"
+    OPEN = "open"
+    MERGED = "merged"
+    CLOSED = "closed"
+
+
+class PrReason(StrEnum):
+    """How an open pull request stands, or why there is none."""
+
+    NOT_CREATED = "not_created"
+    IN_PROGRESS = "in_progress"
+    CI_FAILING = "ci_failing"
+    REVIEW_PENDING = "review_pending"
+    CHANGES_REQUESTED = "changes_requested"
+    APPROVED = "approved"
+    MERGE_READY = "merge_ready"
+    MERGED = "merged"
+    CLOSED_UNMERGED = "closed_unmerged"
+    CLEARED_ON_RESTORE = "cleared_on_restore"
+
+
+class RuntimeState(StrEnum):
+    """What became of the process the agent runs in."""
+
+    UNKNOWN = "unknown"
+    ALIVE = "alive"
+    EXITED = "exited"
+    MISSING = "missing"
+    PROBE_FAILED = "probe_failed"
+
+
+class RuntimeReason(StrEnum):
+    """Why the runtime is believed to be so."""
+
+    SPAWN_INCOMPLETE = "spawn_incomplete"
+    PROCESS_RUNNING = "process_running"
+    PROCESS_EXITED = "process_exited"
+    PROCESS_MISSING = "process_missing"
+    RUNTIME_MISSING = "runtime_missing"
+    HOST_LOST = "host_lost"
+    KILL_REQUESTED = "kill_requested"
+    CLEANUP = "cleanup"
+    PROBE_ERROR = "probe_error"
+
+
+class Status(StrEnum):
+    """What people are shown. Derived, never stored."""
+
+    SPAWNING = "spawning"
+    WORKING = "working"
+    DETECTING = "detecting"
+    PR_OPEN = "pr_open"
+    CI_FAILED = "ci_failed"
+    REVIEW_PENDING = "review_pending"
+    CHANGES_REQUESTED = "changes_requested"
+    APPROVED = "approved"
+    MERGEABLE = "mergeable"
+    MERGED = "merged"
+    CLEANUP = "cleanup"
+    NEEDS_INPUT = "needs_input"
+    STUCK = "stuck"
+    ERRORED = "errored"
+    KILLED = "killed"
+    IDLE = "idle"
+    DONE = "done"
+    TERMINATED = "terminated"
+
+
+class Drive(StrEnum):
+    """How the agent is spoken to."""
+
+    TERMINAL = "terminal"
+    PROTOCOL = "protocol"
+
+
+class PermissionMode(StrEnum):
+    """How much a worker may do unasked."""
+
+    DEFAULT = "default"
+    AUTO_EDIT = "auto-edit"
+    SUGGEST = "suggest"
+    PERMISSIONLESS = "permissionless"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """The session axis."""
+
+    state: SessionState
+    reason: SessionReason
+    since: datetime
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PrFacts:
+    """The pull request axis."""
+
+    state: PrState = PrState.NONE
+    reason: PrReason = PrReason.NOT_CREATED
+    number: int | None = None
+    url: str | None = None
+    head: str | None = None
+    observed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeHandle:
+    """An opaque, serialisable name for one running agent. Only its runtime reads `data`."""
+
+    id: str
+    runtime: str
+    data: tuple[tuple[str, str], ...] = ()
+
+    def get(self, name: str) -> str | None:
+        """One fact that the runtime wrote down for itself."""
+        return dict(self.data).get(name)
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeFacts:
+    """The runtime axis."""
+
+    state: RuntimeState = RuntimeState.UNKNOWN
+    reason: RuntimeReason = RuntimeReason.SPAWN_INCOMPLETE
+    handle: RuntimeHandle | None = None
+    exit_status: int | None = None
+    exit_signal: int | None = None
+    observed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What is known of a session in `detecting`: how often looked, since when, at what."""
+
+    looks: int
+    since: datetime
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One worker: what it is for, where it works, and how it stands."""
+
+    id: SessionId
+    project: ProjectId
+    created_at: datetime
+    title: str
+    agent: str
+    runtime: str
+    workspace: str
+    facts: SessionFacts
+    issue: str | None = None
+    prompt: str | None = None
+    model: str | None = None
+    drive: Drive = Drive.TERMINAL
+    permissions: PermissionMode = PermissionMode.DEFAULT
+    branch: str = ""
+    base: str = ""
+    base_commit: str = ""
+    path: str = ""
+    workspace_gone: bool = False
+    pr: PrFacts = PrFacts()
+    run: RuntimeFacts = RuntimeFacts()
+    activity: Activity | None = None
+    doubt: Doubt | None = None
+    generation: int = 0
+    native_id: str | None = None
+    commits: tuple[str, ...] = ()
+    salvage: tuple[str, ...] = ()
+    credentials: tuple[str, ...] = ()
+    question: str | None = None
+    report: str | None = None
+    merged_as: str | None = None
+
+
+TERMINAL_STATES = frozenset({SessionState.DONE, SessionState.TERMINATED})
+GONE = frozenset({RuntimeState.EXITED, RuntimeState.MISSING})
+TERMINAL_STATUSES = frozenset(
+    {
+        Status.KILLED,
+        Status.TERMINATED,
+        Status.DONE,
+        Status.CLEANUP,
+        Status.ERRORED,
+        Status.MERGED,
+    }
+)
+
+_DIRECT = {
+    SessionState.NOT_STARTED: Status.SPAWNING,
+    SessionState.NEEDS_INPUT: Status.NEEDS_INPUT,
+    SessionState.STUCK: Status.STUCK,
+    SessionState.DETECTING: Status.DETECTING,
+    SessionState.DONE: Status.DONE,
+}
+_ENDED = {
+    SessionReason.MANUALLY_KILLED: Status.KILLED,
+    SessionReason.ENGINE_STOPPED: Status.KILLED,
+    SessionReason.RUNTIME_LOST: Status.KILLED,
+    SessionReason.AUTO_CLEANUP: Status.CLEANUP,
+    SessionReason.PR_MERGED: Status.CLEANUP,
+    SessionReason.ERROR_IN_PROCESS: Status.ERRORED,
+    SessionReason.PROBE_FAILURE: Status.ERRORED,
+    SessionReason.AGENT_PROCESS_EXITED: Status.TERMINATED,
+}
+TERMINAL_REASONS = frozenset(_ENDED)
+_OPEN_PR = {
+    PrReason.CI_FAILING: Status.CI_FAILED,
+    PrReason.REVIEW_PENDING: Status.REVIEW_PENDING,
+    PrReason.CHANGES_REQUESTED: Status.CHANGES_REQUESTED,
+    PrReason.APPROVED: Status.APPROVED,
+    PrReason.MERGE_READY: Status.MERGEABLE,
+}
+
+
+def derive_status(session: Session) -> Status:
+    """The one word people see, from the stored facts alone."""
+    state = session.facts.state
+    if state is SessionState.TERMINATED:
+        return _ENDED.get(session.facts.reason, Status.TERMINATED)
+    if state in _DIRECT:
+        return _DIRECT[state]
+    if session.pr.state is PrState.MERGED:
+        return Status.MERGED
+    if session.pr.state is PrState.OPEN and state is SessionState.IDLE:
+        return _OPEN_PR.get(session.pr.reason, Status.PR_OPEN)
+    if session.pr.state is PrState.OPEN and session.pr.reason in _OPEN_PR:
+        return _OPEN_PR[session.pr.reason]
+    return Status.IDLE if state is SessionState.IDLE else Status.WORKING
+
+
+def is_terminal(session: Session) -> bool:
+    """Whether the session has ended; it may still be restored."""
+    return session.facts.state in TERMINAL_STATES
+
+
+class Attention(StrEnum):
+    """Who must act."""
+
+    NONE = "none"
+    LEAD = "lead"
+    HUMAN = "human"
+
+
+_LEAD = {
+    Status.NEEDS_INPUT: "it waits for an answer",
+    Status.STUCK: "it makes no progress",
+    Status.ERRORED: "it failed",
+    Status.MERGEABLE: "its work can be merged",
+    Status.APPROVED: "its work is approved",
+    Status.PR_OPEN: "its work is ready to look at",
+    Status.CI_FAILED: "its checks fail",
+    Status.CHANGES_REQUESTED: "changes were asked for",
+    Status.TERMINATED: "its agent ended",
+}
+
+
+def attention(session: Session) -> tuple[Attention, str]:
+    """Who must act on this session, and why, in one line."""
+    status = derive_status(session)
+    if status is Status.KILLED and session.facts.reason is SessionReason.RUNTIME_LOST:
+        return Attention.LEAD, "its runtime was lost; restore it"
+    why = _LEAD.get(status)
+    if why is None and status is Status.IDLE:
+        why = "its turn ended"
+    if why is None:
+        return Attention.NONE, ""
+    return Attention.LEAD, session.facts.note or why
+
+
+def activity_of(session: Session) -> ActivityState | None:
+    """What the agent does, if anything is known."""
+    return session.activity.state if session.activity else None

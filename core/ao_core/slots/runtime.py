@@ -1,0 +1,186 @@
+"""Runtimes run agents: they start them, watch them, show their screens and type to them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ao_core.model.session import RuntimeHandle, RuntimeState
+from ao_core.plugin import ConfigT, Plugin
+from ao_core.process import DEFAULT_DEADLINE, Completed
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a runtime should run. `env` is the whole environment: nothing is inherited."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One agent to be started. `id` is unique in this home, and names what is made."""
+
+    id: str
+    workspace: Path
+    command: Command
+    columns: int = 200
+    rows: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One look at one agent. `output` changes whenever its output moved."""
+
+    state: RuntimeState
+    pid: int | None = None
+    exit_status: int | None = None
+    exit_signal: int | None = None
+    output: str = ""
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """What the agent and its children use."""
+
+    uptime: float
+    memory: int | None = None
+    cpu_percent: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttachInfo:
+    """How a person gets at it: the command to run."""
+
+    kind: str
+    target: str
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where a side command runs: the session's workspace, and its environment if it runs."""
+
+    workspace: Path
+    handle: RuntimeHandle | None = None
+
+
+class Runtime(Plugin[ConfigT]):
+    """Runs agents that outlive the engine."""
+
+    @abstractmethod
+    async def create(self, start: Start) -> RuntimeHandle:
+        """Start the command; return once the program itself runs. Raises if it cannot.
+
+        Creating an id that runs already returns its handle (`find`).
+        """
+
+    @abstractmethod
+    async def find(self, id: str) -> RuntimeHandle | None:
+        """The handle of what was created under this id and still exists, dead or alive."""
+
+    @abstractmethod
+    async def destroy(self, handle: RuntimeHandle) -> None:
+        """End the agent and its children; a second call is harmless."""
+
+    @abstractmethod
+    async def look(self, handles: Sequence[RuntimeHandle]) -> Mapping[str, Seen]:
+        """One look at all of them, by handle id, at a cost that does not grow with their number."""
+
+    @abstractmethod
+    async def output(self, handle: RuntimeHandle, lines: int = 50) -> str:
+        """The last lines of its output, unicode intact; what is visible, then what scrolled off."""
+
+    @abstractmethod
+    async def write(self, handle: RuntimeHandle, text: str) -> None:
+        """Deliver `text` to the agent's input unchanged; raises `WrongState` if it has ended."""
+
+    @abstractmethod
+    async def exec(
+        self,
+        where: Where,
+        argv: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        deadline: float = DEFAULT_DEADLINE,
+        *,
+        stdin: bytes | None = None,
+    ) -> Completed:
+        """Run a side command inside the session's environment: gates, git."""
+
+    @abstractmethod
+    async def attach_info(self, handle: RuntimeHandle) -> AttachInfo:
+        """The command that attaches a person."""
+
+    async def alive(self, handle: RuntimeHandle) -> bool:
+        """Whether the agent runs."""
+        seen = (await self.look([handle])).get(handle.id)
+        return seen is not None and seen.state is RuntimeState.ALIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The last message pasted and the last submitted, as the runtime itself remembers.
+
+    They are set in the same step as the paste and the submit, and outlive the engine: so a crash
+    in between leaves no doubt about what was done.
+    """
+
+    pasted: str | None = None
+    submitted: str | None = None
+
+
+class Typable(ABC):
+    """A runtime with a screen and a keyboard, each step guarded where it takes effect."""
+
+    @abstractmethod
+    async def screen(self, handle: RuntimeHandle) -> str:
+        """What is visible now."""
+
+    @abstractmethod
+    async def paste(
+        self, handle: RuntimeHandle, text: str, *, mark: str, refuse: Sequence[str]
+    ) -> bool:
+        """Paste in one step unless the agent is dead or a text of `refuse` is visible."""
+
+    @abstractmethod
+    async def shows(self, handle: RuntimeHandle, texts: Sequence[str]) -> bool:
+        """Whether one of `texts` is visible."""
+
+    @abstractmethod
+    async def submit(
+        self, handle: RuntimeHandle, keys: Sequence[str], *, mark: str,
+        expect: Sequence[str], refuse: Sequence[str],
+    ) -> bool:  # fmt: skip
+        """Press `keys` in one step if a text of `expect` is visible and none of `refuse`."""
+
+    @abstractmethod
+    async def press(
+        self, handle: RuntimeHandle, keys: Sequence[str], *, expect: Sequence[str]
+    ) -> bool:
+        """Press `keys` in one step if a text of `expect` is visible (none given: always)."""
+
+    @abstractmethod
+    async def marks(self, handle: RuntimeHandle) -> Marks:
+        """What was pasted and submitted last."""
+
+
+class Mourning(ABC):
+    """A runtime that tells of deaths by itself, at once."""
+
+    @abstractmethod
+    def deaths(self) -> AsyncIterator[RuntimeHandle]:
+        """Yield the handle of each agent as it ends, also those watched from before."""
+
+    @abstractmethod
+    async def watch(self, handle: RuntimeHandle) -> None:
+        """Tell of this one's death, too; one dead already is told of at once."""
+
+
+class Measurable(ABC):
+    """A runtime that knows what its agents use."""
+
+    @abstractmethod
+    async def metrics(self, handle: RuntimeHandle) -> Metrics | None:
+        """Uptime, memory, CPU of the agent and its children."""

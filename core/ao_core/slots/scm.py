@@ -1,0 +1,105 @@
+"""Source hosts know pull requests, their checks and reviews, and how to merge them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ao_core.model.work import (
+    Check,
+    ChecksSummary,
+    Landed,
+    Mergeability,
+    MergeMethod,
+    Pull,
+    PullState,
+    Review,
+    ReviewComment,
+    ReviewDecision,
+    summarise,
+)
+from ao_core.plugin import ConfigT, Plugin
+
+
+@dataclass(frozen=True, slots=True)
+class WorkRef:
+    """A session's work, as a source host needs to know it.
+
+    A pull request belongs to it only if its head is one of `commits`.
+    """
+
+    session: str
+    branch: str
+    base: str
+    base_commit: str
+    title: str
+    path: str
+    commits: tuple[str, ...] = ()
+
+
+class Scm(Plugin[ConfigT]):
+    """The pull requests of one repository."""
+
+    @abstractmethod
+    async def detect(self, work: WorkRef) -> Pull | None:
+        """The pull request of this work, open or ended, or None."""
+
+    @abstractmethod
+    async def get(self, number: int) -> Pull | None:
+        """One pull request as it stands."""
+
+    async def state(self, number: int) -> PullState | None:
+        """Open, merged or closed."""
+        pull = await self.get(number)
+        return pull.state if pull else None
+
+    @abstractmethod
+    async def merge(self, pull: Pull, method: MergeMethod, *, message: str | None = None) -> Landed:
+        """Merge exactly `pull.head`, or say what blocks it. Never forces."""
+
+    @abstractmethod
+    async def close(self, pull: Pull) -> None:
+        """Close without merging; the branch stays."""
+
+    @abstractmethod
+    async def checks(self, pull: Pull) -> tuple[Check, ...]:
+        """Every check of the head commit."""
+
+    async def checks_summary(self, pull: Pull) -> ChecksSummary:
+        """All checks in one word."""
+        return summarise(await self.checks(pull))
+
+    @abstractmethod
+    async def reviews(self, pull: Pull) -> tuple[Review, ...]:
+        """Every review, oldest first."""
+
+    @abstractmethod
+    async def decision(self, pull: Pull) -> ReviewDecision:
+        """What the latest review of each reviewer amounts to."""
+
+    @abstractmethod
+    async def pending_comments(self, pull: Pull) -> tuple[ReviewComment, ...]:
+        """Unresolved remarks by people."""
+
+    @abstractmethod
+    async def automated_comments(self, pull: Pull) -> tuple[ReviewComment, ...]:
+        """Unresolved remarks by programs."""
+
+    @abstractmethod
+    async def mergeability(self, pull: Pull, method: MergeMethod) -> Mergeability:
+        """Whether it may be merged now, and every blocker. Changes nothing."""
+
+
+class BatchObservable(ABC):
+    """A host that can look at many sessions' work in a bounded number of calls."""
+
+    @abstractmethod
+    async def observe(self, works: Sequence[WorkRef]) -> Mapping[str, Pull | None]:
+        """The pull request of each session, by session id. A failed look leaves its key out."""
+
+
+class Reviewable(ABC):
+    """A host that takes reviews from here."""
+
+    @abstractmethod
+    async def review(self, pull: Pull, review: Review, comments: Sequence[ReviewComment]) -> None:
+        """Leave a review with its remarks."""

@@ -1,0 +1,52 @@
+"""Trackers know the work to be done."""
+
+from abc import abstractmethod
+from collections.abc import AsyncIterator
+
+from ao_core.ids import slug
+from ao_core.model.work import COMPLETED, Issue, IssueChange, IssueDraft, IssueQuery
+from ao_core.plugin import ConfigT, Plugin
+
+
+class Tracker(Plugin[ConfigT]):
+    """The issues of one project. What does not exist is None; what fails is raised."""
+
+    @abstractmethod
+    async def get(self, id: str) -> Issue | None:
+        """Return one issue."""
+
+    async def is_completed(self, id: str) -> bool:
+        """Whether the issue is closed, done or cancelled."""
+        issue = await self.get(id)
+        return issue is not None and issue.state in COMPLETED
+
+    @abstractmethod
+    def issue_url(self, id: str) -> str:
+        """The issue's address. Does no I/O."""
+
+    @abstractmethod
+    def issue_label(self, url: str) -> str:
+        """The short label of an issue's address; the address itself when it is not one of ours."""
+
+    def branch_name(self, issue: Issue) -> str:
+        """A branch name for the issue, which the engine makes unique."""
+        return issue.branch_name or f"feat/{slug(issue.id)}"
+
+    def describe(self, issue: Issue) -> str:
+        """The issue as text for a worker: title, address, labels, body. It is fenced as data."""
+        lines = [f"Issue {issue.id}: {issue.title}", issue.url]
+        if issue.labels:
+            lines.append("Labels: " + ", ".join(issue.labels))
+        return "\n".join([*lines, "", issue.body])
+
+    @abstractmethod
+    def search(self, query: IssueQuery) -> AsyncIterator[Issue]:
+        """Yield the issues asked for, oldest first, across pages."""
+
+    @abstractmethod
+    async def create(self, draft: IssueDraft) -> Issue:
+        """Create an issue; `get` then returns it equal."""
+
+    @abstractmethod
+    async def update(self, id: str, change: IssueChange) -> Issue:
+        """Change an issue, or raise `NotFound`; a change half made is reported in the error."""
