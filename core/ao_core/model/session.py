@@ -276,10 +276,8 @@ def derive_status(session: Session) -> Status:
         return _DIRECT[state]
     if session.pr.state is PrState.MERGED:
         return Status.MERGED
-    if session.pr.state is PrState.OPEN and state is SessionState.IDLE:
+    if session.pr.state is PrState.OPEN:
         return _OPEN_PR.get(session.pr.reason, Status.PR_OPEN)
-    if session.pr.state is PrState.OPEN and session.pr.reason in _OPEN_PR:
-        return _OPEN_PR[session.pr.reason]
     return Status.IDLE if state is SessionState.IDLE else Status.WORKING
 
 

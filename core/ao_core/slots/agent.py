@@ -1,0 +1,170 @@
+"""Agents: how one coding agent is started, understood, spoken to and brought back."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from ao_core.activity import Evidence, cascade
+from ao_core.model.activity import Activity, ActivityState
+from ao_core.model.session import PermissionMode
+from ao_core.plugin import ConfigT, Plugin
+from ao_core.slots.runtime import Command
+from ao_core.store.records import Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What the engine wants started.
+
+    `prompt` is the first task; `system_prompt` a file with the standing instructions. `spool` is
+    the folder hooks drop their events into. `environment` is what the agent will run with, so that
+    programs are looked for on the right PATH.
+    """
+
+    session: str
+    project: str
+    workspace: Path
+    spool: Path
+    prompt: str
+    prompt_file: Path
+    system_prompt: Path
+    issue: str | None = None
+    model: str | None = None
+    permissions: PermissionMode = PermissionMode.DEFAULT
+    native_id: str | None = None
+    generation: int = 1
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Composer:
+    """How this agent's terminal is typed to.
+
+    `folded` are the texts it shows instead of a long paste; `dialogs` the texts that are visible
+    while a dialog holds the keyboard, in which nothing may be pasted. `best` is the highest
+    receipt it can prove.
+    """
+
+    folded: tuple[str, ...] = ()
+    dialogs: tuple[str, ...] = ()
+    submit: tuple[str, ...] = ("Enter",)
+    clear: tuple[str, ...] = ("C-u",)
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    best: Delivery = Delivery.SUBMITTED
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the agent used, as far as it tells; None is unknown, never zero."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentInfo:
+    """What the agent says of its own session."""
+
+    native_id: str | None = None
+    summary: str | None = None
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of the conversation, in the agent's own log."""
+
+    role: str
+    text: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is at hand to judge an agent by: whether it runs, its screen, and the time."""
+
+    launch: Launch
+    alive: bool | None
+    now: datetime
+    started_at: datetime
+    screen: str | None = None
+    ended_at: datetime | None = None
+
+
+class Agent(Plugin[ConfigT]):
+    """Knows one coding agent. It returns commands; runtimes run them."""
+
+    @property
+    @abstractmethod
+    def process_name(self) -> str:
+        """The name its process goes by in a process table."""
+
+    @property
+    def credentials(self) -> Sequence[str]:
+        """Names of the environment variables it signs in with."""
+        return ()
+
+    @property
+    def prompt_in_command(self) -> bool:
+        """Whether the first prompt is part of the command; else it is sent after the start."""
+        return True
+
+    @abstractmethod
+    def launch(self, launch: Launch) -> Command:
+        """The command that starts the agent."""
+
+    def environment(self, launch: Launch) -> Mapping[str, str]:
+        """Variables of its own, on top of what every worker gets."""
+        return {}
+
+    @abstractmethod
+    def composer(self) -> Composer:
+        """How its terminal is typed to."""
+
+    @abstractmethod
+    def classify(self, screen: str) -> ActivityState | None:
+        """What the screen shows: idle, active, waiting for input, blocked; None if unclear."""
+
+    async def native(self, look: Look) -> Activity | None:
+        """The last thing its own log says, with the log's own time; None without such a log."""
+        return None
+
+    async def activity(self, look: Look) -> Activity | None:
+        """What it does now, by the cascade every agent shares; None when nothing is known."""
+        screen = self.classify(look.screen) if look.screen is not None else None
+        return await cascade(
+            Evidence(
+                workspace=look.launch.workspace,
+                alive=look.alive,
+                ended_at=look.ended_at,
+                native=await self.native(look),
+                screen=screen,
+            ),
+            look.now,
+        )
+
+    async def info(self, launch: Launch) -> AgentInfo | None:
+        """Its native id, summary and usage; None when it keeps no log."""
+        return None
+
+    async def turns(self, launch: Launch, limit: int = 20) -> Sequence[Turn]:
+        """The last messages of the conversation, oldest first."""
+        return ()
+
+    async def prepare(self, launch: Launch) -> None:
+        """Set up hooks and context before the start, outside every tracked file."""
+
+    async def launched(self, launch: Launch) -> None:
+        """Once, after it runs. A failure here is reported and ends nothing."""
+
+
+class Resumable(ABC):
+    """An agent that can continue its own conversation."""
+
+    @abstractmethod
+    async def resume(self, launch: Launch) -> Command | None:
+        """The command that continues it, or None if there is nothing to continue."""

@@ -1,0 +1,118 @@
+"""The store: typed records and the journal, committed together or not at all.
+
+A change names the revision it was based on, so that nothing is overwritten unseen. The journal is
+append-only; its numbers become visible in order, so a reader that remembers the last number it has
+seen misses nothing and sees nothing twice.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from typing_extensions import Self
+
+from ao_core.model.event import Event, NewEvent
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[T]):
+    """A kind of record: its name in the store and its type, a frozen dataclass."""
+
+    name: str
+    type: type[T]
+
+
+@dataclass(frozen=True, slots=True)
+class Row(Generic[T]):
+    """A record as stored."""
+
+    id: str
+    value: T
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Put(Generic[T]):
+    """Write a record. `expect` is the revision it is based on; 0 means it must not exist."""
+
+    kind: Kind[T]
+    id: str
+    value: T
+    expect: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Remove a record."""
+
+    kind: Kind[Any]
+    id: str
+    expect: int
+
+
+Change: TypeAlias = Put[Any] | Drop
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a commit made: the journal's lines, and the new revision of each record written."""
+
+    events: tuple[Event, ...]
+    revisions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to act on `key` until it expires. `token` grows for ever: fencing."""
+
+    key: str
+    token: int
+    expires: float
+
+
+class Store(ABC):
+    """Records and the journal. Enter it before use."""
+
+    @abstractmethod
+    async def __aenter__(self) -> Self: ...
+
+    @abstractmethod
+    async def __aexit__(self, *exc: object) -> None: ...
+
+    @property
+    @abstractmethod
+    def head(self) -> int:
+        """The number of the journal's last line, 0 when empty."""
+
+    @abstractmethod
+    async def read(self, kind: Kind[T], id: str) -> Row[T] | None:
+        """One record."""
+
+    @abstractmethod
+    def scan(self, kind: Kind[T], prefix: str = "") -> AsyncIterator[Row[T]]:
+        """Every record of a kind whose id starts with `prefix`, by id."""
+
+    @abstractmethod
+    async def commit(
+        self,
+        changes: Sequence[Change],
+        events: Sequence[NewEvent] = (),
+        *,
+        fence: Lease | None = None,
+    ) -> Committed:
+        """Make all changes and append all events, or raise and do nothing.
+
+        Raises `Conflict` when a revision is not the expected one or the fence is stale, and
+        `StoreUnavailable` when the disk refuses.
+        """
+
+    @abstractmethod
+    def follow(self, after: int, *, live: bool = True) -> AsyncIterator[Event]:
+        """The journal's lines after number `after`; when `live`, also those still to come."""
+
+    @abstractmethod
+    async def lease(self, key: str, ttl: float) -> Lease:
+        """Take or renew the lease on `key`; raises `Conflict` while another holder's is valid."""

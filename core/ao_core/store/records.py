@@ -1,0 +1,169 @@
+"""Every kind of record the store holds."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from ao_core.ids import ProjectId, SessionId
+from ao_core.model.session import Session
+from ao_core.store.contract import Kind
+
+
+class Delivery(StrEnum):
+    """A message's receipt, in order; the last two are ends of their own."""
+
+    QUEUED = "queued"
+    PASTING = "pasting"
+    TYPED = "typed"
+    SUBMITTED = "submitted"
+    ACCEPTED = "accepted"
+    UNCERTAIN = "uncertain"
+    FAILED = "failed"
+
+
+SETTLED = frozenset({Delivery.ACCEPTED, Delivery.UNCERTAIN, Delivery.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message to one session, from the moment it was handed in."""
+
+    id: str
+    session: SessionId
+    body: str
+    origin: str
+    token: str
+    created_at: datetime
+    state: Delivery = Delivery.QUEUED
+    moved_at: datetime | None = None
+    generation: int = 0
+    evidence: str | None = None
+    reason: str | None = None
+    highest: Delivery = Delivery.ACCEPTED
+
+
+class IntentKind(StrEnum):
+    """Acts that are recorded before they are done."""
+
+    SPAWN = "spawn"
+    RESTORE = "restore"
+    KILL = "kill"
+    MERGE = "merge"
+    DELIVER = "deliver"
+    NOTIFY = "notify"
+
+
+class Outcome(StrEnum):
+    """What became of an intent."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An act about to be done, and afterwards what became of it.
+
+    Its id is `<kind>/<session>/<fingerprint>`: the same act is never begun twice.
+    """
+
+    kind: IntentKind
+    session: str
+    fingerprint: str
+    created_at: datetime
+    outcome: Outcome = Outcome.PENDING
+    ended_at: datetime | None = None
+    detail: str = ""
+
+    @property
+    def id(self) -> str:
+        """Where it is stored."""
+        return f"{self.kind}/{self.session}/{self.fingerprint}"
+
+
+class Decision(StrEnum):
+    """What was said to a permission request."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """A worker asks whether it may do something. `arguments` is shown, never run."""
+
+    id: str
+    session: SessionId
+    tool: str
+    arguments: str
+    asked_at: datetime
+    choices: tuple[str, ...] = ("allow", "deny")
+    decision: Decision | None = None
+    by: str | None = None
+    reason: str | None = None
+    ended_at: datetime | None = None
+    expired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """An idempotency key, what it was used for, and what came of it."""
+
+    operation: str
+    scope: str
+    digest: str
+    subject: str
+    created_at: datetime
+    reply: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a reader of the journal has come."""
+
+    reader: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """A person trusted these keys of a configuration, as they were then."""
+
+    path: str
+    digest: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A number that only grows."""
+
+    name: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRecord:
+    """A repository this home has worked on. Its git common directory is its identity."""
+
+    id: ProjectId
+    path: str
+    common_dir: str
+    prefix: str
+    folder: str
+    seen_at: datetime
+
+
+SESSION = Kind("session", Session)
+MESSAGE = Kind("message", Message)
+INTENT = Kind("intent", Intent)
+PERMISSION = Kind("permission", Permission)
+KEY = Kind("key", KeyUse)
+CURSOR = Kind("cursor", Cursor)
+TRUST = Kind("trust", Trust)
+COUNTER = Kind("counter", Counter)
+PROJECT = Kind("project", ProjectRecord)
+
+KINDS = (SESSION, MESSAGE, INTENT, PERMISSION, KEY, CURSOR, TRUST, COUNTER, PROJECT)
