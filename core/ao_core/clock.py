@@ -6,6 +6,8 @@ from typing import Protocol
 
 import anyio
 
+_LOOK_AGAIN = 60.0
+
 
 class Clock(Protocol):
     """What time it is, and how to wait for another."""
@@ -44,8 +46,5 @@ class SystemClock:
 
     async def sleep_until(self, moment: datetime) -> None:
         """Wait for a time of day; looks again on waking, as the time of day may be set."""
-        while (left := (moment - self.now()).total_seconds()) > 0:
+        while (left := (moment - self.now()).total_seconds()) > 0:  # noqa: ASYNC110
             await anyio.sleep(min(left, _LOOK_AGAIN))
-
-
-_LOOK_AGAIN = 60.0

@@ -78,7 +78,7 @@ def request_key(text: str) -> str:
 
 
 def slug(text: str, limit: int = 40) -> str:
-    """Make any text harmless as a part of a path or branch. Not unique: different texts may meet."""
+    """Make any text harmless as a part of a path or branch. Different texts may meet."""
     import unicodedata
 
     plain = unicodedata.normalize("NFKD", text[: limit * 4]).encode("ascii", "ignore").decode()

@@ -64,7 +64,8 @@ class FakeClock:
     async def until_sleeping(self, count: int = 1) -> None:
         """Wait until at least `count` tasks sleep."""
         while len(self._sleepers) < count:
-            self._arrived = anyio.Event()
+            if self._arrived.is_set():
+                self._arrived = anyio.Event()
             await self._arrived.wait()
 
 
