@@ -1,0 +1,57 @@
+# Every target builds .venv itself when it is missing or older than the files that describe it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test quick lint types bench clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+REPORT := build/pytest.txt
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+help:
+	@echo "make demo    a scripted lead runs a team on a sample repository"
+	@echo "make test    lint, types, import rules, the whole suite with branch coverage"
+	@echo "make quick   the suite without its slow tests"
+	@echo "make lint    ruff, formatting, import rules"
+	@echo "make types   pyright, strict"
+	@echo "make bench   the figures, each beside its floor"
+	@echo "make clean   remove what the other targets wrote (.venv stays)"
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/ao demo
+
+# `patch = subprocess` in pyproject.toml measures the xdist workers and the processes they start.
+test: lint types
+	@mkdir -p build
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n 2 --dist loadgroup | tee $(REPORT)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered --skip-empty
+	@tail -n 1 $(REPORT)
+
+quick: $(READY)
+	$(BIN)/pytest -q -n 2 --dist loadgroup -m 'not slow'
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-cache
+
+types: $(READY)
+	$(BIN)/pyright
+
+bench: $(READY)
+	$(BIN)/python tests/bench/run.py
+
+clean:
+	rm -rf build dist .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find ao_mcp core plugins prompts tests -name __pycache__ -prune -exec rm -rf {} +
