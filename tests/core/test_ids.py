@@ -236,6 +236,8 @@ def test_a_folder_hash_is_the_start_of_sha256() -> None:
 
 def test_importing_it_is_cheap() -> None:
     code = "import sys, ao_core.ids; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=30, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={}, capture_output=True, timeout=30, check=True
+    )
     loaded = set(done.stdout.decode().split())
     assert not loaded & {"anyio", "pydantic", "hashlib", "asyncio", "dataclasses", "psutil"}
