@@ -225,6 +225,7 @@ class Session:
     question: str | None = None
     report: str | None = None
     merged_as: str | None = None
+    consumed: tuple[str, ...] = ()
 
 
 TERMINAL_STATES = frozenset({SessionState.DONE, SessionState.TERMINATED})

@@ -46,11 +46,12 @@ class Workspace(Plugin[ConfigT]):
         """Make it on a new branch from `plan.base`; adopt it if this very plan was made before."""
 
     @abstractmethod
-    async def destroy(self, checkout: Checkout, run: Run) -> None:
+    async def destroy(self, checkout: Checkout, run: Run, *, saved: str | None = None) -> None:
         """Remove directory and registration; a second call is harmless.
 
-        Refuses a path it does not own, and one that holds work not saved (`WrongState`): the
-        engine saves first. The branch stays.
+        Refuses a path it does not own, and one that holds work not saved (`WrongState`). `saved`
+        is the commit the engine saved it as: what changed since then is not saved. The branch
+        stays.
         """
 
     @abstractmethod
