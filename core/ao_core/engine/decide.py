@@ -1,0 +1,412 @@
+"""From what was seen to what is true: pure, so that every order of observations can be tried.
+
+Nothing here acts. A look gives facts; `decide` turns a session and one observation into the new
+session, the events that tell of it, and what should be looked at next. What has ended is never
+revived by an observation, and a probe that failed ends nothing.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from ao_core.model.activity import Activity, ActivityState, Source
+from ao_core.model.event import Ended, EventKind, Moved, NewEvent, PullSeen, Said
+from ao_core.model.session import (
+    Doubt,
+    PrFacts,
+    PrReason,
+    PrState,
+    RuntimeReason,
+    RuntimeState,
+    Session,
+    SessionFacts,
+    SessionReason,
+    SessionState,
+    is_terminal,
+)
+from ao_core.model.work import Pull, PullState
+from ao_core.slots.runtime import Seen
+from ao_core.spool import HookEvent, HookKind
+
+
+class Want(StrEnum):
+    """What should be looked at because of what was seen."""
+
+    PULL = "pull"
+    OUTBOX = "outbox"
+    SCREEN = "screen"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How patient the engine is."""
+
+    looks: int = 3
+    doubt: timedelta = timedelta(minutes=5)
+    silence: timedelta = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one look found. What was not looked at is None, or empty."""
+
+    at: datetime
+    seen: Seen | None = None
+    hooks: tuple[HookEvent, ...] = ()
+    activity: Activity | None = None
+    pull: Pull | None = None
+    head: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The new truth, its events, and what to look at next."""
+
+    session: Session
+    events: tuple[NewEvent, ...] = ()
+    wants: frozenset[Want] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    session: Session
+    events: tuple[NewEvent, ...]
+    wants: frozenset[Want]
+    at: datetime
+
+    def having(self, session: Session, *events: NewEvent, want: Want | None = None) -> "_Case":
+        wants = self.wants | {want} if want else self.wants
+        return _Case(session, self.events + events, wants, self.at)
+
+
+def decide(session: Session, seen: Observation, policy: Policy) -> Decided:
+    """Apply one observation to one session."""
+    case = _Case(session, (), frozenset(), seen.at)
+    if not is_terminal(session):
+        case = _by_head(case, seen.head)
+        for hook in seen.hooks:
+            case = _by_hook(case, hook)
+        case = _by_activity(case, seen.activity)
+        case = _by_runtime(case, seen.seen, policy)
+        case = _by_silence(case, policy)
+    case = _by_pull(case, seen.pull)
+    return Decided(case.session, case.events, case.wants)
+
+
+_EVENT = {
+    SessionState.WORKING: EventKind.SESSION_WORKING,
+    SessionState.IDLE: EventKind.SESSION_IDLE,
+    SessionState.NEEDS_INPUT: EventKind.SESSION_NEEDS_INPUT,
+    SessionState.DETECTING: EventKind.SESSION_DETECTING,
+    SessionState.STUCK: EventKind.SESSION_STUCK,
+    SessionState.DONE: EventKind.SESSION_DONE,
+}
+
+
+def moved(
+    session: Session,
+    state: SessionState,
+    reason: SessionReason,
+    at: datetime,
+    note: str | None = None,
+) -> tuple[Session, tuple[NewEvent, ...]]:
+    """Move the session axis; no event when nothing changes."""
+    before = session.facts
+    if (before.state, before.reason, before.note) == (state, reason, note):
+        return session, ()
+    doubt = session.doubt if state in (SessionState.DETECTING, SessionState.STUCK) else None
+    after = replace(session, facts=SessionFacts(state, reason, at, note), doubt=doubt)
+    body = Moved(before.state, state, reason, note)
+    return after, (NewEvent(_EVENT[state], body, session.project, session.id),)
+
+
+def ended(
+    session: Session, reason: SessionReason, at: datetime, kind: EventKind, seen: Seen | None = None
+) -> tuple[Session, tuple[NewEvent, ...]]:
+    """The session is over."""
+    status, signal = (seen.exit_status, seen.exit_signal) if seen else (None, None)
+    facts = SessionFacts(SessionState.TERMINATED, reason, at, _how(status, signal))
+    body = Ended(reason, status, signal)
+    event = NewEvent(kind, body, session.project, session.id)
+    return replace(session, facts=facts, doubt=None, question=None), (event,)
+
+
+def _how(status: int | None, signal: int | None) -> str | None:
+    if signal is not None:
+        return f"its agent was ended by signal {signal}"
+    return None if status is None else f"its agent ended with status {status}"
+
+
+def _to(case: _Case, state: SessionState, reason: SessionReason, note: str | None = None) -> _Case:
+    session, events = moved(case.session, state, reason, case.at, note)
+    return case.having(session, *events)
+
+
+# -- hooks: what the agent itself says ----------------------------------------------------------
+
+
+def _by_hook(case: _Case, hook: HookEvent) -> _Case:
+    heard = replace(case.session, activity=_heard(hook) or case.session.activity)
+    if hook.native_id:
+        heard = replace(heard, native_id=hook.native_id)
+    return _HOOKS[hook.kind](case.having(heard), hook)
+
+
+_DOING = {
+    HookKind.SESSION_STARTED: ActivityState.READY,
+    HookKind.TURN_STARTED: ActivityState.ACTIVE,
+    HookKind.ACCEPTED: ActivityState.ACTIVE,
+    HookKind.TURN_ENDED: ActivityState.READY,
+    HookKind.WAITING_INPUT: ActivityState.WAITING_INPUT,
+    HookKind.PERMISSION_ASKED: ActivityState.WAITING_INPUT,
+    HookKind.PERMISSION_ENDED: ActivityState.ACTIVE,
+    HookKind.BLOCKED: ActivityState.BLOCKED,
+}
+
+
+def _heard(hook: HookEvent) -> Activity | None:
+    doing = _DOING.get(hook.kind)
+    return Activity(doing, hook.at, Source.HOOK, hook.text) if doing else None
+
+
+def _started(case: _Case, hook: HookEvent) -> _Case:
+    if case.session.facts.state is SessionState.NOT_STARTED:
+        case = _to(case, SessionState.WORKING, SessionReason.AGENT_ACKNOWLEDGED)
+    return case.having(case.session, want=Want.OUTBOX)
+
+
+def _working(case: _Case, hook: HookEvent) -> _Case:
+    case = case.having(replace(case.session, question=None), want=Want.OUTBOX)
+    return _to(case, SessionState.WORKING, SessionReason.TASK_IN_PROGRESS)
+
+
+def _turn_ended(case: _Case, hook: HookEvent) -> _Case:
+    said = replace(case.session, question=None, report=hook.text or case.session.report)
+    case = _to(case.having(said), SessionState.IDLE, SessionReason.TURN_ENDED)
+    return case.having(case.session, want=Want.PULL).having(case.session, want=Want.OUTBOX)
+
+
+def _asks(case: _Case, hook: HookEvent) -> _Case:
+    case = case.having(replace(case.session, question=hook.text), want=Want.OUTBOX)
+    return _to(case, SessionState.NEEDS_INPUT, SessionReason.AWAITING_USER_INPUT, hook.text)
+
+
+def _asks_permission(case: _Case, hook: HookEvent) -> _Case:
+    note = f"may it use {hook.tool or 'a tool'}?"
+    return _to(case, SessionState.NEEDS_INPUT, SessionReason.AWAITING_PERMISSION, note)
+
+
+def _blocked(case: _Case, hook: HookEvent) -> _Case:
+    return _to(case, SessionState.STUCK, SessionReason.NO_PROGRESS, hook.text)
+
+
+def _reported(case: _Case, hook: HookEvent) -> _Case:
+    session = replace(case.session, report=hook.text)
+    body = Said(hook.text or "")
+    event = NewEvent(EventKind.SESSION_REPORTED, body, session.project, session.id)
+    return case.having(session, event)
+
+
+_HOOKS: Mapping[HookKind, Callable[[_Case, HookEvent], _Case]] = {
+    HookKind.SESSION_STARTED: _started,
+    HookKind.TURN_STARTED: _working,
+    HookKind.ACCEPTED: _working,
+    HookKind.TURN_ENDED: _turn_ended,
+    HookKind.WAITING_INPUT: _asks,
+    HookKind.PERMISSION_ASKED: _asks_permission,
+    HookKind.PERMISSION_ENDED: _working,
+    HookKind.BLOCKED: _blocked,
+    HookKind.REPORTED: _reported,
+}
+
+# -- activity: what its log, its screen or its process shows --------------------------------------
+
+_SHOWN = {
+    ActivityState.ACTIVE: (SessionState.WORKING, SessionReason.TASK_IN_PROGRESS),
+    ActivityState.READY: (SessionState.IDLE, SessionReason.TURN_ENDED),
+    ActivityState.IDLE: (SessionState.IDLE, SessionReason.TURN_ENDED),
+    ActivityState.WAITING_INPUT: (SessionState.NEEDS_INPUT, SessionReason.AWAITING_USER_INPUT),
+    ActivityState.BLOCKED: (SessionState.STUCK, SessionReason.NO_PROGRESS),
+}
+_OWN_WORD = frozenset({SessionState.NEEDS_INPUT})
+
+
+def _by_activity(case: _Case, activity: Activity | None) -> _Case:
+    """Weaker evidence than a hook: it counts only when newer than what is known."""
+    known = case.session.activity
+    if activity is None or (known and known.at >= activity.at):
+        return case
+    case = case.having(replace(case.session, activity=activity))
+    state, reason = _SHOWN.get(activity.state, (case.session.facts.state, None))
+    if reason is None or state is case.session.facts.state:
+        return case
+    quiet = state is SessionState.IDLE
+    if quiet and case.session.facts.state in _OWN_WORD:
+        return case
+    case = _to(case, state, reason, activity.detail)
+    return case.having(case.session, want=Want.PULL if quiet else Want.OUTBOX)
+
+
+# -- runtime: whether it lives --------------------------------------------------------------------
+
+
+def _by_runtime(case: _Case, seen: Seen | None, policy: Policy) -> _Case:
+    if seen is None or case.session.run.handle is None:
+        return case
+    return _RUNTIME[seen.state](case, seen, policy)
+
+
+def _fact(case: _Case, seen: Seen, reason: RuntimeReason) -> _Case:
+    run = replace(
+        case.session.run,
+        state=seen.state,
+        reason=reason,
+        exit_status=seen.exit_status,
+        exit_signal=seen.exit_signal,
+    )
+    if run != case.session.run:
+        run = replace(run, observed_at=case.at)
+    return case.having(replace(case.session, run=run))
+
+
+def _alive(case: _Case, seen: Seen, policy: Policy) -> _Case:
+    case = _fact(case, seen, RuntimeReason.PROCESS_RUNNING)
+    facts = case.session.facts
+    doubted = facts.state is SessionState.DETECTING or (
+        facts.state is SessionState.STUCK and facts.reason is SessionReason.PROBE_FAILURE
+    )
+    if not doubted:
+        return case
+    state, reason = _settled(case.session)
+    return _to(case, state, reason)
+
+
+def _settled(session: Session) -> tuple[SessionState, SessionReason]:
+    if session.activity and session.activity.state in _SHOWN:
+        return _SHOWN[session.activity.state]
+    return SessionState.WORKING, SessionReason.TASK_IN_PROGRESS
+
+
+def _exited(case: _Case, seen: Seen, policy: Policy) -> _Case:
+    case = _fact(case, seen, RuntimeReason.PROCESS_EXITED)
+    why = SessionReason.AGENT_PROCESS_EXITED
+    session, events = ended(case.session, why, case.at, EventKind.SESSION_EXITED, seen)
+    return case.having(session, *events, want=Want.PULL)
+
+
+def _missing(case: _Case, seen: Seen, policy: Policy) -> _Case:
+    case = _fact(case, seen, RuntimeReason.RUNTIME_MISSING)
+    why = SessionReason.RUNTIME_LOST
+    session, events = ended(case.session, why, case.at, EventKind.SESSION_KILLED, seen)
+    return case.having(session, *events, want=Want.PULL)
+
+
+def _doubtful(case: _Case, seen: Seen, policy: Policy) -> _Case:
+    """A probe that failed proves nothing: look again, a bounded number of times."""
+    case = _fact(case, seen, RuntimeReason.PROBE_ERROR)
+    if case.session.facts.reason is SessionReason.PROBE_FAILURE and case.session.doubt is None:
+        return case
+    doubt = _counted(case, seen)
+    case = case.having(replace(case.session, doubt=doubt))
+    worn = doubt.looks > policy.looks or case.at - doubt.since > policy.doubt
+    state = SessionState.STUCK if worn else SessionState.DETECTING
+    return _to(case, state, SessionReason.PROBE_FAILURE, seen.detail)
+
+
+def _counted(case: _Case, seen: Seen) -> Doubt:
+    evidence = hashlib.sha256(f"{seen.state}/{seen.detail}".encode()).hexdigest()[:12]
+    known = case.session.doubt
+    if known is None or known.evidence != evidence:
+        return Doubt(1, case.at, evidence)
+    return replace(known, looks=known.looks + 1)
+
+
+def _unclear(case: _Case, seen: Seen, policy: Policy) -> _Case:
+    return case
+
+
+_RUNTIME: Mapping[RuntimeState, Callable[[_Case, Seen, Policy], _Case]] = {
+    RuntimeState.ALIVE: _alive,
+    RuntimeState.EXITED: _exited,
+    RuntimeState.MISSING: _missing,
+    RuntimeState.PROBE_FAILED: _doubtful,
+    RuntimeState.UNKNOWN: _unclear,
+}
+
+# -- silence, commits, pull requests --------------------------------------------------------------
+
+
+def _by_silence(case: _Case, policy: Policy) -> _Case:
+    facts = case.session.facts
+    if facts.state is not SessionState.WORKING:
+        return case
+    known = case.session.activity
+    last = max(facts.since, known.at) if known else facts.since
+    if case.at - last <= policy.silence:
+        return case
+    return _to(case, SessionState.STUCK, SessionReason.NO_PROGRESS, "nothing heard of it for long")
+
+
+def _by_head(case: _Case, head: str | None) -> _Case:
+    known = case.session.commits
+    if head is None or head == case.session.base_commit or head in known[-1:]:
+        return case
+    session = replace(case.session, commits=(*known, head)[-200:])
+    event = NewEvent(EventKind.SESSION_COMMITTED, Said(head), session.project, session.id)
+    return case.having(session, event)
+
+
+def _by_pull(case: _Case, pull: Pull | None) -> _Case:
+    if pull is None:
+        return case
+    return _PULLS[pull.state](case, pull)
+
+
+def _facts(pull: Pull, state: PrState, reason: PrReason, at: datetime) -> PrFacts:
+    return PrFacts(state, reason, pull.number, pull.url, pull.head, at)
+
+
+def _event(case: _Case, kind: EventKind, pull: Pull) -> NewEvent:
+    body = PullSeen(pull.number, pull.url, pull.head)
+    return NewEvent(kind, body, case.session.project, case.session.id)
+
+
+def _open_pull(case: _Case, pull: Pull) -> _Case:
+    known = case.session.pr
+    if (known.state, known.number, known.head) == (PrState.OPEN, pull.number, pull.head):
+        return case
+    new = known.state is not PrState.OPEN or known.number != pull.number
+    reason = PrReason.IN_PROGRESS if new or known.head != pull.head else known.reason
+    session = replace(case.session, pr=_facts(pull, PrState.OPEN, reason, case.at))
+    kind = EventKind.PR_CREATED if new else EventKind.PR_UPDATED
+    return case.having(session, _event(case, kind, pull))
+
+
+def _merged_pull(case: _Case, pull: Pull) -> _Case:
+    if case.session.pr.state is PrState.MERGED:
+        return case
+    facts = _facts(pull, PrState.MERGED, PrReason.MERGED, case.at)
+    session = replace(case.session, pr=facts, merged_as=pull.merged_as or case.session.merged_as)
+    case = case.having(session, _event(case, EventKind.PR_MERGED, pull))
+    if is_terminal(session) or session.facts.state is not SessionState.IDLE:
+        return case
+    return _to(case, SessionState.IDLE, SessionReason.MERGED_WAITING_DECISION)
+
+
+def _closed_pull(case: _Case, pull: Pull) -> _Case:
+    if case.session.pr.state is PrState.CLOSED:
+        return case
+    facts = _facts(pull, PrState.CLOSED, PrReason.CLOSED_UNMERGED, case.at)
+    case = case.having(replace(case.session, pr=facts), _event(case, EventKind.PR_CLOSED, pull))
+    if is_terminal(case.session) or case.session.facts.state is not SessionState.IDLE:
+        return case
+    return _to(case, SessionState.IDLE, SessionReason.PR_CLOSED_WAITING_DECISION)
+
+
+_PULLS: Mapping[PullState, Callable[[_Case, Pull], _Case]] = {
+    PullState.OPEN: _open_pull,
+    PullState.MERGED: _merged_pull,
+    PullState.CLOSED: _closed_pull,
+}

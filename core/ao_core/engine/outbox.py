@@ -1,0 +1,155 @@
+"""Messages to workers: durable, in order, each with a receipt that says how far it came.
+
+The receipt is committed around each step, and the runtime keeps its own mark of the step it took:
+after a crash the two together say whether a message was pasted and whether it was submitted. What
+they cannot say is `uncertain`, and never typed again.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import anyio
+
+from ao_core.clock import Clock
+from ao_core.engine.records import Records, Step
+from ao_core.errors import AoError, BadRequest, WrongState
+from ao_core.ids import SessionId, new_id, new_token
+from ao_core.model.event import EventKind, MessageMoved, NewEvent
+from ao_core.model.session import Session, is_terminal
+from ao_core.store.contract import Change, Put
+from ao_core.store.records import MESSAGE, SETTLED, Delivery, Message
+
+LIMIT = 100_000
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_EVENT = {
+    Delivery.QUEUED: EventKind.MESSAGE_QUEUED,
+    Delivery.TYPED: EventKind.MESSAGE_TYPED,
+    Delivery.SUBMITTED: EventKind.MESSAGE_SUBMITTED,
+    Delivery.ACCEPTED: EventKind.MESSAGE_ACCEPTED,
+    Delivery.UNCERTAIN: EventKind.MESSAGE_UNCERTAIN,
+    Delivery.FAILED: EventKind.MESSAGE_FAILED,
+}
+_ORDER = [
+    Delivery.QUEUED, Delivery.PASTING, Delivery.TYPED,
+    Delivery.SUBMITTED, Delivery.UNCERTAIN, Delivery.ACCEPTED,
+]  # fmt: skip
+
+
+def clean(text: str) -> str:
+    """The text without anything a terminal would obey."""
+    return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip("\n")
+
+
+def enveloped(message: Message) -> str:
+    """The text as it is typed. The token proves it arrived, and keeps a leading `!` or `/` and a
+    trailing `\\` or `@file` from meaning anything to the agent.
+    """
+    return f"[{message.token}] {message.body} [/{message.token}]"
+
+
+class Outbox:
+    """The book of messages."""
+
+    def __init__(self, records: Records, clock: Clock) -> None:
+        self._records, self._clock = records, clock
+
+    def compose(self, session: Session, text: str, origin: str, id: str | None = None) -> Message:
+        """A message ready to be queued, or the reason why it cannot be one."""
+        body = clean(text)
+        if not body:
+            raise BadRequest("The message is empty.", hint="Say what the worker should do.")
+        if len(body) > LIMIT:
+            raise BadRequest(
+                f"The message has {len(body)} characters; {LIMIT} are possible.",
+                hint="Put long text into a file of the repository and name it.",
+            )
+        if is_terminal(session):
+            raise WrongState(
+                f"{session.id} has ended; nothing can be sent to it.",
+                hint="`restore` brings it back.",
+            )
+        token = f"ao{new_token(6)}"
+        now = self._clock.now()
+        return Message(id or new_id("msg"), session.id, body, origin, token, now)
+
+    async def queue(
+        self, session: Session, message: Message, beside: Sequence[Change] = ()
+    ) -> Message:
+        """Hand a message in. It is safe from here on."""
+        event = NewEvent(
+            EventKind.MESSAGE_QUEUED, MessageMoved(message.id), session.project, session.id
+        )
+        await self._records.commit([Put(MESSAGE, message.id, message, 0), *beside], [event])
+        return message
+
+    def waiting(self, session: SessionId) -> list[Message]:
+        """What is not settled yet, in order."""
+        mine = self._records.of_session(MESSAGE, session)
+        return [message for message in mine if message.state not in SETTLED]
+
+    async def move(
+        self,
+        message: Message,
+        state: Delivery,
+        *,
+        evidence: str | None = None,
+        reason: str | None = None,
+    ) -> Message:
+        """Take a receipt on; it never goes back, but for a paste that did not happen."""
+
+        def step(now: Message) -> Step | None:
+            if now.state is state and now.reason == reason:
+                return None
+            if now.state in SETTLED and not _better(now.state, state):
+                return None
+            if _ORDER_OF.get(state, 99) < _ORDER_OF.get(now.state, 0) and not _unpasted(now, state):
+                return None
+            after = replace(
+                now, state=state, moved_at=self._clock.now(),
+                evidence=evidence or now.evidence, reason=reason,
+            )  # fmt: skip
+            return Step(after, self._events(now, after))
+
+        return await self._records.update(MESSAGE, message.id, step)
+
+    def _events(self, before: Message, after: Message) -> tuple[NewEvent, ...]:
+        kind = _EVENT.get(after.state)
+        if kind is None or before.state is after.state:
+            return ()
+        body = MessageMoved(after.id, after.evidence, after.reason)
+        session = self._records.session(after.session)
+        return (NewEvent(kind, body, session.project, session.id),)
+
+    async def accepted(self, session: SessionId, token: str, evidence: str) -> None:
+        """The agent itself says it has the message."""
+        for message in self._records.of_session(MESSAGE, session):
+            if message.token == token:
+                await self.move(message, Delivery.ACCEPTED, evidence=evidence)
+
+    async def settled(self, id: str, deadline: float, enough: Delivery) -> Message:
+        """Wait until the receipt is settled or good enough, at most so long; then as it stands."""
+
+        def done() -> Message | None:
+            message = self._records.find(MESSAGE, id)
+            if message is None:
+                raise AoError("The message is gone.")
+            good = message.state in SETTLED or _ORDER_OF[message.state] >= _ORDER_OF[enough]
+            return message if good else None
+
+        with anyio.move_on_after(deadline):
+            return await self._records.until(done)
+        found = self._records.find(MESSAGE, id)
+        assert found is not None  # noqa: S101 - messages are never dropped while awaited
+        return found
+
+
+_ORDER_OF = {state: place for place, state in enumerate(_ORDER)}
+
+
+def _better(now: Delivery, state: Delivery) -> bool:
+    return now is Delivery.UNCERTAIN and state is Delivery.ACCEPTED
+
+
+def _unpasted(now: Message, state: Delivery) -> bool:
+    return now.state is Delivery.PASTING and state is Delivery.QUEUED
