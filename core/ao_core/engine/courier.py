@@ -55,8 +55,6 @@ class Courier:
     async def _deliver(self, message: Message) -> None:
         try:
             await self._carry(message)
-        except WrongState as exc:
-            await self._lost(message, exc)
         except AoError as exc:
             await self._lost(message, exc)
 

@@ -48,13 +48,21 @@ def enveloped(message: Message) -> str:
     return f"[{message.token}] {message.body} [/{message.token}]"
 
 
+def settled(message: Message) -> bool:
+    """Whether its receipt can go no further."""
+    return message.state in SETTLED or message.state is message.highest
+
+
 class Outbox:
     """The book of messages."""
 
     def __init__(self, records: Records, clock: Clock) -> None:
         self._records, self._clock = records, clock
 
-    def compose(self, session: Session, text: str, origin: str, id: str | None = None) -> Message:
+    def compose(
+        self, session: Session, text: str, origin: str, *,
+        highest: Delivery = Delivery.SUBMITTED, id: str | None = None,
+    ) -> Message:  # fmt: skip
         """A message ready to be queued, or the reason why it cannot be one."""
         body = clean(text)
         if not body:
@@ -70,8 +78,10 @@ class Outbox:
                 hint="`restore` brings it back.",
             )
         token = f"ao{new_token(6)}"
-        now = self._clock.now()
-        return Message(id or new_id("msg"), session.id, body, origin, token, now)
+        return Message(
+            id or new_id("msg"), session.id, body, origin, token, self._clock.now(),
+            generation=session.generation, highest=highest,
+        )  # fmt: skip
 
     async def queue(
         self, session: Session, message: Message, beside: Sequence[Change] = ()
@@ -86,7 +96,7 @@ class Outbox:
     def waiting(self, session: SessionId) -> list[Message]:
         """What is not settled yet, in order."""
         mine = self._records.of_session(MESSAGE, session)
-        return [message for message in mine if message.state not in SETTLED]
+        return [message for message in mine if not settled(message)]
 
     async def move(
         self,
@@ -127,14 +137,14 @@ class Outbox:
             if message.token == token:
                 await self.move(message, Delivery.ACCEPTED, evidence=evidence)
 
-    async def settled(self, id: str, deadline: float, enough: Delivery) -> Message:
+    async def until(self, id: str, deadline: float, enough: Delivery) -> Message:
         """Wait until the receipt is settled or good enough, at most so long; then as it stands."""
 
         def done() -> Message | None:
             message = self._records.find(MESSAGE, id)
             if message is None:
                 raise AoError("The message is gone.")
-            good = message.state in SETTLED or _ORDER_OF[message.state] >= _ORDER_OF[enough]
+            good = settled(message) or _ORDER_OF[message.state] >= _ORDER_OF[enough]
             return message if good else None
 
         with anyio.move_on_after(deadline):

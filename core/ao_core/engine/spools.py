@@ -6,9 +6,10 @@ from pathlib import Path
 
 import anyio
 
-from ao_core import platform, spool
+from ao_core import spool
 from ao_core.errors import BadRequest
 from ao_core.spool import HookEvent
+from ao_core.watch import folder_watcher
 
 _log = logging.getLogger(__name__)
 _POLL = 0.5
@@ -20,8 +21,7 @@ class Spools:
     def __init__(self) -> None:
         self._folders: dict[str, Path] = {}
         self._sessions: dict[Path, str] = {}
-        self._added = anyio.Event()
-        self._watcher = platform.file_watcher()
+        self._watcher = folder_watcher()
 
     def add(self, session: str, folder: Path) -> None:
         """Watch one more."""
@@ -47,7 +47,7 @@ class Spools:
             async for session in self._polled():
                 yield session
             return
-        async for folder in self._watcher:
+        async for folder in self._watcher.arrivals():
             session = self._sessions.get(folder)
             if session is not None:
                 yield session
@@ -58,6 +58,11 @@ class Spools:
                 if spool.pending(folder):
                     yield session
             await anyio.sleep(_POLL)
+
+    def close(self) -> None:
+        """Stop watching."""
+        if self._watcher:
+            self._watcher.close()
 
     def read(self, session: str, consumed: tuple[str, ...]) -> tuple[list[HookEvent], list[Path]]:
         """The events not yet taken in, and every file they and their forerunners came from."""

@@ -1,0 +1,146 @@
+"""The engine: what it holds, and how its parts are brought up and down together."""
+
+import hashlib
+import hmac
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+
+from ao_core.clock import Clock
+from ao_core.engine.courier import Courier
+from ao_core.engine.decide import Policy
+from ao_core.engine.environment import Grant
+from ao_core.engine.home import Home
+from ao_core.engine.intents import Intents
+from ao_core.engine.outbox import Outbox
+from ao_core.engine.permissions import Permissions
+from ao_core.engine.project import Project
+from ao_core.engine.projects import Projects
+from ao_core.engine.records import Records
+from ao_core.engine.spools import Spools
+from ao_core.errors import AoError
+from ao_core.ids import SessionId
+from ao_core.model.session import Session, is_terminal
+from ao_core.registry import Registry
+from ao_core.slots.agent import Agent
+from ao_core.store.records import MESSAGE, SESSION
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Engine:
+    """One engine on one home. The modules beside this one are its verbs."""
+
+    home: Home
+    socket: Path
+    records: Records
+    registry: Registry
+    projects: Projects
+    clock: Clock
+    tasks: TaskGroup
+    policy: Policy = field(default_factory=Policy)
+    outbox: Outbox = field(init=False)
+    permissions: Permissions = field(init=False)
+    intents: Intents = field(init=False)
+    spools: Spools = field(default_factory=Spools)
+    grants: dict[SessionId, Grant] = field(default_factory=dict[SessionId, Grant])
+    stopping: anyio.Event = field(default_factory=anyio.Event)
+    under_way: set[str] = field(default_factory=set[str])
+    _carrying: set[SessionId] = field(default_factory=set[SessionId])
+    _locks: dict[SessionId, anyio.Lock] = field(default_factory=dict[SessionId, anyio.Lock])
+    _dirty: set[SessionId] = field(default_factory=set[SessionId])
+    _nudged: anyio.Event = field(default_factory=anyio.Event)
+
+    def __post_init__(self) -> None:
+        self.outbox = Outbox(self.records, self.clock)
+        self.permissions = Permissions(self.records, self.clock)
+        self.intents = Intents(self.records, self.clock)
+
+    # -- sessions ----------------------------------------------------------------------------
+
+    def session(self, id: str) -> Session:
+        """One session, or `Unknown`."""
+        return self.records.session(id)
+
+    def live(self) -> list[Session]:
+        """Every session that has not ended."""
+        return [one for one in self.records.all(SESSION) if not is_terminal(one)]
+
+    def alone(self, session: SessionId) -> anyio.Lock:
+        """Held by whoever starts, ends or restores the session."""
+        return self._locks.setdefault(session, anyio.Lock())
+
+    async def project_of(self, session: Session) -> Project:
+        """The project a session belongs to."""
+        return await self.projects.by_id(session.project)
+
+    async def agent_of(self, session: Session) -> Agent[Any]:
+        """The agent that works on it."""
+        return await self.projects.agent(await self.project_of(session), session.agent)
+
+    # -- identity ----------------------------------------------------------------------------
+
+    def token(self, session: Session) -> str:
+        """What proves that a worker is who it says. Made anew each time, stored nowhere."""
+        subject = f"{session.id}/{session.created_at.isoformat()}/{session.generation}"
+        return hmac.new(self.home.key, subject.encode(), hashlib.sha256).hexdigest()
+
+    def worker(self, token: str) -> SessionId | None:
+        """Whose token this is, if anybody's who still lives."""
+        for session in self.live():
+            if hmac.compare_digest(self.token(session), token):
+                return session.id
+        return None
+
+    # -- waking the loop and the couriers ----------------------------------------------------
+
+    def nudge(self, *sessions: SessionId) -> None:
+        """Something about these sessions should be looked at now."""
+        self._dirty.update(sessions)
+        self._nudged.set()
+
+    async def nudged(self) -> frozenset[SessionId]:
+        """Wait for a nudge; tells which sessions it was about."""
+        await self._nudged.wait()
+        self._nudged = anyio.Event()
+        dirty, self._dirty = frozenset(self._dirty), set()
+        return dirty
+
+    def deliver(self, session: SessionId) -> None:
+        """See to it that the session's messages are being carried."""
+        if session not in self._carrying and self.outbox.waiting(session):
+            self._carrying.add(session)
+            self.tasks.start_soon(self._carry, session)
+
+    async def _carry(self, id: SessionId) -> None:
+        try:
+            session = self.session(id)
+            project = await self.project_of(session)
+            agent = await self.agent_of(session)
+            courier = Courier(self.records, self.outbox, id, project.runtime, agent.composer())
+            await courier.run()
+        except AoError:
+            _log.exception("messages to %s are held up", id)
+        finally:
+            self._carrying.discard(id)
+
+    def deliver_all(self) -> None:
+        """After a start: carry on with everything that waits."""
+        for session in {message.session for message in self.records.all(MESSAGE)}:
+            self.deliver(session)
+
+    # -- environments ------------------------------------------------------------------------
+
+    def granted(self, session: SessionId) -> Grant | None:
+        """What the spawning client gave this worker, while the engine lives."""
+        return self.grants.get(session)
+
+    def login(self) -> Mapping[str, str]:
+        """The login shell's environment."""
+        return self.projects.login

@@ -1,0 +1,113 @@
+"""Workers ask before they act: the policy answers what it can, a lead or a person the rest."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ao_core.clock import Clock
+from ao_core.engine import policy
+from ao_core.engine.policy import Verdict, Wish
+from ao_core.engine.records import Records, Step
+from ao_core.errors import Unknown, WrongState
+from ao_core.ids import SessionId
+from ao_core.model.event import EventKind, NewEvent, PermissionMoved
+from ao_core.model.session import Session
+from ao_core.redact import visible
+from ao_core.store.contract import Put
+from ao_core.store.records import PERMISSION, Decision, Permission
+
+_SHOWN = 2_000
+
+
+class Permissions:
+    """The book of permission requests."""
+
+    def __init__(self, records: Records, clock: Clock) -> None:
+        self._records, self._clock = records, clock
+
+    async def ask(
+        self, session: Session, id: str, wish: Wish, shown: str, commands: Sequence[Sequence[str]]
+    ) -> Permission:
+        """Put a request down, answered at once where the policy can. The same id asks once."""
+        known = self._records.find(PERMISSION, id)
+        if known is not None:
+            return known
+        ruling = policy.judge(wish, Path(session.path), session.permissions, commands)
+        asked = Permission(
+            id, session.id, visible(wish.tool, 100), visible(shown, _SHOWN), self._clock.now()
+        )
+        await self._put(session, asked)
+        if ruling.verdict is Verdict.ASK:
+            return asked
+        decision = Decision.ALLOW if ruling.verdict is Verdict.ALLOW else Decision.DENY
+        return await self._end(asked, decision, "policy", ruling.rule)
+
+    async def _put(self, session: Session, asked: Permission) -> None:
+        body = PermissionMoved(asked.id, asked.tool, asked.arguments)
+        event = NewEvent(EventKind.PERMISSION_ASKED, body, session.project, session.id)
+        await self._records.commit([Put(PERMISSION, asked.id, asked, 0)], [event])
+
+    async def decided(self, id: str) -> Permission:
+        """Wait until somebody answered."""
+
+        def ended() -> Permission | None:
+            asked = self._records.find(PERMISSION, id)
+            return asked if asked is None or asked.ended_at else None
+
+        return await self._records.until(ended)
+
+    def pending(self, session: SessionId) -> list[Permission]:
+        """What a session waits for, oldest first."""
+        mine = self._records.of_session(PERMISSION, session)
+        return [asked for asked in mine if asked.ended_at is None]
+
+    def choose(self, session: SessionId, request: str | None) -> Permission:
+        """The request that is meant: the one named, or the only one."""
+        pending = self.pending(session)
+        if request is not None:
+            pending = [asked for asked in pending if asked.id == request]
+        if not pending:
+            raise Unknown(f"{session} waits for no such permission.", hint="`show` tells what it does.")
+        if len(pending) > 1:
+            raise WrongState(
+                f"{session} waits for {len(pending)} permissions.",
+                hint="Name one: " + ", ".join(asked.id for asked in pending),
+            )
+        return pending[0]
+
+    async def answer(
+        self, asked: Permission, decision: Decision, by: str, reason: str | None = None
+    ) -> Permission:
+        """Somebody answers."""
+        return await self._end(asked, decision, by, reason)
+
+    async def expire(self, session: SessionId, why: str) -> None:
+        """The worker no longer waits: it was answered at the keyboard, or it ended."""
+        for asked in self.pending(session):
+            await self._records.update(PERMISSION, asked.id, lambda now: self._expired(now, why))
+
+    def _expired(self, asked: Permission, why: str) -> Step | None:
+        if asked.ended_at is not None:
+            return None
+        after = replace(asked, ended_at=self._clock.now(), expired=True, reason=why)
+        return Step(after, (self._event(after, EventKind.PERMISSION_EXPIRED),))
+
+    async def _end(
+        self, asked: Permission, decision: Decision, by: str, reason: str | None
+    ) -> Permission:
+        def ended(now: Permission) -> Step | None:
+            if now.ended_at is not None:
+                return None
+            after = replace(
+                now, decision=decision, by=by, reason=reason, ended_at=self._clock.now()
+            )
+            return Step(after, (self._event(after, EventKind.PERMISSION_ANSWERED),))
+
+        return await self._records.update(PERMISSION, asked.id, ended)
+
+    def _event(self, asked: Permission, kind: EventKind) -> NewEvent:
+        session = self._records.session(asked.session)
+        body = PermissionMoved(
+            asked.id, asked.tool, asked.arguments, asked.decision, asked.by
+        )
+        return NewEvent(kind, body, session.project, session.id)
