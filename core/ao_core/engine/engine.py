@@ -3,10 +3,10 @@
 import hashlib
 import hmac
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
@@ -17,13 +17,14 @@ from ao_core.engine.decide import Policy
 from ao_core.engine.environment import Grant
 from ao_core.engine.home import Home
 from ao_core.engine.intents import Intents
+from ao_core.engine.keys import Keys
 from ao_core.engine.outbox import Outbox
 from ao_core.engine.permissions import Permissions
 from ao_core.engine.project import Project
 from ao_core.engine.projects import Projects
 from ao_core.engine.records import Records
 from ao_core.engine.spools import Spools
-from ao_core.errors import AoError
+from ao_core.errors import AoError, EngineRestarted
 from ao_core.ids import SessionId
 from ao_core.model.session import Session, is_terminal
 from ao_core.registry import Registry
@@ -31,6 +32,7 @@ from ao_core.slots.agent import Agent
 from ao_core.store.records import MESSAGE, SESSION
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -48,10 +50,10 @@ class Engine:
     outbox: Outbox = field(init=False)
     permissions: Permissions = field(init=False)
     intents: Intents = field(init=False)
+    keys: Keys = field(init=False)
     spools: Spools = field(default_factory=Spools)
     grants: dict[SessionId, Grant] = field(default_factory=dict[SessionId, Grant])
     stopping: anyio.Event = field(default_factory=anyio.Event)
-    under_way: set[str] = field(default_factory=set[str])
     _carrying: set[SessionId] = field(default_factory=set[SessionId])
     _locks: dict[SessionId, anyio.Lock] = field(default_factory=dict[SessionId, anyio.Lock])
     _dirty: set[SessionId] = field(default_factory=set[SessionId])
@@ -61,6 +63,7 @@ class Engine:
         self.outbox = Outbox(self.records, self.clock)
         self.permissions = Permissions(self.records, self.clock)
         self.intents = Intents(self.records, self.clock)
+        self.keys = Keys(self.records.store, self.clock)
 
     # -- sessions ----------------------------------------------------------------------------
 
@@ -134,6 +137,27 @@ class Engine:
         """After a start: carry on with everything that waits."""
         for session in {message.session for message in self.records.all(MESSAGE)}:
             self.deliver(session)
+
+    async def detached(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do something to its end, even if who asked for it goes away meanwhile."""
+        done = anyio.Event()
+        outcome: list[T | BaseException] = []
+
+        async def through() -> None:
+            try:
+                outcome.append(await work())
+            except Exception as exc:  # noqa: BLE001 - handed to whoever waits for it
+                outcome.append(exc)
+            finally:
+                done.set()
+
+        self.tasks.start_soon(through)
+        await done.wait()
+        if not outcome:
+            raise EngineRestarted("The engine is going down.", hint="Repeat the call.")
+        if isinstance(outcome[0], BaseException):
+            raise outcome[0]
+        return outcome[0]
 
     # -- environments ------------------------------------------------------------------------
 

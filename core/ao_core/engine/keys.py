@@ -1,0 +1,94 @@
+"""Idempotency keys: the same key and arguments do the thing once, and give the same reply again.
+
+A key is scoped to the caller and the operation and kept for seven days. The subject (which session,
+which message) is committed together with the thing itself, so that a crash in between leaves either
+both or neither.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from ao_core.clock import Clock
+from ao_core.engine.caller import Caller
+from ao_core.errors import BadRequest, Conflict
+from ao_core.store.contract import Change, Drop, Put, Row, Store
+from ao_core.store.records import KEY, KeyUse
+
+KEPT = timedelta(days=7)
+
+
+@dataclass(slots=True)
+class Ticket:
+    """One use of a key, or of none."""
+
+    id: str | None = None
+    use: KeyUse | None = None
+    revision: int = 0
+    subject: str | None = None
+    reply: str | None = None
+    taken: bool = field(default=False)
+
+    def used_for(self, subject: str) -> Sequence[Change]:
+        """The change that ties the key to what was done with it."""
+        if self.id is None or self.use is None or self.taken:
+            return ()
+        self.taken = True
+        return (Put(KEY, self.id, replace(self.use, subject=subject), self.revision),)
+
+
+def digest(arguments: str) -> str:
+    """What identifies a call's arguments."""
+    return hashlib.sha256(arguments.encode()).hexdigest()
+
+
+class Keys:
+    """The book of keys."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+        self._under_way: set[str] = set()
+
+    def scope(self, caller: Caller, operation: str, project: str, key: str) -> str:
+        """Where a key is stored. Its text never becomes a path."""
+        who = caller.session or f"{caller.role}:{caller.client}"
+        return hashlib.sha256("\0".join((operation, who, project, key)).encode()).hexdigest()
+
+    async def take(self, id: str, operation: str, arguments: str) -> Ticket:
+        """Begin a call under a key. Raises when the same key came with other arguments."""
+        if id in self._under_way:
+            raise Conflict(
+                "A call with this key is still under way.", hint="Wait, then repeat the call."
+            )
+        row = await self._fresh(id)
+        mark = digest(arguments)
+        if row is not None and row.value.digest != mark:
+            raise BadRequest(
+                "This key was used before with other arguments.", hint="Use a new key."
+            )
+        self._under_way.add(id)
+        if row is not None:
+            return Ticket(id, row.value, row.revision, row.value.subject, row.value.reply)
+        return Ticket(id, KeyUse(operation, "", mark, "", self._clock.now()))
+
+    async def _fresh(self, id: str) -> Row[KeyUse] | None:
+        row = await self._store.read(KEY, id)
+        if row is None or self._clock.now() - row.value.created_at < KEPT:
+            return row
+        await self._store.commit([Drop(KEY, id, row.revision)])
+        return None
+
+    def release(self, ticket: Ticket) -> None:
+        """The call is over, however it ended."""
+        if ticket.id is not None:
+            self._under_way.discard(ticket.id)
+
+    async def replied(self, ticket: Ticket, subject: str, reply: str) -> None:
+        """Keep the reply for the next time."""
+        if ticket.id is None or ticket.use is None:
+            return
+        row = await self._store.read(KEY, ticket.id)
+        known = row.value if row else ticket.use
+        use = replace(known, subject=known.subject or subject, reply=reply)
+        await self._store.commit([Put(KEY, ticket.id, use, row.revision if row else 0)])

@@ -1,0 +1,267 @@
+"""Bringing one session's agent up: workspace, prompts, hooks, process. Used by spawn and restore."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ao_core import prompt
+from ao_core.engine import environment
+from ao_core.engine.engine import Engine
+from ao_core.engine.project import Project
+from ao_core.engine.records import Step
+from ao_core.engine.saga import Saga
+from ao_core.engine.side import git_for, run_in
+from ao_core.files import write_atomic
+from ao_core.git.salvage import restore_into
+from ao_core.ids import SessionId
+from ao_core.model.event import EventKind, NewEvent, Started
+from ao_core.model.session import (
+    RuntimeFacts,
+    RuntimeHandle,
+    RuntimeReason,
+    RuntimeState,
+    Session,
+    SessionFacts,
+    SessionReason,
+    SessionState,
+)
+from ao_core.model.work import Issue
+from ao_core.slots.agent import Agent, Launch, Resumable
+from ao_core.slots.runtime import Command, Start
+from ao_core.slots.workspace import Checkout, Plan
+from ao_core.store.records import SESSION
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """One attempt to bring a session up."""
+
+    engine: Engine
+    project: Project
+    agent: Agent[Any]
+    session: Session
+    resume: bool
+
+
+async def bring_up(engine: Engine, id: SessionId, *, resume: bool) -> Session:
+    """Take every step, or undo those taken."""
+    session = engine.session(id)
+    project = await engine.project_of(session)
+    effort = Effort(engine, project, await engine.agent_of(session), session, resume)
+    async with Saga() as saga:
+        checkout = await _workspace(effort, saga)
+        session = await engine.records.update(SESSION, id, lambda now: _placed(now, checkout))
+        effort = replace(effort, session=session)
+        launch = await _launch(effort)
+        engine.spools.add(session.id, launch.spool)
+        saga.undo("the hooks' folder", lambda: _unwatch(engine, session.id))
+        command = await _command(effort, launch)
+        handle = await _start(effort, command, saga)
+        session = await _up(effort, handle)
+    await _afterwards(effort, launch)
+    return session
+
+
+async def _unwatch(engine: Engine, session: SessionId) -> None:
+    engine.spools.remove(session)
+
+
+# -- workspace -----------------------------------------------------------------------------------
+
+
+def plan_of(project: Project, session: Session) -> Plan:
+    """The workspace a session works in."""
+    return Plan(
+        session.id, project.id, project.repository, project.home.worktrees,
+        session.branch, session.base,
+    )  # fmt: skip
+
+
+async def _workspace(effort: Effort, saga: Saga) -> Checkout:
+    project, session = effort.project, effort.session
+    plan, run = plan_of(project, session), run_in(project, project.repository)
+    if effort.resume:
+        return await _again(effort, plan)
+    checkout = await project.workspace.create(plan, run)
+    saga.undo("the workspace", lambda: project.workspace.destroy(checkout, run))
+    await project.workspace.prepare(checkout, run)
+    return checkout
+
+
+async def _again(effort: Effort, plan: Plan) -> Checkout:
+    """The workspace of an ended session, with what was saved of it put back."""
+    project, session = effort.project, effort.session
+    run = run_in(project, project.repository)
+    there = await project.workspace.exists(plan.path, run)
+    checkout = await project.workspace.restore(plan, run)
+    if session.salvage and not there:
+        await restore_into(run_in(project, plan.path), session.salvage[-1], plan.path)
+    return checkout
+
+
+def _placed(session: Session, checkout: Checkout) -> Step:
+    base = session.base_commit or checkout.base_commit
+    return Step(
+        replace(
+            session, path=str(checkout.path), branch=checkout.branch,
+            base_commit=base, workspace_gone=False,
+        )  # fmt: skip
+    )
+
+
+# -- what it is started with ---------------------------------------------------------------------
+
+
+async def _launch(effort: Effort) -> Launch:
+    engine, project, session = effort.engine, effort.project, effort.session
+    folder = project.home.prompts(session.id)
+    spool = project.home.spool(session.id)
+    issue = await _issue(effort)
+    context = prompt.Worker(
+        session=session.id,
+        project=project.id,
+        branch=session.branch,
+        base=session.base,
+        rules=project.settings.rules,
+        repository_rules=prompt.repository_rules(project.repository),
+    )
+    described = project.tracker.describe(issue) if issue else None
+    system, task = prompt.system_prompt(context), prompt.task_prompt(session.prompt, described)
+    write_atomic(folder / "system.md", system)
+    write_atomic(folder / "task.md", task)
+    return Launch(
+        session=session.id,
+        project=project.id,
+        workspace=Path(session.path),
+        spool=spool,
+        prompt=task,
+        prompt_file=folder / "task.md",
+        system_prompt=folder / "system.md",
+        issue=session.issue,
+        model=session.model,
+        permissions=session.permissions,
+        native_id=session.native_id,
+        generation=session.generation,
+        environment=_environment(engine, project, session, spool),
+    )
+
+
+async def _issue(effort: Effort) -> Issue | None:
+    if effort.session.issue is None:
+        return None
+    return await effort.project.tracker.get(effort.session.issue)
+
+
+def _environment(
+    engine: Engine, project: Project, session: Session, spool: Path
+) -> Mapping[str, str]:
+    granted = engine.granted(session.id)
+    layers = environment.layered(project.settings.env, granted, engine.login())
+    environment.require(session.credentials, layers)
+    return environment.identity(
+        layers,
+        session=session.id,
+        project=project.id,
+        issue=session.issue,
+        spool=spool,
+        socket=engine.socket,
+        token=engine.token(session),
+        wrappers=engine.home.bin,
+    )
+
+
+def launch_of(engine: Engine, project: Project, session: Session) -> Launch:
+    """A running session's launch, for looking at it; its environment is left out."""
+    folder = project.home.prompts(session.id)
+    return Launch(
+        session=session.id,
+        project=project.id,
+        workspace=Path(session.path),
+        spool=project.home.spool(session.id),
+        prompt="",
+        prompt_file=folder / "task.md",
+        system_prompt=folder / "system.md",
+        issue=session.issue,
+        model=session.model,
+        permissions=session.permissions,
+        native_id=session.native_id,
+        generation=session.generation,
+    )
+
+
+async def _command(effort: Effort, launch: Launch) -> Command:
+    agent = effort.agent
+    await agent.prepare(launch)
+    command = None
+    if effort.resume and isinstance(agent, Resumable):
+        command = await agent.resume(launch)
+    command = command or agent.launch(launch)
+    env = {**launch.environment, **agent.environment(launch), **command.env}
+    return Command(command.argv, env)
+
+
+# -- the process ---------------------------------------------------------------------------------
+
+
+async def _start(effort: Effort, command: Command, saga: Saga) -> RuntimeHandle:
+    runtime, session = effort.project.runtime, effort.session
+    handle = await runtime.create(Start(session.id, Path(session.path), command))
+    saga.undo("the agent", lambda: runtime.destroy(handle))
+    return handle
+
+
+async def _up(effort: Effort, handle: RuntimeHandle) -> Session:
+    engine = effort.engine
+    now = engine.clock.now()
+
+    def up(session: Session) -> Step:
+        return Step(_running(session, handle, now), (_started(session, effort.resume),))
+
+    return await engine.records.update(SESSION, effort.session.id, up)
+
+
+def _running(session: Session, handle: RuntimeHandle, now: datetime) -> Session:
+    facts = session.facts
+    if facts.state is SessionState.NOT_STARTED:
+        facts = SessionFacts(SessionState.WORKING, SessionReason.SPAWN_REQUESTED, now)
+    run = RuntimeFacts(
+        RuntimeState.ALIVE, RuntimeReason.PROCESS_RUNNING, handle, observed_at=now
+    )
+    return replace(session, facts=facts, run=run)
+
+
+def _started(session: Session, resume: bool) -> NewEvent:
+    kind = EventKind.SESSION_RESTORED if resume else EventKind.SESSION_SPAWNED
+    body = Started(
+        session.title, session.agent, session.issue, session.branch, session.path,
+        session.generation,
+    )  # fmt: skip
+    return NewEvent(kind, body, session.project, session.id)
+
+
+async def _afterwards(effort: Effort, launch: Launch) -> None:
+    """What may fail without ending the agent."""
+    engine, session = effort.engine, effort.session
+    try:
+        await effort.agent.launched(launch)
+    except Exception:
+        _log.exception("after the start of %s", session.id)
+    if not effort.agent.prompt_in_command and not effort.resume:
+        current = engine.session(session.id)
+        highest = effort.agent.composer().best
+        message = engine.outbox.compose(current, launch.prompt, "engine", highest=highest)
+        await engine.outbox.queue(current, message)
+    engine.deliver(session.id)
+    engine.nudge(session.id)
+
+
+async def head_of(project: Project, session: Session) -> str | None:
+    """The session's last commit, read from its branch."""
+    if not session.branch:
+        return None
+    return await git_for(project, project.repository).resolve(f"refs/heads/{session.branch}")

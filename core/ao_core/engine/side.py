@@ -1,0 +1,34 @@
+"""Side commands of a session: git and gates, through its runtime's `exec`."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ao_core.engine.project import Project
+from ao_core.git.repository import Git
+from ao_core.model.session import RuntimeHandle
+from ao_core.process import DEFAULT_DEADLINE, OUTPUT_LIMIT, Completed, Run
+from ao_core.slots.runtime import Where
+
+
+def run_in(project: Project, workspace: Path, handle: RuntimeHandle | None = None) -> Run:
+    """A `run` whose commands go through the project's runtime."""
+    where = Where(workspace, handle)
+
+    async def through_runtime(
+        argv: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        deadline: float = DEFAULT_DEADLINE,
+        stdin: bytes | None = None,
+        limit: int = OUTPUT_LIMIT,
+    ) -> Completed:
+        place = Where(cwd, handle) if cwd else where
+        return await project.runtime.exec(place, argv, env, deadline, stdin=stdin)
+
+    return through_runtime
+
+
+def git_for(project: Project, path: Path) -> Git:
+    """Git in one folder of the project."""
+    return Git(run_in(project, path), path)

@@ -1,0 +1,240 @@
+"""Spawn: check everything, reserve a name, bring the agent up, or leave nothing behind."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+import anyio
+
+from ao_core.engine import environment
+from ao_core.engine.caller import Caller
+from ao_core.engine.decide import ended
+from ao_core.engine.engine import Engine
+from ao_core.engine.environment import Grant
+from ao_core.engine.keys import Ticket
+from ao_core.engine.launching import bring_up
+from ao_core.engine.project import Project
+from ao_core.engine.records import Step
+from ao_core.engine.side import git_for
+from ao_core.errors import AoError, BadRequest, Conflict, NotInstalled, Unknown, raise_all
+from ao_core.ids import SessionId, new_branch, session_id
+from ao_core.model.event import EventKind, NewEvent, Said, Started
+from ao_core.model.session import (
+    PermissionMode,
+    Session,
+    SessionFacts,
+    SessionReason,
+    SessionState,
+)
+from ao_core.model.work import Issue
+from ao_core.redact import visible
+from ao_core.store.contract import Put
+from ao_core.store.records import COUNTER, SESSION, Counter, IntentKind, Outcome
+
+_ATTEMPTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the caller wants."""
+
+    project: str | None = None
+    issue: str | None = None
+    prompt: str | None = None
+    agent: str | None = None
+    model: str | None = None
+    branch: str | None = None
+    base: str | None = None
+    permissions: PermissionMode | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    project: Project
+    agent: str
+    issue: Issue | None
+    base: str
+    base_commit: str
+    grant: Grant
+
+
+async def spawn(engine: Engine, caller: Caller, wish: Wish, ticket: Ticket) -> Session:
+    """Start a worker. With a key that was used before, this is the session it started."""
+    if ticket.subject is not None:
+        return await started(engine, session_id(ticket.subject))
+    if not wish.issue and not wish.prompt:
+        raise BadRequest("There is nothing to do.", hint="Give `issue`, `prompt`, or both.")
+    checked = await _check(engine, caller, wish)
+    session = await _reserve(engine, checked, wish, ticket)
+    engine.grants[session.id] = checked.grant
+    return await engine.detached(lambda: carry_out(engine, session.id))
+
+
+# -- check ---------------------------------------------------------------------------------------
+
+
+async def _check(engine: Engine, caller: Caller, wish: Wish) -> _Checked:
+    """Look at everything that could fail, and tell all of it at once."""
+    project = await engine.projects.for_caller(caller, wish.project)
+    problems: list[AoError] = []
+    names: list[str] = []
+    issues: list[Issue | None] = []
+    bases: list[tuple[str, str]] = []
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_gather, problems, names, lambda: _agent(engine, caller, project, wish))
+        tasks.start_soon(_gather, problems, issues, lambda: _issue(project, wish))
+        tasks.start_soon(_gather, problems, bases, lambda: _base(project, wish))
+        tasks.start_soon(_gather, problems, [], lambda: engine.projects.runnable(project, caller))
+    raise_all(problems)
+    agent = await engine.projects.agent(project, names[0])
+    wanted = (*agent.credentials, *project.settings.credentials)
+    grant = environment.grant(caller.environment, wanted)
+    return _Checked(project, names[0], issues[0], *bases[0], grant)
+
+
+async def _gather(
+    problems: list[AoError], found: list[object], check: Callable[[], Awaitable[object]]
+) -> None:
+    try:
+        found.append(await check())
+    except AoError as exc:
+        problems.append(exc)
+
+
+async def _agent(engine: Engine, caller: Caller, project: Project, wish: Wish) -> str:
+    name = wish.agent or project.settings.agent
+    if name is None:
+        raise NotInstalled(
+            "No agent is configured.",
+            hint="Name one with `agent`, or set `agent:` in agent-orchestrator.yaml.",
+        )
+    await engine.projects.agent_found(project, name, caller)
+    return name
+
+
+async def _issue(project: Project, wish: Wish) -> Issue | None:
+    if wish.issue is None:
+        return None
+    issue = await project.tracker.get(wish.issue)
+    if issue is None:
+        raise Unknown(
+            f"Issue {ascii(wish.issue)[:60]} does not exist.", hint="`list_issues` shows them."
+        )
+    return issue
+
+
+async def _base(project: Project, wish: Wish) -> tuple[str, str]:
+    git = git_for(project, project.repository)
+    await git.preflight()
+    base = wish.base or project.branch
+    commit = await git.resolve(base)
+    if commit is None:
+        raise BadRequest(
+            f"The base {ascii(base)[:60]} does not exist in {project.repository}.",
+            hint="Name a branch that exists with `base`, or set `default_branch`.",
+        )
+    return base, commit
+
+
+# -- reserve -------------------------------------------------------------------------------------
+
+
+async def _reserve(engine: Engine, checked: _Checked, wish: Wish, ticket: Ticket) -> Session:
+    for _ in range(_ATTEMPTS):
+        counter = await engine.records.store.read(COUNTER, checked.project.prefix)
+        number = counter.value.value + 1 if counter else 1
+        session = _session(engine, checked, wish, number)
+        count = Put(
+            COUNTER, checked.project.prefix, Counter(checked.project.prefix, number),
+            counter.revision if counter else 0,
+        )  # fmt: skip
+        intent = engine.intents.beginning(IntentKind.SPAWN, session.id, "1")
+        create = Put(SESSION, session.id, session, 0)
+        changes = [create, count, intent, *ticket.used_for(session.id)]
+        try:
+            await engine.records.commit(changes, [_announced(session)])
+        except Conflict:
+            continue
+        return session
+    raise Conflict("Too many sessions are being started at once.", hint="Try again.")
+
+
+def _session(engine: Engine, checked: _Checked, wish: Wish, number: int) -> Session:
+    project, issue = checked.project, checked.issue
+    id = session_id(f"{project.prefix}-{number}")
+    hint = wish.branch or (issue.branch_name if issue else None)
+    now = engine.clock.now()
+    return Session(
+        id=id,
+        project=project.id,
+        created_at=now,
+        title=_title(wish, issue),
+        agent=checked.agent,
+        runtime=project.runtime.name,
+        workspace=project.workspace.name,
+        facts=SessionFacts(SessionState.NOT_STARTED, SessionReason.SPAWN_REQUESTED, now),
+        issue=issue.id if issue else None,
+        prompt=wish.prompt,
+        model=wish.model or project.settings.model,
+        permissions=wish.permissions or project.settings.permissions,
+        branch=new_branch(id, hint),
+        base=checked.base,
+        base_commit=checked.base_commit,
+        generation=1,
+        credentials=checked.grant.credentials,
+    )
+
+
+def _title(wish: Wish, issue: Issue | None) -> str:
+    text = issue.title if issue else (wish.prompt or "").strip().splitlines()[0]
+    return visible(text, 80)
+
+
+def _announced(session: Session) -> NewEvent:
+    body = Started(session.title, session.agent, session.issue, session.branch)
+    return NewEvent(EventKind.SESSION_SPAWN_STARTED, body, session.project, session.id)
+
+
+# -- carry out -----------------------------------------------------------------------------------
+
+
+async def carry_out(engine: Engine, id: SessionId) -> Session:
+    """Bring a reserved session up, or end it with the reason."""
+    intent = f"{IntentKind.SPAWN}/{id}/1"
+    async with engine.alone(id):
+        try:
+            session = await bring_up(engine, id, resume=False)
+        except Exception as exc:
+            await failed(engine, id, exc)
+            await engine.intents.end(intent, Outcome.FAILED, type(exc).__name__)
+            raise
+        await engine.intents.end(intent, Outcome.DONE)
+    return session
+
+
+async def failed(engine: Engine, id: SessionId, exc: Exception) -> None:
+    """The session ends where it could not begin."""
+    reason = exc.message if isinstance(exc, AoError) else "an internal error; see the engine's log"
+
+    def over(session: Session) -> Step:
+        now = engine.clock.now()
+        why = SessionReason.ERROR_IN_PROCESS
+        after, _ = ended(session, why, now, EventKind.SESSION_ERRORED)
+        noted = replace(after, facts=replace(after.facts, note=visible(reason, 500)))
+        kind = EventKind.SESSION_SPAWN_FAILED
+        event = NewEvent(kind, Said(visible(reason, 500)), session.project, session.id)
+        return Step(noted, (event,))
+
+    await engine.records.update(SESSION, id, over)
+
+
+async def started(engine: Engine, id: SessionId) -> Session:
+    """Wait until the spawn of this session, begun by an earlier call, has ended."""
+
+    def settled() -> Session | None:
+        session = engine.session(id)
+        return None if session.facts.state is SessionState.NOT_STARTED else session
+
+    session = await engine.records.until(settled)
+    if session.facts.reason is SessionReason.ERROR_IN_PROCESS:
+        raise AoError(f"{id} could not be started: {session.facts.note}", hint="Spawn it again.")
+    return session
