@@ -67,7 +67,10 @@ def test_a_failed_write_keeps_the_old_file_and_says_the_remedy(
 
 
 def test_a_line_written_in_part_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "write", lambda *_: 1)
+    def only_one(_file: int, _data: bytes) -> int:
+        return 1
+
+    monkeypatch.setattr(os, "write", only_one)
     with pytest.raises(StoreUnavailable, match="cannot be written") as caught:
         files.append_line(tmp_path / "a", b"x")
     assert "space" in (caught.value.hint or "")
