@@ -8,9 +8,7 @@ seen misses nothing and sees nothing twice.
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeAlias, TypeVar
-
-from typing_extensions import Self
+from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 from ao_core.model.event import Event, NewEvent
 
@@ -58,7 +56,7 @@ Change: TypeAlias = Put[Any] | Drop
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a commit made: the journal's lines, and the new revision of each record written."""
+    """What a commit made: the journal's lines, and each change's new revision (0 for a `Drop`)."""
 
     events: tuple[Event, ...]
     revisions: tuple[int, ...]

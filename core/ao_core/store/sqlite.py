@@ -1,0 +1,320 @@
+"""The store in one SQLite file. One process writes it.
+
+Commits that wait for each other share one transaction, and so one write to the disk; inside it
+each has a savepoint of its own, so that it succeeds or fails alone. Readers have a connection of
+their own and never wait for the disk.
+"""
+
+import sqlite3
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from itertools import takewhile
+from pathlib import Path
+from typing import Any, Generic, Self, TypeVar
+
+import anyio
+from anyio import CancelScope, from_thread
+
+from ao_core.clock import Clock
+from ao_core.errors import Conflict, StoreError
+from ao_core.ids import new_token
+from ao_core.model.event import Event, NewEvent
+from ao_core.store import codec
+from ao_core.store.contract import Change, Committed, Drop, Kind, Lease, Row, Store
+from ao_core.store.database import in_our_words, open_reader, open_writer, transaction
+
+T = TypeVar("T")
+
+_PAGE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """A change as it is written; no body means that the record goes."""
+
+    kind: str
+    id: str
+    expect: int
+    body: str | None
+
+
+class _Write(Generic[T]):
+    """A job that waits to be written, and what came of it."""
+
+    def __init__(self, job: Callable[[sqlite3.Connection], T]) -> None:
+        self._job = job
+        self._made: list[T] = []
+        self._refusal: Exception | None = None
+        self.settled = False
+
+    def attempt(self, db: sqlite3.Connection) -> None:
+        """Do the job; when it fails, leave the others' work in the transaction as it is."""
+        db.execute("SAVEPOINT one")
+        try:
+            self._made.append(self._job(db))
+        except Exception as exc:
+            if not db.in_transaction:  # SQLite gave up the whole transaction
+                raise
+            self._refusal = exc
+            db.execute("ROLLBACK TO one")
+        db.execute("RELEASE one")
+
+    def settle(self, refusal: Exception | None = None) -> None:
+        """It is on the disk, or for this reason it is not."""
+        self._refusal = refusal or self._refusal
+        self.settled = True
+
+    def result(self) -> T:
+        """What the job made; raises what it or the transaction raised."""
+        if self._refusal is not None:
+            raise self._refusal
+        return self._made[0]
+
+
+class SqliteStore(Store):
+    """Records and the journal in a SQLite file."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._holder = new_token()
+        self._head = 0
+        self._open = False
+        self._grown = anyio.Event()
+        self._turn = anyio.Lock()
+        self._queue: deque[_Write[Any]] = deque()
+
+    async def __aenter__(self) -> Self:
+        self._writer = await open_writer(self._path)
+        try:
+            self._reader = await open_reader(self._path)
+            self._head = await self._writer.run(_head)
+        except BaseException:
+            with CancelScope(shield=True):
+                await self._writer.close()
+            raise
+        self._open = True
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._open = False
+        self._grown.set()
+        with CancelScope(shield=True):
+            try:
+                with suppress(StoreError):  # a lease that cannot be given back expires
+                    await self._write(partial(_give_back, holder=self._holder))
+            finally:
+                await self._reader.close()
+                await self._writer.close()
+
+    @property
+    def head(self) -> int:
+        """The number of the journal's last line, kept in memory."""
+        return self._head
+
+    async def read(self, kind: Kind[T], id: str) -> Row[T] | None:
+        """One record."""
+        return await self._reader.run(lambda db: _record(db, kind, id))
+
+    async def scan(self, kind: Kind[T], prefix: str = "") -> AsyncIterator[Row[T]]:
+        """Every record, page by page: one that is changed meanwhile is seen before or after."""
+        start: str | None = prefix
+        while start is not None:
+            page = await self._reader.run(partial(_page, kind=kind, prefix=prefix, start=start))
+            for row in page:
+                yield row
+            # the least text after the last id
+            start = page[-1].id + "\0" if len(page) == _PAGE else None
+
+    async def commit(
+        self,
+        changes: Sequence[Change],
+        events: Sequence[NewEvent] = (),
+        *,
+        fence: Lease | None = None,
+    ) -> Committed:
+        """Make all changes and append all events, or none."""
+        now = self._clock.now()
+        edits = [_edit(change) for change in changes]
+        lines = [(event, codec.encode_body(event)) for event in events]
+
+        def apply(db: sqlite3.Connection) -> Committed:
+            if fence is not None:
+                _check(db, fence, now)
+            revisions = tuple([_apply(db, edit) for edit in edits])
+            return Committed(tuple([_append(db, now, *line) for line in lines]), revisions)
+
+        return await self._write(apply)
+
+    async def follow(self, after: int, *, live: bool = True) -> AsyncIterator[Event]:
+        """The journal, page by page from the table, so that a slow reader costs no memory."""
+        while True:
+            until = self._head
+            while after < until:
+                page = await self._reader.run(partial(_lines, after=after, until=until))
+                for event in page:
+                    yield event
+                after = page[-1].seq if len(page) == _PAGE else until
+            if not live or not self._open:
+                return
+            if after >= self._head:
+                await self._grown.wait()
+
+    async def lease(self, key: str, ttl: float) -> Lease:
+        """Take or renew a lease. Its holder is this store, until it is closed."""
+        now = self._clock.now().timestamp()
+        return await self._write(partial(_take, key=key, holder=self._holder, now=now, ttl=ttl))
+
+    async def _write(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        write = _Write(job)
+        self._queue.append(write)
+        try:
+            async with self._turn:
+                if not write.settled:  # nobody took it along
+                    await self._writer.run(self._flush)
+        finally:
+            with suppress(ValueError):  # still there if cancelled before its turn
+                self._queue.remove(write)
+        with in_our_words(self._path):
+            return write.result()
+
+    def _flush(self, db: sqlite3.Connection) -> None:
+        """Write all that waits. Runs on a thread, and to the end, whoever is cancelled."""
+        writes = _taken(self._queue)
+        try:
+            with transaction(db):
+                for write in writes:
+                    write.attempt(db)
+            head = _head(db)
+        except Exception as exc:  # raised to each who waits
+            for write in writes:
+                write.settle(exc)
+        else:
+            for write in writes:
+                write.settle()
+            from_thread.run_sync(self._announce, head)
+
+    def _announce(self, head: int) -> None:
+        if head > self._head:
+            self._head = head
+            self._grown.set()
+            self._grown = anyio.Event()
+
+
+def _taken(queue: deque[_Write[Any]]) -> list[_Write[Any]]:
+    # another thread may append meanwhile, and remove
+    taken: list[_Write[Any]] = []
+    with suppress(IndexError):
+        while True:
+            taken.append(queue.popleft())
+    return taken
+
+
+def _head(db: sqlite3.Connection) -> int:
+    row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'event'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _record(db: sqlite3.Connection, kind: Kind[T], id: str) -> Row[T] | None:
+    found = db.execute(
+        "SELECT body, revision FROM record WHERE kind = ? AND id = ?", (kind.name, id)
+    ).fetchone()
+    return Row(id, codec.decode_record(kind, found[0]), found[1]) if found else None
+
+
+def _page(db: sqlite3.Connection, *, kind: Kind[T], prefix: str, start: str) -> list[Row[T]]:
+    found = db.execute(
+        "SELECT id, body, revision FROM record WHERE kind = ? AND id >= ? ORDER BY id LIMIT ?",
+        (kind.name, start, _PAGE),
+    )
+    # ids with the same beginning stand together
+    page = takewhile(lambda row: row[0].startswith(prefix), found)
+    return [Row(id, codec.decode_record(kind, body), revision) for id, body, revision in page]
+
+
+def _lines(db: sqlite3.Connection, *, after: int, until: int) -> list[Event]:
+    found = db.execute(
+        "SELECT seq, at, kind, body, project, session FROM event"
+        " WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+        (after, until, _PAGE),
+    )
+    return [
+        Event(
+            seq,
+            codec.decode_moment(at),
+            codec.decode_kind(kind),
+            codec.decode_body(kind, body),
+            project,
+            session,
+        )
+        for seq, at, kind, body, project, session in found
+    ]
+
+
+def _edit(change: Change) -> _Edit:
+    body = None if isinstance(change, Drop) else codec.encode_record(change.kind, change.value)
+    return _Edit(change.kind.name, change.id, change.expect, body)
+
+
+def _apply(db: sqlite3.Connection, edit: _Edit) -> int:
+    """Make one change; its row's new number is the revision."""
+    place = (edit.kind, edit.id)
+    if edit.expect or edit.body is None:
+        gone = db.execute(
+            "DELETE FROM record WHERE kind = ? AND id = ? AND revision = ?", (*place, edit.expect)
+        )
+        _expect_one(gone, edit)
+    if edit.body is None:
+        return 0
+    made = db.execute(
+        "INSERT INTO record (kind, id, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        (*place, edit.body),
+    )
+    _expect_one(made, edit)
+    return int(made.lastrowid or 0)
+
+
+def _expect_one(cursor: sqlite3.Cursor, edit: _Edit) -> None:
+    if cursor.rowcount != 1:
+        hint = "Read it again, and decide again."
+        raise Conflict(f"the {edit.kind} record is not as it was expected to be", hint=hint)
+
+
+def _append(db: sqlite3.Connection, at: datetime, event: NewEvent, body: str) -> Event:
+    line = (codec.encode_moment(at), event.kind, event.project, event.session, body)
+    made = db.execute(
+        "INSERT INTO event (at, kind, project, session, body) VALUES (?, ?, ?, ?, ?)", line
+    )
+    return codec.numbered(event, int(made.lastrowid or 0), at)
+
+
+def _take(db: sqlite3.Connection, *, key: str, holder: str, now: float, ttl: float) -> Lease:
+    """A valid lease is renewed under its token; one that is taken anew gets the next."""
+    row = db.execute("SELECT holder, token, expires FROM lease WHERE key = ?", (key,)).fetchone()
+    owner, token, expires = row or (holder, 0, 0.0)
+    valid = expires > now
+    if valid and owner != holder:
+        raise Conflict(f"somebody else holds the lease {key!a}", hint="Try again when it expires.")
+    lease = Lease(key, token if valid else token + 1, now + ttl)
+    db.execute(
+        "INSERT OR REPLACE INTO lease (key, holder, token, expires) VALUES (?, ?, ?, ?)",
+        (key, holder, lease.token, lease.expires),
+    )
+    return lease
+
+
+def _check(db: sqlite3.Connection, fence: Lease, now: datetime) -> None:
+    current = db.execute(
+        "SELECT 1 FROM lease WHERE key = ? AND token = ? AND expires > ?",
+        (fence.key, fence.token, now.timestamp()),
+    ).fetchone()
+    if current is None:
+        raise Conflict(f"the lease {fence.key!a} has ended", hint="Take it again.")
+
+
+def _give_back(db: sqlite3.Connection, *, holder: str) -> None:
+    db.execute("UPDATE lease SET expires = 0 WHERE holder = ?", (holder,))
