@@ -21,6 +21,7 @@ AoError
 │   ├── EngineUnreachable  it did not start or does not answer
 │   ├── EngineRestarted    it went away while the call was under way
 │   └── VersionMismatch    client and engine are of different versions
+├── Internal               a fault of ours; the engine's log has it
 └── PluginError            a plugin could not do its job
     ├── NotInstalled       its tool or extra is missing
     ├── BrokenPlugin       its code cannot be loaded or breaks its contract
@@ -205,6 +206,12 @@ class VersionMismatch(EngineError):
     """Client and engine are of different versions."""
 
     code = "version_mismatch"
+
+
+class Internal(AoError):
+    """A fault of ours. Says nothing of it: the engine's log does."""
+
+    code = "internal"
 
 
 class PluginError(AoError):
