@@ -1,0 +1,126 @@
+"""Kill: end the agent, save what is not saved elsewhere, then clear away."""
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ao_core.engine.decide import ended
+from ao_core.engine.engine import Engine
+from ao_core.engine.launching import plan_of
+from ao_core.engine.project import Project
+from ao_core.engine.records import Step
+from ao_core.engine.side import run_in
+from ao_core.errors import AoError
+from ao_core.git.salvage import Saved, salvage
+from ao_core.ids import HomeId, SessionId
+from ao_core.model import event
+from ao_core.model.event import EventKind, NewEvent
+from ao_core.model.session import RuntimeReason, RuntimeState, Session, SessionReason, is_terminal
+from ao_core.slots.workspace import Checkout
+from ao_core.store.records import SESSION, IntentKind, Outcome
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """What became of it: where unsaved work is now, and whether the workspace was removed."""
+
+    session: Session
+    saved: str | None
+    archive: str | None
+    removed: bool
+    kept_because: str | None = None
+
+
+async def kill(engine: Engine, id: SessionId, *, reason: SessionReason) -> Killed:
+    """End a session for good, as far as its work allows. A second call finds nothing to do."""
+    session = engine.session(id)
+    fingerprint = f"{session.generation}"
+    if is_terminal(session) and session.workspace_gone:
+        return Killed(session, _last(session), None, removed=True)
+    intent = await engine.intents.begin(IntentKind.KILL, id, fingerprint)
+    try:
+        killed = await engine.detached(lambda: _kill(engine, id, reason))
+    except AoError as exc:
+        await engine.intents.end(intent.id, Outcome.FAILED, exc.code)
+        raise
+    await engine.intents.end(intent.id, Outcome.DONE)
+    return killed
+
+
+def _last(session: Session) -> str | None:
+    return session.salvage[-1] if session.salvage else None
+
+
+async def _kill(engine: Engine, id: SessionId, reason: SessionReason) -> Killed:
+    async with engine.alone(id):
+        session = engine.session(id)
+        project = await engine.project_of(session)
+        await end_agent(engine, project, session)
+        saved = await _save(engine, project, session, reason)
+        session = await engine.records.update(
+            SESSION, id, lambda now: _over(engine, now, reason, saved)
+        )
+        await engine.permissions.expire(id, "the session ended")
+        engine.deliver(id)
+        kept = await _remove(project, session, saved)
+        if kept is None:
+            session = await engine.records.update(
+                SESSION, id, lambda now: Step(replace(now, workspace_gone=True))
+            )
+    archive = str(saved.archive) if saved and saved.archive else None
+    return Killed(session, saved.ref if saved else _last(session), archive, kept is None, kept)
+
+
+async def end_agent(engine: Engine, project: Project, session: Session) -> None:
+    """End the process and everything it started."""
+    handle = session.run.handle or await project.runtime.find(session.id)
+    if handle is not None:
+        await project.runtime.destroy(handle)
+    engine.spools.remove(session.id)
+    engine.grants.pop(session.id, None)
+
+
+async def _save(
+    engine: Engine, project: Project, session: Session, reason: SessionReason
+) -> Saved | None:
+    path = Path(session.path)
+    if not session.path or not await project.workspace.exists(path, run_in(project, path)):
+        return None
+    return await salvage(
+        run_in(project, path), path, HomeId(engine.home.id), session.id, str(reason),
+        archive=project.home.archive,
+    )  # fmt: skip
+
+
+def _over(engine: Engine, session: Session, reason: SessionReason, saved: Saved | None) -> Step:
+    now = engine.clock.now()
+    events: tuple[NewEvent, ...] = ()
+    if saved is not None:
+        archive = str(saved.archive) if saved.archive else None
+        body = event.Saved(saved.ref, saved.commit, archive)
+        events = (NewEvent(EventKind.SESSION_SALVAGED, body, session.project, session.id),)
+        session = replace(session, salvage=(*session.salvage, saved.ref))
+    if not is_terminal(session):
+        session, over = ended(session, reason, now, EventKind.SESSION_KILLED)
+        events += over
+    why = RuntimeReason.KILL_REQUESTED
+    run = replace(session.run, state=RuntimeState.EXITED, reason=why, observed_at=now)
+    return Step(replace(session, run=run), events)
+
+
+async def _remove(project: Project, session: Session, saved: Saved | None) -> str | None:
+    """Remove the workspace; None when it is gone, else why it was kept."""
+    path = Path(session.path)
+    if not session.path or not path.exists():
+        return None
+    plan = plan_of(project, session)
+    checkout = Checkout(path, session.branch, session.id, plan.project)
+    run = run_in(project, project.repository)
+    try:
+        await project.workspace.destroy(checkout, run, saved=saved.commit if saved else None)
+    except AoError as exc:
+        _log.warning("the workspace of %s stays: %s", session.id, exc.message)
+        return exc.message
+    return None

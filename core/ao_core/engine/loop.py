@@ -1,0 +1,211 @@
+"""The loop: every push and, as repair, every tick leads to one pass over what may have changed.
+
+One pass takes in what hooks left, looks once at all agents of a runtime, reads what moved, decides
+for each session, and commits. Its cost in subprocesses does not grow with the number of sessions.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any, cast
+
+import anyio
+
+from ao_core.engine.decide import Decided, Observation, Want, decide
+from ao_core.engine.engine import Engine
+from ao_core.engine.launching import head_of, launch_of
+from ao_core.engine.merge import work_of
+from ao_core.engine.project import Project
+from ao_core.engine.records import Step
+from ao_core.errors import AoError
+from ao_core.ids import ProjectId, SessionId
+from ao_core.model.activity import Activity
+from ao_core.model.session import RuntimeState, Session, is_terminal
+from ao_core.model.work import Pull
+from ao_core.slots.agent import Look
+from ao_core.slots.runtime import Mourning, Runtime, Seen, Typable
+from ao_core.slots.scm import BatchObservable
+from ao_core.spool import HookEvent, HookKind
+from ao_core.store.records import SESSION
+
+_log = logging.getLogger(__name__)
+_TICK = 10.0
+
+
+class Loop:
+    """Observes, decides, commits."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._outputs: dict[SessionId, str] = {}
+        self._mourned: set[str] = set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._hear_spools)
+            tasks.start_soon(self._tick)
+            while True:
+                dirty = await self._engine.nudged()
+                await self._mourn(tasks)
+                await self.look(dirty)
+
+    async def _hear_spools(self) -> None:
+        async with aclosing(_closing(self._engine.spools.changes())) as changes:
+            async for session in changes:
+                self._engine.nudge(SessionId(session))
+
+    async def _tick(self) -> None:
+        while True:
+            await anyio.sleep(_TICK)
+            live = [session.id for session in self._engine.live()]
+            if live:
+                self._engine.nudge(*live)
+
+    async def _mourn(self, tasks: anyio.abc.TaskGroup) -> None:
+        """Hear of deaths from every runtime that tells of them."""
+        for runtime in self._engine.projects.runtimes():
+            if isinstance(runtime, Mourning) and runtime.name not in self._mourned:
+                self._mourned.add(runtime.name)
+                tasks.start_soon(self._hear_deaths, cast("Mourning", runtime))
+
+    async def _hear_deaths(self, runtime: Mourning) -> None:
+        async with aclosing(_closing(runtime.deaths())) as deaths:
+            async for handle in deaths:
+                self._engine.nudge(SessionId(handle.id))
+
+    # -- one pass --------------------------------------------------------------------------------
+
+    async def look(self, dirty: frozenset[SessionId]) -> None:
+        """One pass over these sessions."""
+        by_project: dict[ProjectId, list[Session]] = defaultdict(list)
+        for session in self._engine.live():
+            if session.id in dirty:
+                by_project[session.project].append(session)
+        for id, sessions in by_project.items():
+            try:
+                await self._look_at(await self._engine.projects.by_id(id), sessions)
+            except AoError:
+                _log.exception("could not look at project %s", id)
+
+    async def _look_at(self, project: Project, sessions: Sequence[Session]) -> None:
+        seen = await self._seen(project.runtime, sessions)
+        wants: dict[SessionId, frozenset[Want]] = {}
+        for session in sessions:
+            try:
+                wants[session.id] = await self._one(project, session, seen.get(session.id))
+            except Exception:
+                _log.exception("could not look at %s", session.id)
+        pulls = [session.id for session in sessions if Want.PULL in wants.get(session.id, ())]
+        await self._pulls(project, pulls)
+        for id, wanted in wants.items():
+            if Want.OUTBOX in wanted:
+                self._engine.deliver(id)
+
+    async def _seen(
+        self, runtime: Runtime[Any], sessions: Sequence[Session]
+    ) -> dict[SessionId, Seen]:
+        handles = {one.id: one.run.handle for one in sessions if one.run.handle is not None}
+        if not handles:
+            return {}
+        try:
+            found = await runtime.look(list(handles.values()))
+        except AoError as exc:
+            failed = Seen(RuntimeState.PROBE_FAILED, detail=exc.code)
+            return dict.fromkeys(handles, failed)
+        return {id: found[handle.id] for id, handle in handles.items() if handle.id in found}
+
+    async def _one(
+        self, project: Project, session: Session, seen: Seen | None
+    ) -> frozenset[Want]:
+        hooks, files = self._engine.spools.read(session.id, session.consumed)
+        hooks = await self._checked(session, hooks)
+        activity = None if hooks else await self._activity(project, session, seen)
+        turned = any(hook.kind is HookKind.TURN_ENDED for hook in hooks)
+        gone = seen is not None and seen.state in (RuntimeState.EXITED, RuntimeState.MISSING)
+        head = await head_of(project, session) if turned or gone else None
+        observation = Observation(
+            self._engine.clock.now(), seen, tuple(hooks), activity, head=head
+        )
+        decided = await self._commit(session.id, observation, tuple(file.name for file in files))
+        for file in files:
+            file.unlink(missing_ok=True)
+        await self._after(session, decided.session, hooks)
+        return decided.wants
+
+    async def _commit(
+        self, id: SessionId, observation: Observation, files: tuple[str, ...]
+    ) -> Decided:
+        latest: list[Decided] = []
+
+        def step(now: Session) -> Step:
+            fresh = replace(
+                observation,
+                hooks=tuple(hook for hook in observation.hooks if hook.id not in now.consumed),
+            )
+            decided = decide(now, fresh, self._engine.policy)
+            latest.append(decided)
+            consumed = files or decided.session.consumed
+            return Step(replace(decided.session, consumed=consumed), decided.events)
+
+        await self._engine.records.update(SESSION, id, step)
+        return latest[-1]
+
+    async def _checked(self, session: Session, hooks: list[HookEvent]) -> list[HookEvent]:
+        """Hooks are claims. What they say of messages and permissions goes to those books."""
+        for hook in hooks:
+            if hook.token and hook.kind in (HookKind.ACCEPTED, HookKind.TURN_STARTED):
+                await self._engine.outbox.accepted(session.id, hook.token, "the agent's hook")
+            if hook.kind is HookKind.PERMISSION_ENDED:
+                await self._engine.permissions.expire(session.id, "answered at the keyboard")
+        return hooks
+
+    async def _activity(
+        self, project: Project, session: Session, seen: Seen | None
+    ) -> Activity | None:
+        """What the agent's log or screen says, where something moved since the last look."""
+        if seen is None or seen.state is not RuntimeState.ALIVE or session.run.handle is None:
+            return None
+        agent = await self._engine.agent_of(session)
+        screen = None
+        if seen.output != self._outputs.get(session.id) and isinstance(project.runtime, Typable):
+            self._outputs[session.id] = seen.output
+            screen = await cast("Typable", project.runtime).screen(session.run.handle)
+        launch = launch_of(self._engine, project, session)
+        now = self._engine.clock.now()
+        return await agent.activity(Look(launch, True, now, session.created_at, screen))
+
+    async def _after(self, before: Session, after: Session, hooks: Sequence[HookEvent]) -> None:
+        if is_terminal(after) and not is_terminal(before):
+            await self._engine.permissions.expire(after.id, "its agent ended")
+            self._engine.spools.remove(after.id)
+            self._engine.deliver(after.id)
+            self._outputs.pop(after.id, None)
+
+    # -- pull requests ---------------------------------------------------------------------------
+
+    async def _pulls(self, project: Project, ids: Sequence[SessionId]) -> None:
+        if not ids:
+            return
+        sessions = [self._engine.session(id) for id in ids]
+        for id, pull in (await _observed(project, sessions)).items():
+            if pull is not None:
+                await self._commit(id, Observation(self._engine.clock.now(), pull=pull), ())
+
+
+async def _observed(
+    project: Project, sessions: Sequence[Session]
+) -> dict[SessionId, Pull | None]:
+    works = [work_of(session) for session in sessions]
+    scm = project.scm
+    if isinstance(scm, BatchObservable):
+        found = await cast("BatchObservable", scm).observe(works)
+        return {one.id: found[one.id] for one in sessions if one.id in found}
+    return {one.id: await scm.detect(work_of(one)) for one in sessions}
+
+
+def _closing(source: AsyncIterator[Any]) -> Any:
+    """Async generators are closed with their reader; other iterators need no closing."""
+    return source

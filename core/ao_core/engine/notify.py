@@ -1,0 +1,77 @@
+"""Tell people: one note to each notifier that is wanted, and who got it."""
+
+from dataclasses import dataclass
+
+import anyio
+
+from ao_core.engine.engine import Engine
+from ao_core.engine.project import Project
+from ao_core.errors import AoError, BadRequest
+from ao_core.ids import new_id
+from ao_core.model.event import EventKind, NewEvent, Priority, Told
+from ao_core.model.session import Session
+from ao_core.redact import visible
+from ao_core.slots.notifier import Note, Notifier
+
+_DEADLINE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """One notifier, and why it did not get the note, if it did not."""
+
+    notifier: str
+    error: str | None = None
+    hint: str | None = None
+
+
+def note(
+    engine: Engine, project: Project, session: Session | None, text: str, priority: Priority,
+    id: str | None = None,
+) -> Note:  # fmt: skip
+    """A note in the words of whoever sends it."""
+    title = f"{session.id}: {session.title}" if session else project.id
+    return Note(
+        id or new_id("note"), "note.lead", priority, title, visible(text, 4_000),
+        engine.clock.now(), project.id, session.id if session else None,
+    )  # fmt: skip
+
+
+async def notify(
+    engine: Engine, project: Project, told: Note, to: tuple[str, ...] = ()
+) -> tuple[Delivered, ...]:
+    """Send to the named notifiers, or to all of the project's."""
+    unknown = set(to) - project.notifiers.keys()
+    if unknown:
+        raise BadRequest(
+            "No such notifier: " + ", ".join(sorted(unknown)),
+            hint="Known: " + ", ".join(sorted(project.notifiers)),
+        )
+    names = to or tuple(project.notifiers)
+    results: dict[str, Delivered] = {}
+    async with anyio.create_task_group() as tasks:
+        for name in names:
+            tasks.start_soon(_one, name, project.notifiers[name], told, results)
+    done = tuple(results[name] for name in names)
+    await engine.records.commit([], [_event(told, one) for one in done])
+    return done
+
+
+async def _one(
+    name: str, notifier: Notifier[object], told: Note, results: dict[str, Delivered]
+) -> None:
+    try:
+        with anyio.fail_after(_DEADLINE):
+            await notifier.notify(told)
+    except AoError as exc:
+        results[name] = Delivered(name, exc.message, exc.hint)
+    except TimeoutError:
+        results[name] = Delivered(name, "It did not answer in time.")
+    else:
+        results[name] = Delivered(name)
+
+
+def _event(told: Note, done: Delivered) -> NewEvent:
+    kind = EventKind.NOTIFICATION_FAILED if done.error else EventKind.NOTIFICATION_SENT
+    body = Told(told.id, done.notifier, visible(told.body, 500), done.error)
+    return NewEvent(kind, body, told.project, told.session)

@@ -1,0 +1,84 @@
+"""Restore: bring an ended worker back, with its branch, its saved work and its prompts."""
+
+from dataclasses import replace
+
+from ao_core.engine import environment
+from ao_core.engine.caller import Caller
+from ao_core.engine.engine import Engine
+from ao_core.engine.launching import bring_up
+from ao_core.engine.records import Step
+from ao_core.engine.spawn import failed
+from ao_core.errors import WrongState
+from ao_core.ids import SessionId
+from ao_core.model.session import (
+    PrFacts,
+    PrReason,
+    PrState,
+    RuntimeFacts,
+    Session,
+    SessionFacts,
+    SessionReason,
+    SessionState,
+    is_terminal,
+)
+from ao_core.store.records import SESSION, IntentKind, Outcome
+
+_ENDED_PR = (PrState.MERGED, PrState.CLOSED)
+
+
+async def restore(engine: Engine, caller: Caller, id: SessionId) -> Session:
+    """Bring it back; refused while it runs."""
+    session = engine.session(id)
+    if not is_terminal(session):
+        raise WrongState(f"{id} has not ended.", hint="`send` reaches it; `kill` ends it.")
+    project = await engine.project_of(session)
+    agent = await engine.agent_of(session)
+    await engine.projects.agent_found(project, session.agent, caller)
+    granted = environment.grant(
+        caller.environment, (*agent.credentials, *project.settings.credentials)
+    )
+    environment.require(
+        session.credentials,
+        environment.layered(project.settings.env, granted, engine.login()),
+    )
+    engine.grants[id] = granted
+    return await engine.detached(lambda: _restore(engine, id))
+
+
+async def _restore(engine: Engine, id: SessionId) -> Session:
+    async with engine.alone(id):
+        session = engine.session(id)
+        if not is_terminal(session):
+            return session
+        project = await engine.project_of(session)
+        if session.run.handle is not None:
+            await project.runtime.destroy(session.run.handle)
+        intent = await engine.intents.begin(IntentKind.RESTORE, id, str(session.generation + 1))
+        await engine.records.update(SESSION, id, lambda now: _again(engine, now))
+        return await again(engine, id, intent.id)
+
+
+async def again(engine: Engine, id: SessionId, intent: str) -> Session:
+    """Bring a session up whose restoring was begun."""
+    try:
+        session = await bring_up(engine, id, resume=True)
+    except Exception as exc:
+        await failed(engine, id, exc)
+        await engine.intents.end(intent, Outcome.FAILED, type(exc).__name__)
+        raise
+    await engine.intents.end(intent, Outcome.DONE)
+    return session
+
+
+def _again(engine: Engine, session: Session) -> Step:
+    now = engine.clock.now()
+    pr = session.pr
+    if pr.state in _ENDED_PR:
+        pr = PrFacts(PrState.NONE, PrReason.CLEARED_ON_RESTORE)
+    facts = SessionFacts(SessionState.NOT_STARTED, SessionReason.SPAWN_REQUESTED, now)
+    return Step(
+        replace(
+            session, facts=facts, pr=pr, run=RuntimeFacts(), activity=None, doubt=None,
+            question=None, generation=session.generation + 1,
+        )  # fmt: skip
+    )

@@ -1,0 +1,147 @@
+"""Wait: what changed since a cursor, as soon as there is something to tell."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from enum import StrEnum
+
+import anyio
+
+from ao_core.engine.engine import Engine
+from ao_core.ids import SessionId
+from ao_core.model.event import Event, EventKind
+from ao_core.model.session import (
+    Attention,
+    PrState,
+    Session,
+    SessionState,
+    attention,
+    is_terminal,
+)
+from ao_core.store.records import SESSION
+
+LONGEST = 50.0
+_MOST = 200
+
+
+class Until(StrEnum):
+    """What is waited for."""
+
+    ATTENTION = "attention"
+    IDLE = "idle"
+    DONE = "done"
+    MERGED = "merged"
+    ANY = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What changed, and the cursor that goes on from there. `complete` is false on a timeout."""
+
+    cursor: int
+    events: tuple[Event, ...]
+    sessions: tuple[Session, ...]
+    reached: bool
+
+
+_K = EventKind
+_TELLS: Mapping[Until, frozenset[EventKind]] = {
+    Until.ATTENTION: frozenset(
+        {
+            _K.SESSION_NEEDS_INPUT, _K.SESSION_STUCK, _K.SESSION_EXITED, _K.SESSION_ERRORED,
+            _K.SESSION_SPAWN_FAILED, _K.SESSION_KILLED, _K.SESSION_IDLE, _K.PERMISSION_ASKED,
+            _K.MESSAGE_UNCERTAIN, _K.MESSAGE_FAILED, _K.INTENT_UNRESOLVED, _K.NOTE_LEAD,
+            _K.MERGE_READY, _K.CI_FAILING, _K.REVIEW_CHANGES_REQUESTED,
+        }
+    ),
+    Until.IDLE: frozenset({_K.SESSION_IDLE, _K.SESSION_DONE, _K.SESSION_EXITED, _K.SESSION_KILLED}),
+    Until.DONE: frozenset({_K.SESSION_DONE, _K.SESSION_IDLE, _K.SESSION_EXITED, _K.SESSION_KILLED}),
+    Until.MERGED: frozenset({_K.PR_MERGED, _K.MERGE_COMPLETED}),
+    Until.ANY: frozenset(EventKind),
+}  # fmt: skip
+
+
+def _needs(session: Session) -> bool:
+    return attention(session)[0] is not Attention.NONE
+
+
+def _quiet(session: Session) -> bool:
+    return session.facts.state is SessionState.IDLE or is_terminal(session)
+
+
+def _merged(session: Session) -> bool:
+    return session.pr.state is PrState.MERGED
+
+
+def _never(session: Session) -> bool:
+    return False
+
+
+_STANDS: Mapping[Until, Callable[[Session], bool]] = {
+    Until.ATTENTION: _needs,
+    Until.IDLE: _quiet,
+    Until.DONE: _quiet,
+    Until.MERGED: _merged,
+    Until.ANY: _never,
+}
+
+
+async def wait(
+    engine: Engine,
+    sessions: Sequence[SessionId],
+    until: Until,
+    cursor: int | None,
+    seconds: float,
+) -> News:
+    """With a cursor: what came after it. Without: how things stand, or the next thing to come."""
+    chosen = frozenset(sessions)
+    for id in chosen:
+        engine.session(id)
+    start = engine.records.head if cursor is None else min(cursor, engine.records.head)
+    if cursor is None:
+        standing = tuple(one for one in _chosen(engine, chosen) if _STANDS[until](one))
+        if standing:
+            return News(start, (), standing, reached=True)
+    return await _listen(engine, chosen, until, start, min(max(seconds, 0.0), LONGEST))
+
+
+def _chosen(engine: Engine, chosen: frozenset[SessionId]) -> list[Session]:
+    return [one for one in engine.records.all(SESSION) if not chosen or one.id in chosen]
+
+
+async def _listen(
+    engine: Engine, chosen: frozenset[SessionId], until: Until, start: int, seconds: float
+) -> News:
+    """Read on from the cursor; stop after the first telling event, and all that is there with it."""
+    heard: list[Event] = []
+    reached, last = False, start
+    async with aclosing(engine.records.follow(start, live=False)) as past:
+        async for event in past:
+            last = event.seq
+            reached = _heard(heard, event, chosen, until) or reached
+            if len(heard) >= _MOST:
+                break
+    if not reached:
+        with anyio.move_on_after(seconds):
+            async with aclosing(engine.records.follow(last)) as coming:
+                async for event in coming:
+                    last = event.seq
+                    if _heard(heard, event, chosen, until):
+                        reached = True
+                        break
+    return News(last, tuple(heard), _changed(engine, heard), reached)
+
+
+def _heard(
+    heard: list[Event], event: Event, chosen: frozenset[SessionId], until: Until
+) -> bool:
+    if chosen and event.session not in chosen:
+        return False
+    heard.append(event)
+    return event.kind in _TELLS[until]
+
+
+def _changed(engine: Engine, heard: Sequence[Event]) -> tuple[Session, ...]:
+    ids = dict.fromkeys(event.session for event in heard if event.session)
+    found = (engine.records.find(SESSION, id) for id in ids)
+    return tuple(session for session in found if session is not None)
