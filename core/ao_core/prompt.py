@@ -1,0 +1,106 @@
+"""What agents are told: standing instructions in three layers, the task, and the lead's own prompt.
+
+The layers are the base, the rules of the project's configuration, and the `.agent-rules.md` of the
+main checkout. Text by others is put between fences whose name nobody could know beforehand.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from ao_core.errors import BadRequest, ConfigError
+from ao_core.ids import new_token
+from ao_core.redact import visible
+
+RULES_FILE = ".agent-rules.md"
+RULES_LIMIT = 32_000
+DATA_LIMIT = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What the standing instructions speak of."""
+
+    session: str
+    project: str
+    branch: str
+    base: str
+    rules: str | None = None
+    repository_rules: str | None = None
+
+
+def system_prompt(worker: Worker) -> str:
+    """A worker's standing instructions; a layer that is missing leaves no trace."""
+    values = {
+        "session": worker.session,
+        "project": worker.project,
+        "branch": worker.branch,
+        "base": worker.base,
+    }
+    layers = [
+        _filled("worker", values),
+        _titled("Rules of this project", worker.rules),
+        _titled("Rules of this repository", worker.repository_rules),
+    ]
+    return _joined(layers)
+
+
+def task_prompt(wish: str | None, described: str | None = None) -> str:
+    """The first task: what the lead wishes, and the issue as its tracker describes it."""
+    work = "Do the work that this issue describes." if described else None
+    parts = [(wish or "").strip() or work, fenced(described) if described else None]
+    if not any(parts):
+        raise BadRequest("There is nothing to do.", hint="Give an issue, a prompt, or both.")
+    return _joined(parts)
+
+
+def lead_prompt() -> str:
+    """How to lead a team."""
+    return _template("orchestrate").substitute()
+
+
+def fenced(text: str, fence: str | None = None) -> str:
+    """Text by others, marked as data, with nothing in it that could end the mark."""
+    fence = fence or new_token(8)
+    # a name drawn just now is not in the text; one that was handed in may be
+    harmless = visible(text, DATA_LIMIT).replace(fence, "[…]")
+    return _filled("data", {"fence": fence, "text": harmless.strip("\n")})
+
+
+def repository_rules(repository: Path) -> str | None:
+    """The rules in the main checkout, if there are any."""
+    path = repository / RULES_FILE
+    try:
+        with open(path, encoding="utf-8", errors="replace", opener=_patient) as file:
+            return file.read(RULES_LIMIT).strip() or None
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        hint = "Make it a readable text file, or remove it."
+        raise ConfigError(f"{path} cannot be read: {exc.strerror}", hint=hint) from exc
+
+
+def _patient(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # not held up by a pipe
+
+
+def _titled(title: str, text: str | None) -> str | None:
+    return f"## {title}\n\n{text.strip()}" if text and text.strip() else None
+
+
+def _joined(parts: list[str | None]) -> str:
+    return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+
+
+def _filled(name: str, values: Mapping[str, str]) -> str:
+    # one pass: what is put in is never looked at for names again
+    return _template(name).substitute(values)
+
+
+@cache
+def _template(name: str) -> Template:
+    return Template((files("ao_prompts") / f"{name}.md").read_text(encoding="utf-8"))
