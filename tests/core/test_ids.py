@@ -235,9 +235,12 @@ def test_a_folder_hash_is_the_start_of_sha256() -> None:
 
 
 def test_importing_it_is_cheap() -> None:
-    code = "import sys, ao_core.ids; print(*sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], env={}, capture_output=True, timeout=30, check=True
-    )
+    code = """if True:
+        import sys
+        before = set(sys.modules)
+        import ao_core.ids
+        print(*set(sys.modules) - before)"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=30, check=True)
     loaded = set(done.stdout.decode().split())
+    assert "ao_core.ids" in loaded
     assert not loaded & {"anyio", "pydantic", "hashlib", "asyncio", "dataclasses", "psutil"}

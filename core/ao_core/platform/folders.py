@@ -35,7 +35,7 @@ def runtime_dir(home: Path, env: Mapping[str, str]) -> Path:
     shared = env.get("XDG_RUNTIME_DIR", "")
     user = os.getuid() if hasattr(os, "getuid") else env.get("USERNAME", "user")
     choices = [Path(temporary(env)) / f"ao-{user}-{name}", Path("/tmp") / f"ao-{user}-{name}"]  # noqa: S108
-    if os.path.isabs(shared):
+    if _is_ours(shared):
         choices.insert(0, Path(shared) / f"ao-{name}")
     fitting = (path for path in choices if len(os.fsencode(path)) <= _RUNTIME_DIR_LIMIT)
     return next(fitting, choices[-1])
@@ -64,16 +64,8 @@ def is_network_file_system(path: Path) -> str | None:
 
 def try_flock(descriptor: int) -> bool:
     """Take the lock of an open file; False if somebody else has it."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        lock = lambda: msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # noqa: E731
-    else:
-        import fcntl
-
-        lock = lambda: fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # noqa: E731
     try:
-        lock()
+        _flock(descriptor)
     except (BlockingIOError, PermissionError):
         return False
     return True
@@ -84,6 +76,25 @@ def temporary(env: Mapping[str, str]) -> str:
     fallback = r"C:\Windows\Temp" if system() == "windows" else "/tmp"  # noqa: S108
     found = env.get("TMPDIR") or env.get("TEMP") or fallback
     return found if os.path.isabs(found) or system() == "windows" else fallback
+
+
+def _flock(descriptor: int) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _is_ours(folder: str) -> bool:
+    # after `su` or `sudo` the variable may name another user's
+    try:
+        return os.path.isabs(folder) and os.stat(folder).st_uid == os.getuid()
+    except OSError:
+        return False
 
 
 def _ignores_case(path: Path) -> bool:

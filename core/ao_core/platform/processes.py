@@ -8,6 +8,10 @@ from typing import TypedDict
 from ao_core.platform.kernel import ask, read
 from ao_core.platform.kind import system
 
+_WINDOWS_BOOTS = (
+    r"HKLM\SYSTEM\CurrentControlSet\Control\Session Manager\Memory Management\PrefetchParameters"
+)
+
 
 class Detached(TypedDict, total=False):
     """Arguments of `subprocess.Popen` for a child that leads a group of its own."""
@@ -47,7 +51,7 @@ def boot_id() -> str:
     if system() == "macos":
         return ask("/usr/sbin/sysctl", "-n", "kern.bootsessionuuid").strip()
     if system() == "windows":
-        return str(round((time.time() - time.monotonic()) / 60))
+        return ask("reg", "query", _WINDOWS_BOOTS, "/v", "BootId").strip().rpartition(" ")[2]
     return read("/proc/sys/kernel/random/boot_id").strip()
 
 

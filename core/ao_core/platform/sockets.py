@@ -55,7 +55,7 @@ def _listening(table: str, port: int) -> Iterable[str]:
 def _holder(names: set[str]) -> int | None:
     for folder in Path("/proc").glob("[0-9]*/fd"):
         try:
-            if any(os.readlink(entry.path) in names for entry in os.scandir(folder)):
+            if any(os.readlink(folder / name) in names for name in os.listdir(folder)):
                 return int(folder.parent.name)
         except OSError:  # ended meanwhile, or another user's
             continue
