@@ -118,7 +118,7 @@ def test_every_fence_has_another_name() -> None:
 def test_no_text_can_close_its_fence(text: str) -> None:
     shown = prompt.fenced(text, FENCE)
     lines = shown.split("\n")
-    assert [n for n, line in enumerate(lines) if f"data {FENCE}>" in line] == [2, len(lines) - 2]
+    assert [n for n, line in enumerate(lines) if f"data {FENCE}>" in line] == [3, len(lines) - 2]
     assert shown.count(FENCE) == 3
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", shown)
 
