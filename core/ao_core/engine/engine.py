@@ -54,6 +54,7 @@ class Engine:
     spools: Spools = field(default_factory=Spools)
     grants: dict[SessionId, Grant] = field(default_factory=dict[SessionId, Grant])
     stopping: anyio.Event = field(default_factory=anyio.Event)
+    listening: set[str] = field(default_factory=set[str])
     _carrying: set[SessionId] = field(default_factory=set[SessionId])
     _locks: dict[SessionId, anyio.Lock] = field(default_factory=dict[SessionId, anyio.Lock])
     _dirty: set[SessionId] = field(default_factory=set[SessionId])

@@ -30,7 +30,7 @@ from ao_core.model.session import (
 )
 from ao_core.model.work import Issue
 from ao_core.slots.agent import Agent, Launch, Resumable
-from ao_core.slots.runtime import Command, Start
+from ao_core.slots.runtime import Command, Mourning, Start
 from ao_core.slots.workspace import Checkout, Plan
 from ao_core.store.records import SESSION
 
@@ -215,9 +215,22 @@ async def _start(effort: Effort, command: Command, saga: Saga) -> RuntimeHandle:
     return handle
 
 
+async def adopt(
+    engine: Engine, project: Project, session: Session, handle: RuntimeHandle, *, resume: bool
+) -> Session:
+    """Take an agent for the session's that runs under its name already."""
+    agent = await engine.agent_of(session)
+    session = await _up(Effort(engine, project, agent, session, resume), handle)
+    engine.deliver(session.id)
+    engine.nudge(session.id)
+    return session
+
+
 async def _up(effort: Effort, handle: RuntimeHandle) -> Session:
-    engine = effort.engine
+    engine, runtime = effort.engine, effort.project.runtime
     now = engine.clock.now()
+    if isinstance(runtime, Mourning):
+        await runtime.watch(handle)
 
     def up(session: Session) -> Step:
         return Step(_running(session, handle, now), (_started(session, effort.resume),))

@@ -1,0 +1,179 @@
+"""`merge`, `kill`, `restore`: what becomes of a worker's work."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ao_core.engine.kill import kill as engine_kill
+from ao_core.engine.merge import Report
+from ao_core.engine.merge import merge as engine_merge
+from ao_core.engine.restore import restore as engine_restore
+from ao_core.ids import session_id
+from ao_core.model.session import SessionReason, derive_status
+from ao_core.model.work import Landing, MergeMethod
+from ao_mcp.operations.contract import Call, Operation, Reply, Request
+from ao_mcp.operations.keyed import keyed
+from ao_mcp.operations.shapes import Key, SessionName
+
+
+class Merge(Request):
+    """Which work to merge, and how."""
+
+    session: SessionName
+    method: Annotated[MergeMethod, Field(description="merge, squash or rebase.")] = (
+        MergeMethod.MERGE
+    )
+    dry_run: Annotated[bool, Field(description="Only tell what would happen.")] = False
+    key: Key = None
+
+
+class MergeReport(Reply):
+    """How the merge ended."""
+
+    session: str
+    merged: bool
+    outcome: str = Field(description="landed, already, ready (not moved) or conflict.")
+    target: str
+    method: str
+    dry_run: bool = False
+    commit: str | None = None
+    ref: str | None = Field(default=None, description="Where a finished result waits.")
+    conflicts: list[str] = []
+    blockers: list[str] = Field(default=[], description="What stands in the way.")
+
+
+async def _merge(call: Call, asked: Merge) -> MergeReport:
+    await call.progress(0, 1, "merging")
+    async with keyed(call, "merge", asked):
+        report = await engine_merge(
+            call.engine, session_id(asked.session), asked.method, dry_run=asked.dry_run
+        )
+    return _told(report)
+
+
+def _told(report: Report) -> MergeReport:
+    landed = report.landed
+    done = landed.landing in (Landing.LANDED, Landing.ALREADY) and not report.dry_run
+    return MergeReport(
+        session=report.session.id,
+        merged=done or landed.landing is Landing.ALREADY,
+        outcome=landed.landing,
+        target=report.target,
+        method=report.method,
+        dry_run=report.dry_run,
+        commit=landed.commit,
+        ref=landed.ref,
+        conflicts=list(landed.conflicts),
+        blockers=list(landed.blockers),
+    )
+
+
+MERGE = Operation(
+    name="merge",
+    title="Merge a worker's work",
+    description=(
+        "Merge the committed work of one worker whose turn has ended into its base branch, or say"
+        " what blocks it. Never forces. `dry_run` predicts conflicts without changing anything."
+    ),
+    request=Merge,
+    reply=MergeReport,
+    run=_merge,
+    destructive=True,
+    idempotent=True,
+    positional=("session",),
+)
+
+
+class Kill(Request):
+    """Which session to end."""
+
+    session: SessionName
+    key: Key = None
+
+
+class Killed(Reply):
+    """What became of it."""
+
+    session: str
+    status: str
+    salvage: str | None = Field(
+        default=None, description="Git ref that holds everything that was not committed."
+    )
+    archive: str | None = Field(default=None, description="File with what git would not keep.")
+    workspace_removed: bool
+    kept_because: str | None = None
+
+
+async def _kill(call: Call, asked: Kill) -> Killed:
+    async with keyed(call, "kill", asked):
+        killed = await engine_kill(
+            call.engine, session_id(asked.session), reason=SessionReason.MANUALLY_KILLED
+        )
+    return Killed(
+        session=killed.session.id,
+        status=derive_status(killed.session),
+        salvage=killed.saved,
+        archive=killed.archive,
+        workspace_removed=killed.removed,
+        kept_because=killed.kept_because,
+    )
+
+
+KILL = Operation(
+    name="kill",
+    title="End a worker",
+    description=(
+        "End a worker and remove its worktree. Unsaved work is saved first; the reply names the git"
+        " ref that holds it. Its branch stays; `restore` brings it back."
+    ),
+    request=Kill,
+    reply=Killed,
+    run=_kill,
+    destructive=True,
+    idempotent=True,
+    positional=("session",),
+)
+
+
+class Restore(Request):
+    """Which session to bring back."""
+
+    session: SessionName
+    key: Key = None
+
+
+class Restored(Reply):
+    """The session, running again."""
+
+    session: str
+    status: str
+    branch: str
+    path: str
+    generation: int
+
+
+async def _restore(call: Call, asked: Restore) -> Restored:
+    async with keyed(call, "restore", asked):
+        session = await engine_restore(call.engine, call.caller, session_id(asked.session))
+    return Restored(
+        session=session.id,
+        status=derive_status(session),
+        branch=session.branch,
+        path=session.path,
+        generation=session.generation,
+    )
+
+
+RESTORE = Operation(
+    name="restore",
+    title="Bring a worker back",
+    description=(
+        "Bring back a worker that ended: same branch, its saved work put back, its conversation"
+        " continued where the agent can."
+    ),
+    request=Restore,
+    reply=Restored,
+    run=_restore,
+    open_world=True,
+    positional=("session",),
+)

@@ -1,0 +1,27 @@
+"""Every operation, in the order the faces show them."""
+
+from ao_mcp.operations import ending, issues, listing, people, running, spawn, talking, worker
+from ao_mcp.operations.contract import AnyOperation
+
+OPERATIONS: tuple[AnyOperation, ...] = (
+    spawn.OPERATION,
+    listing.LIST,
+    listing.SHOW,
+    talking.READ,
+    talking.SEND,
+    talking.WAIT,
+    talking.ANSWER,
+    ending.MERGE,
+    ending.KILL,
+    ending.RESTORE,
+    people.NOTIFY,
+    issues.LIST_ISSUES,
+    issues.GET_ISSUE,
+    issues.CREATE_ISSUE,
+    issues.UPDATE_ISSUE,
+    running.STOP,
+    running.ABOUT,
+    running.EVENTS,
+    running.TRUST,
+    worker.PERMISSION,
+)

@@ -1,0 +1,238 @@
+"""`list` and `show`: the team in lines, one session whole."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ao_core.ids import session_id
+from ao_core.model.session import Session, attention, derive_status, is_terminal
+from ao_core.redact import visible
+from ao_core.store.records import MESSAGE, SESSION, Message, Permission
+from ao_mcp.operations.contract import Call, Operation, Reply, Request
+from ao_mcp.operations.shapes import Line, ProjectName, SessionName, line
+
+
+class List(Request):
+    """Which sessions to list."""
+
+    project: ProjectName = None
+    status: Annotated[
+        str | None, Field(description="Only sessions with this status.", max_length=40)
+    ] = None
+    attention: Annotated[bool, Field(description="Only sessions somebody must act on.")] = False
+    ended: Annotated[bool, Field(description="Also sessions that have ended.")] = False
+    limit: Annotated[int, Field(ge=1, le=500, description="At most this many.")] = 50
+    cursor: Annotated[str | None, Field(description="Go on after this session.", max_length=60)] = (
+        None
+    )
+
+
+class ProjectLine(Reply):
+    """One project in one line."""
+
+    project: str
+    path: str
+    branch: str
+    sessions: int
+
+
+class Listed(Reply):
+    """Projects and sessions."""
+
+    projects: list[ProjectLine]
+    sessions: list[Line]
+    next: str | None = Field(default=None, description="Cursor of the next page.")
+
+
+async def _list(call: Call, asked: List) -> Listed:
+    every = sorted(call.engine.records.all(SESSION), key=_order)
+    found = [one for one in every if _wanted(one, asked)]
+    if asked.cursor is not None:
+        after = _order(call.engine.session(asked.cursor))
+        found = [one for one in found if _order(one) > after]
+    page = found[: asked.limit]
+    more = page[-1].id if len(found) > len(page) else None
+    return Listed(
+        projects=await _projects(call, every), sessions=[line(one) for one in page], next=more
+    )
+
+
+def _order(session: Session) -> tuple[str, int, str]:
+    return session.project, int(session.id.rsplit("-", 1)[1]), session.id
+
+
+def _wanted(session: Session, asked: List) -> bool:
+    if is_terminal(session) and not (asked.ended or asked.status):
+        return False
+    if asked.project is not None and session.project != asked.project:
+        return False
+    if asked.status is not None and derive_status(session) != asked.status:
+        return False
+    return not asked.attention or attention(session)[0] != "none"
+
+
+async def _projects(call: Call, every: list[Session]) -> list[ProjectLine]:
+    return [
+        ProjectLine(
+            project=project.id,
+            path=project.path,
+            branch=project.branch,
+            sessions=sum(1 for one in every if one.project == project.id and not is_terminal(one)),
+        )
+        for project in await call.engine.projects.known(call.caller)
+    ]
+
+
+LIST = Operation(
+    name="list",
+    title="List projects and workers",
+    description=(
+        "List projects and workers: one line each with status and who must act."
+        " Use `show` for one worker's facts, `wait` to hear of changes."
+    ),
+    request=List,
+    reply=Listed,
+    run=_list,
+    read_only=True,
+    idempotent=True,
+)
+
+
+class Show(Request):
+    """Which session to show."""
+
+    session: SessionName
+
+
+class MessageLine(Reply):
+    """A message that is not settled, or was the last."""
+
+    message: str
+    state: str
+    reason: str | None = None
+    text: str
+
+
+class PermissionLine(Reply):
+    """A permission the worker waits for."""
+
+    request: str
+    tool: str
+    arguments: str
+    since: str
+
+
+class Shown(Reply):
+    """Everything known of one session."""
+
+    session: str
+    project: str
+    title: str
+    status: str
+    attention: str
+    why: str = ""
+    state: str
+    reason: str
+    since: str
+    runtime: str
+    agent: str
+    drive: str
+    permissions: str
+    issue: str | None = None
+    branch: str
+    base: str
+    path: str
+    workspace_gone: bool = False
+    question: str | None = None
+    report: str | None = None
+    activity: str | None = None
+    activity_source: str | None = None
+    pull_request: str = "none"
+    merged_as: str | None = None
+    commits: list[str] = []
+    salvage: list[str] = Field(default=[], description="Refs that hold saved work.")
+    credentials: list[str] = []
+    permissions_pending: list[PermissionLine] = []
+    messages: list[MessageLine] = []
+    exit_status: int | None = None
+    exit_signal: int | None = None
+    attach: list[str] = Field(default=[], description="Command that attaches a person.")
+
+
+async def _show(call: Call, asked: Show) -> Shown:
+    session = call.engine.session(session_id(asked.session))
+    project = await call.engine.project_of(session)
+    attach: tuple[str, ...] = ()
+    if session.run.handle is not None and not is_terminal(session):
+        attach = (await project.runtime.attach_info(session.run.handle)).command
+    who, why = attention(session)
+    return Shown(
+        session=session.id,
+        project=session.project,
+        title=session.title,
+        status=derive_status(session),
+        attention=who,
+        why=visible(why, 300),
+        state=session.facts.state,
+        reason=session.facts.reason,
+        since=session.facts.since.isoformat(timespec="seconds"),
+        runtime=session.run.state,
+        agent=session.agent,
+        drive=session.drive,
+        permissions=session.permissions,
+        issue=session.issue,
+        branch=session.branch,
+        base=session.base,
+        path=session.path,
+        workspace_gone=session.workspace_gone,
+        question=session.question,
+        report=session.report,
+        activity=session.activity.state if session.activity else None,
+        activity_source=session.activity.source if session.activity else None,
+        pull_request=session.pr.state,
+        merged_as=session.merged_as,
+        commits=list(session.commits[-10:]),
+        salvage=list(session.salvage),
+        credentials=list(session.credentials),
+        permissions_pending=[_asked(one) for one in call.engine.permissions.pending(session.id)],
+        messages=[_message(one) for one in _recent(call, session)],
+        exit_status=session.run.exit_status,
+        exit_signal=session.run.exit_signal,
+        attach=list(attach),
+    )
+
+
+def _recent(call: Call, session: Session) -> list[Message]:
+    return call.engine.records.of_session(MESSAGE, session.id)[-5:]
+
+
+def _message(message: Message) -> MessageLine:
+    return MessageLine(
+        message=message.id, state=message.state, reason=message.reason,
+        text=visible(message.body, 200),
+    )  # fmt: skip
+
+
+def _asked(permission: Permission) -> PermissionLine:
+    return PermissionLine(
+        request=permission.id,
+        tool=permission.tool,
+        arguments=permission.arguments,
+        since=permission.asked_at.isoformat(timespec="seconds"),
+    )
+
+
+SHOW = Operation(
+    name="show",
+    title="Show one worker",
+    description=(
+        "All facts of one worker: state and reason, question, pending permissions, branch, commits,"
+        " messages, saved work. Use `read` for its screen, diff or conversation."
+    ),
+    request=Show,
+    reply=Shown,
+    run=_show,
+    read_only=True,
+    idempotent=True,
+    positional=("session",),
+)

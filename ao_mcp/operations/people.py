@@ -1,0 +1,86 @@
+"""`notify`: tell people, and learn who got it."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ao_core.engine import notify as engine_notify
+from ao_core.ids import session_id
+from ao_core.model.event import Priority
+from ao_mcp.operations.contract import Call, Operation, Reply, Request
+from ao_mcp.operations.keyed import keyed
+from ao_mcp.operations.shapes import Key, ProjectName, SessionName
+
+
+class Notify(Request):
+    """What to tell, and whom."""
+
+    text: Annotated[str, Field(description="What people should know.", min_length=1)]
+    session: Annotated[
+        SessionName | None, Field(description="The worker it is about, if any.")
+    ] = None
+    project: ProjectName = None
+    priority: Annotated[
+        Priority, Field(description="urgent, action, warning or info.")
+    ] = Priority.INFO
+    to: Annotated[
+        list[str], Field(description="Notifiers to use; none means all.", max_length=20)
+    ] = []
+    key: Key = None
+
+
+class Got(Reply):
+    """One notifier."""
+
+    notifier: str
+    delivered: bool
+    error: str | None = None
+    hint: str | None = None
+
+
+class Notified(Reply):
+    """Who got it and who did not."""
+
+    note: str
+    delivered: int
+    results: list[Got]
+
+
+async def _notify(call: Call, asked: Notify) -> Notified:
+    engine = call.engine
+    session = engine.session(session_id(asked.session)) if asked.session else None
+    project = (
+        await engine.project_of(session)
+        if session
+        else await engine.projects.for_caller(call.caller, asked.project)
+    )
+    async with keyed(call, "notify", asked) as ticket:
+        told = engine_notify.note(
+            engine, project, session, asked.text, asked.priority, ticket.subject or None
+        )
+        if ticket.subject:
+            return Notified(note=told.id, delivered=0, results=[])
+        done = await engine_notify.notify(engine, project, told, tuple(asked.to))
+        await engine.keys.replied(ticket, told.id, "")
+    results = [
+        Got(notifier=one.notifier, delivered=one.error is None, error=one.error, hint=one.hint)
+        for one in done
+    ]
+    return Notified(
+        note=told.id, delivered=sum(one.delivered for one in results), results=results
+    )
+
+
+NOTIFY = Operation(
+    name="notify",
+    title="Tell people",
+    description=(
+        "Tell people something through the project's notifiers; returns who got it and who did not."
+        " Use it for what a person must know or decide, not for progress."
+    ),
+    request=Notify,
+    reply=Notified,
+    run=_notify,
+    open_world=True,
+    positional=("text",),
+)

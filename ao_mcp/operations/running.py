@@ -1,0 +1,168 @@
+"""`stop`, `status`, `events`, `trust`: what people do with the engine itself. No tools for a lead."""
+
+import os
+from typing import Annotated
+
+from pydantic import Field
+
+from ao_core.config.trust import code_digest, trust
+from ao_core.engine.reading import line_of
+from ao_core.engine.stop import stop as engine_stop
+from ao_core.errors import BadRequest
+from ao_core.ids import project_id
+from ao_core.store.records import SESSION
+from ao_mcp.operations.contract import PEOPLE, Call, Operation, Reply, Request
+from ao_mcp.operations.shapes import ProjectName
+
+
+class Stop(Request):
+    """What to stop."""
+
+    project: ProjectName = None
+
+
+class Stopped(Reply):
+    """Which agents were ended. Their workspaces and branches stay as they are."""
+
+    sessions: list[str]
+    engine: bool = Field(description="Whether the engine goes down, too.")
+
+
+async def _stop(call: Call, asked: Stop) -> Stopped:
+    chosen = project_id(asked.project) if asked.project else None
+    done = await engine_stop(call.engine, chosen)
+    if chosen is None:
+        call.engine.stopping.set()
+    return Stopped(sessions=list(done.sessions), engine=chosen is None)
+
+
+STOP = Operation(
+    name="stop",
+    title="Stop",
+    description="End all agents, remember them for the next start, and stop the engine.",
+    request=Stop,
+    reply=Stopped,
+    run=_stop,
+    destructive=True,
+    tool=False,
+    roles=PEOPLE,
+)
+
+
+class About(Request):
+    """Nothing to ask."""
+
+
+class Engine(Reply):
+    """The engine as it runs."""
+
+    pid: int
+    home: str
+    home_id: str
+    sessions: int
+    live: int
+    events: int
+
+
+async def _about(call: Call, asked: About) -> Engine:
+    engine = call.engine
+    return Engine(
+        pid=os.getpid(),
+        home=str(engine.home.path),
+        home_id=engine.home.id,
+        sessions=sum(1 for _ in engine.records.all(SESSION)),
+        live=len(engine.live()),
+        events=engine.records.head,
+    )
+
+
+ABOUT = Operation(
+    name="about",
+    title="The engine",
+    description="Facts about the running engine.",
+    request=About,
+    reply=Engine,
+    run=_about,
+    read_only=True,
+    tool=False,
+)
+
+
+class Events(Request):
+    """Which part of the journal."""
+
+    after: Annotated[int, Field(ge=0)] = 0
+    limit: Annotated[int, Field(ge=1, le=1_000)] = 200
+    session: Annotated[str | None, Field(max_length=60)] = None
+
+
+class Journal(Reply):
+    """Lines of the journal."""
+
+    lines: list[str]
+    cursor: int
+
+
+async def _events(call: Call, asked: Events) -> Journal:
+    lines: list[str] = []
+    cursor = asked.after
+    async for event in call.engine.records.follow(asked.after, live=False):
+        cursor = event.seq
+        if asked.session in (None, event.session):
+            lines.append(line_of(event))
+        if len(lines) >= asked.limit:
+            break
+    return Journal(lines=lines, cursor=cursor)
+
+
+EVENTS = Operation(
+    name="events",
+    title="The journal",
+    description="What happened, line by line.",
+    request=Events,
+    reply=Journal,
+    run=_events,
+    read_only=True,
+    tool=False,
+)
+
+
+class TrustAsked(Request):
+    """Which project's code-bearing settings to trust."""
+
+    project: ProjectName = None
+    digest: Annotated[
+        str | None, Field(description="What was shown; leave out to be shown it.", max_length=100)
+    ] = None
+
+
+class Trusted(Reply):
+    """What is, or would be, trusted."""
+
+    digest: str
+    lines: list[str]
+    trusted: bool
+
+
+async def _trust(call: Call, asked: TrustAsked) -> Trusted:
+    settings, path = await call.engine.projects.settings_for(call.caller, asked.project)
+    bearing = code_digest(settings)
+    if path is None or asked.digest is None:
+        return Trusted(digest=bearing.digest, lines=list(bearing.lines), trusted=False)
+    if asked.digest != bearing.digest:
+        raise BadRequest("The settings changed since they were shown.", hint="Look again.")
+    await trust(call.engine.records.store, call.engine.clock, path, bearing.digest)
+    return Trusted(digest=bearing.digest, lines=list(bearing.lines), trusted=True)
+
+
+TRUST = Operation(
+    name="trust",
+    title="Trust a configuration",
+    description="Let the commands of a project's configuration be run.",
+    request=TrustAsked,
+    reply=Trusted,
+    run=_trust,
+    tool=False,
+    roles=PEOPLE,
+    positional=("project",),
+)

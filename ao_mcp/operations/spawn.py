@@ -1,0 +1,88 @@
+"""`spawn`: start a worker."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ao_core.engine import spawn as engine_spawn
+from ao_core.model.session import PermissionMode, derive_status
+from ao_mcp.operations.contract import Call, Operation, Reply, Request
+from ao_mcp.operations.keyed import keyed
+from ao_mcp.operations.shapes import Key, ProjectName
+
+
+class Spawn(Request):
+    """What to start a worker on."""
+
+    project: ProjectName = None
+    issue: Annotated[
+        str | None, Field(description="Issue to work on, by its tracker id.", max_length=200)
+    ] = None
+    prompt: Annotated[
+        str | None, Field(description="The task, in your words; with or instead of an issue.")
+    ] = None
+    agent: Annotated[
+        str | None, Field(description="Agent to use instead of the default.", max_length=64)
+    ] = None
+    model: Annotated[str | None, Field(description="Model for the agent.", max_length=200)] = None
+    branch: Annotated[
+        str | None,
+        Field(description="Hint for the branch name; it is made unique.", max_length=150),
+    ] = None
+    base: Annotated[
+        str | None,
+        Field(description="Branch to start from and merge into.", max_length=200),
+    ] = None
+    permissions: Annotated[
+        PermissionMode | None,
+        Field(description="How much the worker may do unasked; `permissionless` asks nothing."),
+    ] = None
+    key: Key = None
+
+
+class Spawned(Reply):
+    """The worker that was started."""
+
+    session: str
+    status: str
+    title: str
+    branch: str
+    path: str
+    agent: str
+    cursor: int = Field(description="Pass to `wait` to hear what happens from here on.")
+
+
+async def _run(call: Call, asked: Spawn) -> Spawned:
+    wish = engine_spawn.Wish(
+        asked.project, asked.issue, asked.prompt, asked.agent, asked.model, asked.branch,
+        asked.base, asked.permissions,
+    )  # fmt: skip
+    async with keyed(call, "spawn", asked) as ticket:
+        cursor = call.engine.records.head
+        session = await engine_spawn.spawn(call.engine, call.caller, wish, ticket)
+    return Spawned(
+        session=session.id,
+        status=derive_status(session),
+        title=session.title,
+        branch=session.branch,
+        path=session.path,
+        agent=session.agent,
+        cursor=cursor,
+    )
+
+
+OPERATION = Operation(
+    name="spawn",
+    title="Start a worker",
+    description=(
+        "Start a worker agent on an issue or a task, in a git worktree and terminal of its own."
+        " Returns as soon as the agent runs; use `wait` to hear when it needs you or is done."
+        " Start several for independent work; they run in parallel."
+    ),
+    request=Spawn,
+    reply=Spawned,
+    run=_run,
+    idempotent=False,
+    open_world=True,
+    positional=("issue",),
+)

@@ -1,0 +1,81 @@
+"""Answer: a worker's question by text, its permission request by a decision."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from ao_core.engine.caller import Caller, Role
+from ao_core.engine.engine import Engine
+from ao_core.engine.keys import Ticket
+from ao_core.engine.send import send
+from ao_core.errors import BadRequest, Refused, WrongState
+from ao_core.ids import SessionId
+from ao_core.slots.runtime import Typable
+from ao_core.store.records import Decision, Permission
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What was answered, and how far the answer came."""
+
+    state: str
+    request: str | None = None
+    decision: str | None = None
+    message: str | None = None
+    reason: str | None = None
+
+
+async def answer(
+    engine: Engine,
+    caller: Caller,
+    id: SessionId,
+    text: str | None,
+    decision: Decision | None,
+    request: str | None,
+    ticket: Ticket,
+) -> Answered:
+    """Give the one or the other."""
+    if caller.role is Role.WORKER:
+        raise Refused("A worker cannot answer for itself.")
+    if (text is None) == (decision is None):
+        raise BadRequest("Give either `text` or `decision`.", hint="`show` tells what it asks.")
+    if decision is not None:
+        return await _decide(engine, caller, id, decision, request)
+    return await _reply(engine, caller, id, cast("str", text), ticket)
+
+
+async def _reply(
+    engine: Engine, caller: Caller, id: SessionId, text: str, ticket: Ticket
+) -> Answered:
+    pending = engine.permissions.pending(id)
+    if pending:
+        raise WrongState(
+            f"{id} asks for a permission, not for text.",
+            hint="Answer with `decision` allow or deny.",
+        )
+    message = await send(engine, caller, id, text, ticket)
+    return Answered(message.state, message=message.id, reason=message.reason)
+
+
+async def _decide(
+    engine: Engine, caller: Caller, id: SessionId, decision: Decision, request: str | None
+) -> Answered:
+    engine.session(id)
+    asked = engine.permissions.choose(id, request)
+    asked = await engine.permissions.answer(asked, decision, str(caller.role))
+    pressed = await _press(engine, id, asked)
+    state = "answered" if asked.decision is decision else "expired"
+    return Answered(state, asked.id, decision, reason=None if pressed else "told to its hook")
+
+
+async def _press(engine: Engine, id: SessionId, asked: Permission) -> bool:
+    """Where no hook waits for the answer, press what the dialog needs, if it still is there."""
+    if asked.id in engine.listening:
+        return False
+    session = engine.session(id)
+    project = await engine.project_of(session)
+    composer = (await engine.agent_of(session)).composer()
+    keys = composer.allow if asked.decision is Decision.ALLOW else composer.deny
+    handle = session.run.handle
+    if not keys or handle is None or not isinstance(project.runtime, Typable):
+        return False
+    return await cast("Typable", project.runtime).press(handle, keys, expect=composer.dialogs)

@@ -1,0 +1,285 @@
+"""Which project a call is about, and the plugins that serve it, opened once and shared."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import anyio
+
+from ao_core.clock import Clock
+from ao_core.config.load import Loaded, find, load, project, zero
+from ao_core.config.models import EffectiveProject, PluginChoice
+from ao_core.config.trust import require as require_trust
+from ao_core.engine.caller import Caller
+from ao_core.engine.home import Home
+from ao_core.engine.project import Project
+from ao_core.engine.records import Records
+from ao_core.errors import AoError, BadRequest, ConfigError, NotInstalled, Unknown
+from ao_core.git.repository import Git
+from ao_core.ids import ProjectId, folder_hash, project_id
+from ao_core.index import Slot
+from ao_core.model.event import EventKind, NewEvent, Told
+from ao_core.plugin import Plugin, Scope
+from ao_core.process import Run, run
+from ao_core.registry import Registry
+from ao_core.slots.agent import Agent
+from ao_core.slots.notifier import Notifier
+from ao_core.slots.runtime import Runtime
+from ao_core.slots.scm import Scm
+from ao_core.slots.tracker import Tracker
+from ao_core.slots.workspace import Workspace
+from ao_core.store.contract import Put
+from ao_core.store.records import PROJECT, ProjectRecord
+
+_FIRST_AGENTS = ("claude-code", "codex", "opencode", "gemini", "copilot", "aider", "goose")
+
+
+@dataclass(slots=True)
+class Projects:
+    """The open projects of one engine."""
+
+    home: Home
+    records: Records
+    registry: Registry
+    clock: Clock
+    login: Mapping[str, str]
+    stack: AsyncExitStack
+    _open: dict[ProjectId, Project] = field(default_factory=dict[ProjectId, Project])
+    _shared: dict[str, Plugin[Any]] = field(default_factory=dict[str, Plugin[Any]])
+    _lock: anyio.Lock = field(default_factory=anyio.Lock)
+
+    # -- which project ---------------------------------------------------------------------------
+
+    async def for_caller(self, caller: Caller, name: str | None) -> Project:
+        """By argument; else by what the caller's directory says; else the only one there is."""
+        loaded = self._loaded(caller)
+        if name is not None:
+            return await self._named(loaded, project_id(name))
+        here = await self._here(caller)
+        if here is not None:
+            return await self._at(loaded, here)
+        if len(loaded.settings.projects) == 1:
+            return await self._named(loaded, ProjectId(next(iter(loaded.settings.projects))))
+        raise BadRequest(
+            "Which project is meant? The call did not come from inside a git repository.",
+            hint="Name one with `project`, or work inside a repository. `list` shows projects.",
+        )
+
+    def _loaded(self, caller: Caller) -> Loaded:
+        environment = {**self.login, **caller.environment}
+        path = find(caller.cwd, caller.config, environment, self.home.path)
+        return load(path, environment=environment, root=path.parent if path else None)
+
+    async def _here(self, caller: Caller) -> Path | None:
+        if caller.cwd is None or not caller.cwd.is_dir():
+            return None
+        return await Git(run, caller.cwd).main_checkout()
+
+    async def _named(self, loaded: Loaded, id: ProjectId) -> Project:
+        if id in loaded.settings.projects:
+            return await self._opened(id, project(loaded, id), loaded.path)
+        if id in self._open:
+            return self._open[id]
+        return await self.by_id(id)
+
+    async def _at(self, loaded: Loaded, here: Path) -> Project:
+        for id in loaded.settings.projects:
+            settings = project(loaded, id)
+            if settings.path.resolve() == here.resolve():
+                return await self._opened(ProjectId(id), settings, loaded.path)
+        settings = zero(here)
+        return await self._opened(ProjectId(settings.id), settings, None)
+
+    async def by_id(self, id: ProjectId) -> Project:
+        """A project that is open, or was worked on before."""
+        if id in self._open:
+            return self._open[id]
+        row = await self.records.store.read(PROJECT, id)
+        if row is None:
+            raise Unknown(f"There is no project {id}.", hint="`list` shows the projects.")
+        caller = Path(row.value.path)
+        path = find(caller, None, self.login, self.home.path)
+        loaded = load(path, environment=self.login, root=path.parent if path else None)
+        known = id in loaded.settings.projects
+        settings = project(loaded, id) if known else zero(caller)
+        return await self._opened(id, settings, loaded.path if known else None)
+
+    async def known(self, caller: Caller) -> Sequence[ProjectRecord]:
+        """Every project this home has worked on."""
+        return [row.value async for row in self.records.store.scan(PROJECT)]
+
+    # -- opening -------------------------------------------------------------------------------------
+
+    async def _opened(
+        self, id: ProjectId, settings: EffectiveProject, config: Path | None
+    ) -> Project:
+        async with self._lock:
+            known = self._open.get(id)
+            if known is not None and known.settings == settings:
+                return known
+            opened = await self._open_project(id, settings, config)
+            self._open[opened.id] = opened
+            return opened
+
+    async def _open_project(
+        self, id: ProjectId, settings: EffectiveProject, config: Path | None
+    ) -> Project:
+        git = Git(run, settings.path)
+        await git.preflight()
+        common = await git.common_dir()
+        record = await self._record(id, settings, common, config)
+        await self._trusted(settings, config)
+        home = self.home.project(record.folder)
+        scope = self._scoped(settings, record)
+        runtime = cast("Runtime[Any]", await self._home_plugin("runtime", settings.runtime))
+        workspace = await self._plugin("workspace", settings.workspace, scope)
+        tracker = await self._plugin("tracker", settings.tracker, scope)
+        scm = await self._plugin("scm", settings.scm, scope)
+        notifiers = {
+            choice.alias: cast("Notifier[Any]", await self._plugin("notifier", choice, scope))
+            for choice in settings.notifiers
+        }
+        return Project(
+            record.id, settings, settings.path, common, record.prefix, home, config, runtime,
+            cast("Workspace[Any]", workspace), cast("Tracker[Any]", tracker),
+            cast("Scm[Any]", scm), notifiers, {},
+        )  # fmt: skip
+
+    async def _record(
+        self, id: ProjectId, settings: EffectiveProject, common: Path, config: Path | None
+    ) -> ProjectRecord:
+        """The project's record: the git common directory is its identity, whatever its name."""
+        rows = [row async for row in self.records.store.scan(PROJECT)]
+        for row in rows:
+            if row.value.common_dir == str(common):
+                return row.value
+        taken = {row.value.prefix for row in rows}
+        if any(row.id == id for row in rows):
+            id = ProjectId(f"{id[:50]}-{folder_hash(common)[:6]}")
+        anchor = config.parent if config else common
+        record = ProjectRecord(
+            id, str(settings.path), str(common), _free(settings.prefix, taken),
+            f"{folder_hash(anchor)}-{id}", self.clock.now(),
+        )  # fmt: skip
+        await self.records.commit([Put(PROJECT, id, record, 0)])
+        return record
+
+    async def _trusted(self, settings: EffectiveProject, config: Path | None) -> None:
+        if config is not None and config.parent != self.home.path:
+            await require_trust(self.records.store, config, settings)
+
+    def _scoped(self, settings: EffectiveProject, record: ProjectRecord) -> "_Scoped":
+        return _Scoped(self, settings, record)
+
+    async def _plugin(self, slot: Slot, choice: PluginChoice, scope: "_Scoped") -> Plugin[Any]:
+        kind = self.registry.resolve(slot, choice.name, root=scope.settings.path, trusted=True)
+        config = self.registry.configure(kind, choice.settings)
+        made = kind(config, scope.of(slot, choice.name))
+        return await self.stack.enter_async_context(made)
+
+    async def _home_plugin(self, slot: Slot, choice: PluginChoice) -> Plugin[Any]:
+        """Plugins that serve every project alike are opened once: one terminal server a home."""
+        key = f"{slot}/{choice.name}/{sorted(choice.settings.items())!r}"
+        if key not in self._shared:
+            kind = self.registry.resolve(slot, choice.name)
+            config = self.registry.configure(kind, choice.settings)
+            state = self.home.plugin_state(slot, choice.name)
+            scope = Scope(state, home=self.home.id, environment=self.login, clock=self.clock)
+            self._shared[key] = await self.stack.enter_async_context(kind(config, scope))
+        return self._shared[key]
+
+    def runtimes(self) -> Sequence[Runtime[Any]]:
+        """Every runtime in use."""
+        return [one for one in self._shared.values() if isinstance(one, Runtime)]
+
+    # -- agents ------------------------------------------------------------------------------------
+
+    async def agent(self, project: Project, name: str) -> Agent[Any]:
+        """An agent with the project's settings for it."""
+        known = project.agents.get(name)
+        if known is None:
+            scope = _Scoped(self, project.settings, None, project.home.plugin_state)
+            choice = project.settings.agent_choice(name)
+            known = cast("Agent[Any]", await self._plugin("agent", choice, scope))
+            cast("dict[str, Agent[Any]]", project.agents)[name] = known
+        return known
+
+    async def agent_found(self, project: Project, name: str, caller: Caller) -> None:
+        """Raise unless the agent's program is where the caller would find it."""
+        choice = project.settings.agent_choice(name)
+        kind = self.registry.resolve("agent", choice.name, root=project.repository, trusted=True)
+        config = self.registry.configure(kind, choice.settings)
+        found = await kind.detect(config, {**self.login, **caller.environment})
+        if not found.found:
+            raise NotInstalled(f"Agent {name}: {found.detail}", hint=found.hint)
+
+    async def runnable(self, project: Project, caller: Caller) -> None:
+        """Raise unless the project's runtime can run here."""
+        runtime = project.runtime
+        found = await type(runtime).detect(runtime.config, self.login)
+        if not found.found:
+            raise NotInstalled(f"Runtime {runtime.name}: {found.detail}", hint=found.hint)
+
+    async def first_agent(self, caller: Caller) -> str | None:
+        """The first agent that is installed."""
+        for name in _FIRST_AGENTS:
+            try:
+                kind = self.registry.resolve("agent", name)
+                config = self.registry.configure(kind, {})
+            except AoError:
+                continue
+            if (await kind.detect(config, {**self.login, **caller.environment})).found:
+                return name
+        return None
+
+
+def _free(prefix: str, taken: set[str]) -> str:
+    """A prefix no other project of this home has."""
+    number, free = 2, prefix
+    while free in taken:
+        free, number = f"{prefix[:8]}{number}", number + 1
+    return free
+
+
+@dataclass(frozen=True, slots=True)
+class _Scoped:
+    """Makes the scope of each of a project's plugins."""
+
+    projects: Projects
+    settings: EffectiveProject
+    record: ProjectRecord | None
+    state: Any = None
+
+    def of(self, slot: Slot, name: str) -> Scope:
+        projects = self.projects
+        state = self.state
+        if state is None:
+            if self.record is None:
+                raise ConfigError("A plugin needs a project.")
+            state = projects.home.project(self.record.folder).plugin_state
+        return Scope(
+            state=state(slot, _file_name(name)),
+            project=self.record.id if self.record else self.settings.id,
+            repository=self.settings.path,
+            branch=self.settings.default_branch,
+            home=projects.home.id,
+            environment=projects.login,
+            run=self._run(),
+            clock=projects.clock,
+            announce=self._announce,
+        )
+
+    def _run(self) -> Run:
+        return run
+
+    async def _announce(self, note: str, text: str) -> None:
+        body = Told(note, "lead", text)
+        project = self.record.id if self.record else None
+        event = NewEvent(EventKind.NOTE_LEAD, body, project)
+        await self.projects.records.commit([], [event])
+
+
+def _file_name(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter == "-" else "-" for letter in name)[:60]

@@ -1,0 +1,131 @@
+"""Read one session, a bounded piece at a time: screen, turns, diff, events, checks."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import cast
+
+from ao_core.engine.engine import Engine
+from ao_core.engine.launching import launch_of
+from ao_core.engine.merge import work_of
+from ao_core.engine.side import git_for
+from ao_core.errors import BadRequest
+from ao_core.ids import SessionId
+from ao_core.model.event import Event
+from ao_core.model.session import Session
+from ao_core.redact import visible
+from ao_core.slots.runtime import Typable
+
+LEAST, MOST = 200, 100_000
+_LINES = 500
+_TURNS = 100
+
+
+class What(StrEnum):
+    """What can be read."""
+
+    SCREEN = "screen"
+    TURNS = "turns"
+    DIFF = "diff"
+    EVENTS = "events"
+    CHECKS = "checks"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some of a text. `cursor` reads on from its end; None when this is all."""
+
+    text: str
+    cursor: str | None
+    total: int
+
+
+async def read(
+    engine: Engine, id: SessionId, what: What, cursor: str | None, max_chars: int
+) -> Piece:
+    """One piece of what a session has to show. All of it comes from outside: it is data."""
+    session = engine.session(id)
+    if not LEAST <= max_chars <= MOST:
+        raise BadRequest(f"max_chars must be between {LEAST} and {MOST}.")
+    text = await _READERS[what](engine, session)
+    offset = _offset(cursor)
+    if what is What.SCREEN and cursor is None:
+        offset = max(0, len(text) - max_chars)
+    piece = text[offset : offset + max_chars]
+    end = offset + len(piece)
+    return Piece(piece, str(end) if end < len(text) else None, len(text))
+
+
+def _offset(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 12:
+        raise BadRequest("This cursor is not one of ours.", hint="Leave it out to start over.")
+    return int(cursor)
+
+
+async def _screen(engine: Engine, session: Session) -> str:
+    project = await engine.project_of(session)
+    if session.run.handle is None:
+        return ""
+    if isinstance(project.runtime, Typable):
+        screen = await cast("Typable", project.runtime).screen(session.run.handle)
+    else:
+        screen = await project.runtime.output(session.run.handle, _LINES)
+    return visible(screen, MOST)
+
+
+async def _turns(engine: Engine, session: Session) -> str:
+    project = await engine.project_of(session)
+    agent = await engine.agent_of(session)
+    turns = await agent.turns(launch_of(engine, project, session), _TURNS)
+    return visible("\n\n".join(f"{turn.role}: {turn.text}" for turn in turns), MOST * 10)
+
+
+async def _diff(engine: Engine, session: Session) -> str:
+    project = await engine.project_of(session)
+    path = Path(session.path)
+    if session.workspace_gone or not path.exists():
+        git = git_for(project, project.repository)
+        changed = await git.diff(session.base_commit, f"refs/heads/{session.branch}")
+    else:
+        changed = await git_for(project, path).diff(session.base_commit, None)
+    return visible(changed, MOST * 10)
+
+
+async def _events(engine: Engine, session: Session) -> str:
+    lines: list[str] = []
+    async with aclosing(engine.records.follow(0, live=False)) as journal:
+        async for event in journal:
+            if event.session == session.id:
+                lines.append(line_of(event))
+    return "\n".join(lines)
+
+
+def line_of(event: Event) -> str:
+    """An event as one line."""
+    facts = {name: value for name, value in asdict(event.body).items() if value not in (None, "", ())}
+    told = " ".join(f"{name}={value}" for name, value in facts.items())
+    return visible(f"{event.seq} {event.at:%H:%M:%S} {event.kind} {told}", 400)
+
+
+async def _checks(engine: Engine, session: Session) -> str:
+    project = await engine.project_of(session)
+    pull = await project.scm.detect(work_of(session))
+    if pull is None:
+        return "There is no pull request yet."
+    checks = await project.scm.checks(pull)
+    if not checks:
+        return "No checks are set up."
+    return visible("\n".join(f"{one.name}: {one.state} {one.url or ''}" for one in checks), MOST)
+
+
+_READERS: Mapping[What, Callable[[Engine, Session], Awaitable[str]]] = {
+    What.SCREEN: _screen,
+    What.TURNS: _turns,
+    What.DIFF: _diff,
+    What.EVENTS: _events,
+    What.CHECKS: _checks,
+}

@@ -1,0 +1,109 @@
+"""After a start: find again what ran on, finish what was begun, and go on from there."""
+
+import logging
+
+from ao_core.engine.engine import Engine
+from ao_core.engine.kill import kill
+from ao_core.engine.launching import adopt
+from ao_core.engine.merge import seen, work_of
+from ao_core.engine.project import Project
+from ao_core.engine.restore import again
+from ao_core.engine.spawn import carry_out, failed
+from ao_core.errors import AoError
+from ao_core.model.session import Session, SessionReason, SessionState, is_terminal
+from ao_core.model.work import PullState
+from ao_core.slots.runtime import Mourning
+from ao_core.store.records import Intent, IntentKind, Outcome
+
+_log = logging.getLogger(__name__)
+
+
+async def recover(engine: Engine) -> None:
+    """Take up every session and every act the last engine left."""
+    for session in engine.live():
+        try:
+            await _take_up(engine, session)
+        except AoError:
+            _log.exception("could not take up %s", session.id)
+    await engine.intents.resolve(
+        {
+            IntentKind.SPAWN: lambda intent: _begun(engine, intent),
+            IntentKind.RESTORE: lambda intent: _begun(engine, intent),
+            IntentKind.KILL: lambda intent: _killing(engine, intent),
+            IntentKind.MERGE: lambda intent: _merging(engine, intent),
+        }
+    )
+    engine.nudge(*(session.id for session in engine.live()))
+    engine.deliver_all()
+
+
+async def _take_up(engine: Engine, session: Session) -> None:
+    project = await engine.project_of(session)
+    engine.spools.add(session.id, project.home.spool(session.id))
+    if session.run.handle is not None and isinstance(project.runtime, Mourning):
+        await project.runtime.watch(session.run.handle)
+
+
+async def _begun(engine: Engine, intent: Intent) -> Outcome:
+    """A start that was interrupted: adopt what runs, else do it again under the same name."""
+    session = engine.session(intent.session)
+    if session.facts.state is not SessionState.NOT_STARTED or is_terminal(session):
+        return Outcome.DONE if not is_terminal(session) else Outcome.FAILED
+    resume = intent.kind is IntentKind.RESTORE
+    try:
+        project = await engine.project_of(session)
+        if await _runs(engine, project, session, resume=resume):
+            return Outcome.DONE
+    except AoError as exc:
+        await failed(engine, session.id, exc)
+        return Outcome.FAILED
+    engine.tasks.start_soon(_anew, engine, session, intent)
+    return Outcome.PENDING
+
+
+async def _runs(engine: Engine, project: Project, session: Session, *, resume: bool) -> bool:
+    handle = await project.runtime.find(session.id)
+    if handle is None:
+        return False
+    if await project.runtime.alive(handle):
+        await adopt(engine, project, session, handle, resume=resume)
+        return True
+    await project.runtime.destroy(handle)
+    return False
+
+
+async def _anew(engine: Engine, session: Session, intent: Intent) -> None:
+    try:
+        if intent.kind is IntentKind.SPAWN:
+            await carry_out(engine, session.id)
+        else:
+            async with engine.alone(session.id):
+                await again(engine, session.id, intent.id)
+    except AoError as exc:
+        _log.warning("%s could not be brought up again: %s", session.id, exc.message)
+
+
+async def _killing(engine: Engine, intent: Intent) -> Outcome:
+    """Killing twice does no harm, so it is simply finished."""
+    session = engine.session(intent.session)
+    try:
+        await kill(engine, session.id, reason=SessionReason.MANUALLY_KILLED)
+    except AoError as exc:
+        _log.warning("%s could not be ended: %s", session.id, exc.message)
+        return Outcome.UNKNOWN
+    return Outcome.PENDING
+
+
+async def _merging(engine: Engine, intent: Intent) -> Outcome:
+    """Git itself says whether the merge took place."""
+    session = engine.session(intent.session)
+    try:
+        project = await engine.project_of(session)
+        pull = await project.scm.detect(work_of(session))
+    except AoError as exc:
+        _log.warning("the merge of %s cannot be judged: %s", session.id, exc.message)
+        return Outcome.UNKNOWN
+    if pull is None or pull.state is not PullState.MERGED:
+        return Outcome.FAILED
+    await seen(engine, session.id, pull)
+    return Outcome.DONE

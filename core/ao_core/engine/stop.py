@@ -1,0 +1,64 @@
+"""Stop: end the agents, remember them for the next start, and let the engine go."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+from ao_core.engine.decide import ended
+from ao_core.engine.engine import Engine
+from ao_core.engine.kill import end_agent
+from ao_core.engine.records import Step
+from ao_core.files import write_atomic
+from ao_core.ids import ProjectId, SessionId
+from ao_core.model.event import EventKind
+from ao_core.model.session import Session, SessionReason, is_terminal
+from ao_core.store.records import SESSION
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Which sessions were ended; their workspaces and branches stay as they are."""
+
+    sessions: tuple[SessionId, ...]
+
+
+async def stop(engine: Engine, project: ProjectId | None = None) -> Stopped:
+    """End the agents of one project, or of all of them and then the engine."""
+    live = [one for one in engine.live() if project in (None, one.project)]
+    async with anyio.create_task_group() as tasks:
+        for session in live:
+            tasks.start_soon(_end, engine, session)
+    _remember(engine.home.path / "last-stop.json", engine, live)
+    return Stopped(tuple(session.id for session in live))
+
+
+async def _end(engine: Engine, session: Session) -> None:
+    async with engine.alone(session.id):
+        await end_agent(engine, await engine.project_of(session), session)
+        await engine.records.update(SESSION, session.id, lambda now: _over(engine, now))
+
+
+def _over(engine: Engine, session: Session) -> Step | None:
+    if is_terminal(session):
+        return None
+    why = SessionReason.ENGINE_STOPPED
+    return Step(*ended(session, why, engine.clock.now(), EventKind.SESSION_KILLED))
+
+
+def _remember(file: Path, engine: Engine, sessions: list[Session]) -> None:
+    by_project: dict[str, list[str]] = {}
+    for session in sessions:
+        by_project.setdefault(session.project, []).append(session.id)
+    told = {"stopped_at": engine.clock.now().isoformat(), "sessions": by_project}
+    write_atomic(file, json.dumps(told, indent=2) + "\n")
+
+
+def last_stop(home: Path) -> tuple[str, ...]:
+    """The sessions the last stop ended."""
+    try:
+        told = json.loads((home / "last-stop.json").read_text())
+        return tuple(str(id) for ids in told["sessions"].values() for id in ids)
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return ()
