@@ -154,7 +154,7 @@ class SqliteStore(Store):
         """The journal, page by page from the table, so that a slow reader costs no memory."""
         while True:
             until = self._head
-            while after < until:
+            while after < until and self._open:
                 page = await self._reader.run(partial(_lines, after=after, until=until))
                 for event in page:
                     yield event
