@@ -1,0 +1,170 @@
+"""Save everything in a work tree that is saved nowhere else, and put it back.
+
+What git can keep becomes a commit under `refs/ao/<home>/<session>/<n>` of the project's own
+repository: its tree is the work tree byte for byte, its parents are HEAD, a commit of the index
+(conflicting versions under `.ao-unmerged/<stage>/`), and the commits no lasting ref holds. What
+git would not keep goes into an archive. Empty folders are not kept.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio.to_thread
+
+from ao_core.errors import Conflict, Unknown, WrongState
+from ao_core.git import archive
+from ao_core.git.archive import Measured
+from ao_core.git.repository import FALLBACK, LONG, NOTHING, Git
+from ao_core.git.scratch import scratch
+from ao_core.git.snapshot import Risk, Trees, capture, look
+from ao_core.ids import HomeId, SessionId, snapshot_ref
+from ao_core.process import Run
+from ao_core.redact import visible
+
+PATTERNS = (".env*",)
+SIZE_LIMIT = 256 * 1024 * 1024
+_REASON_LIMIT = 200
+_TRIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Where saved work is. `left_out` names what was too big for the archive."""
+
+    ref: str
+    commit: str
+    archive: Path | None = None
+    left_out: tuple[str, ...] = ()
+
+
+async def salvage(
+    run: Run, worktree: Path, home: HomeId, session: SessionId, reason: str,
+    *, archives: Path, patterns: Sequence[str] = PATTERNS, limit: int = SIZE_LIMIT,
+) -> Saved | None:  # fmt: skip
+    """Save what is at risk, or return None where nothing is. Saving the same again adds nothing."""
+    git = Git(run, worktree).signed(FALLBACK)
+    risk = await look(git, patterns)
+    if not risk:
+        return None
+    found = await anyio.to_thread.run_sync(archive.measure, worktree, risk.items)
+    kept = archive.chosen(found, limit)
+    left_out = tuple(one.item.path for one in found if one not in kept)
+    trees = await capture(git)
+    target = await _earlier(git, home, session, risk, trees, kept, archives)
+    if target is None:
+        target = await _save(git, home, session, risk, trees, kept, archives, reason)
+    return Saved(*target, _archive(archives, target[1]) if kept else None, left_out)
+
+
+async def has_unsaved(
+    run: Run, worktree: Path, *, saved: str | None = None, patterns: Sequence[str] = PATTERNS
+) -> bool:
+    """Whether something would be lost with the work tree, beside what the commit `saved` keeps."""
+    git = Git(run, worktree)
+    risk = await look(git, patterns)
+    if not risk:
+        return False
+    if saved is None or await git.resolve(saved) is None:
+        return True
+    found = await anyio.to_thread.run_sync(archive.measure, worktree, risk.items)
+    return not await _holds(git, saved, risk, await capture(git), found)
+
+
+async def restore_into(run: Run, repository: Path, ref: str, folder: Path) -> None:
+    """Put every byte of a saved work tree into a folder: an empty one, or a clean work tree."""
+    git = Git(run, repository)
+    commit = await git.resolve(ref)
+    if commit is None:
+        raise Unknown(f"{ref} is not there", hint="`git for-each-ref refs/ao` lists what is.")
+    await _clear(run, folder)
+    async with scratch(git, folder) as bare:
+        await bare.call("read-tree", commit)
+        await bare.call("checkout-index", "--all", "--force", deadline=LONG)
+
+
+async def _clear(run: Run, folder: Path) -> None:
+    place = anyio.Path(folder)
+    await place.mkdir(parents=True, exist_ok=True)
+    names = {entry.name async for entry in place.iterdir()} - {".ao"}
+    if not names:
+        return
+    if ".git" not in names or await has_unsaved(run, folder, patterns=()):
+        hint = "Save or commit what is there, or choose an empty folder."
+        raise WrongState(f"{folder} holds work of its own", hint=hint)
+    for name in await Git(run, folder).fields("ls-files", "-z", "--cached"):
+        file = place / name
+        if not await file.is_dir() or await file.is_symlink():
+            await file.unlink(missing_ok=True)
+
+
+async def _save(
+    git: Git, home: HomeId, session: SessionId, risk: Risk, trees: Trees,
+    kept: Sequence[Measured], archives: Path, reason: str,
+) -> tuple[str, str]:  # fmt: skip
+    before = [risk.head] if risk.head else []
+    index = await git.commit_tree(trees.index, before, f"ao: index of {session}\n")
+    message = _message(session, risk, kept, reason)
+    commit = await git.commit_tree(trees.work, [*before, index, *risk.loose], message)
+    if kept:
+        items = [one.item for one in kept]
+        target = _archive(archives, commit)
+        await anyio.to_thread.run_sync(archive.write, git.path, items, target)
+    return await _point(git, home, session, commit), commit
+
+
+async def _point(git: Git, home: HomeId, session: SessionId, commit: str) -> str:
+    for _ in range(_TRIES):
+        taken = [int(ref.rpartition("/")[2]) for ref, _ in await _refs(git, home, session)]
+        ref = snapshot_ref(home, session, max(taken, default=-1) + 1)
+        try:
+            await git.update_ref(ref, commit, NOTHING)
+        except Conflict:
+            continue
+        return ref
+    raise Conflict(f"no free name for saved work of {session}")
+
+
+async def _refs(git: Git, home: HomeId, session: SessionId) -> list[tuple[str, str]]:
+    """The session's saved work so far, with its commits."""
+    folder = snapshot_ref(home, session, 0).rpartition("/")[0]
+    output = await git.call("for-each-ref", "--format=%(refname) %(objectname)", f"{folder}/")
+    pairs = [(line.split()[0], line.split()[1]) for line in output.text.splitlines()]
+    return [pair for pair in pairs if pair[0].rpartition("/")[2].isdecimal()]
+
+
+async def _earlier(
+    git: Git, home: HomeId, session: SessionId, risk: Risk, trees: Trees,
+    kept: Sequence[Measured], archives: Path,
+) -> tuple[str, str] | None:  # fmt: skip
+    for ref, commit in await _refs(git, home, session):
+        there = not kept or await anyio.Path(_archive(archives, commit)).exists()
+        if there and await _holds(git, commit, risk, trees, kept):
+            return ref, commit
+    return None
+
+
+async def _holds(git: Git, saved: str, risk: Risk, trees: Trees, items: Sequence[Measured]) -> bool:
+    """Whether a commit of ours keeps exactly this state."""
+    shown = await git.call("show", "--no-patch", "--format=%T%x00%P%x00%B", saved, "--")
+    tree, parents, message = shown.text.split("\0", 2)
+    before = [risk.head] if risk.head else []
+    first, rest = parents.split()[: len(before)], parents.split()[len(before) :]
+    if tree != trees.work or first != before or not rest:
+        return False
+    if await git.line("rev-parse", "--verify", f"{rest[0]}^{{tree}}") != trees.index:
+        return False
+    marks = {line.removeprefix("AO-Kept: ").strip() for line in message.splitlines()}
+    return set(risk.loose) <= {*rest, *before} and {one.mark for one in items} <= marks
+
+
+def _message(session: SessionId, risk: Risk, kept: Sequence[Measured], reason: str) -> str:
+    # one line, so that a reason cannot pass for our own marks
+    why = " ".join(visible(reason, _REASON_LIMIT).split())
+    lines = [f"ao: saved work of {session}", "", f"Reason: {why}", ""]
+    lines += [f"AO-Session: {session}", *([f"AO-Doing: {risk.doing}"] if risk.doing else [])]
+    return "\n".join([*lines, *(f"AO-Kept: {one.mark}" for one in kept), ""])
+
+
+def _archive(archives: Path, commit: str) -> Path:
+    return archives / f"{commit}.tar"

@@ -1,0 +1,232 @@
+"""Workspaces as git work trees. https://git-scm.com/docs/git-worktree
+
+Each is locked with a reason that names home and session: `git worktree prune` leaves it alone, and
+only the home that made it removes it. `/.ao/` is kept out of git by one line in the repository's
+own `info/exclude`, which is no tracked file; a setting per work tree would change the repository's
+format and shadow the person's own exclude file.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from ao_core.errors import CommandFailed, NotFound, WrongState
+from ao_core.files import append_line
+from ao_core.git.repository import LONG, Git, Registered
+from ao_core.git.salvage import has_unsaved
+from ao_core.ids import branch_name, session_id
+from ao_core.plugin import Config, Manifest
+from ao_core.process import Run
+from ao_core.slots.workspace import Checkout, Plan, Workspace
+
+_EXCLUDED = b"/.ao/"
+_HALF_MADE = "initializing"  # git's own reason while it makes one
+
+
+class WorktreeConfig(Config):
+    """Nothing to set yet."""
+
+
+class Worktree(Workspace[WorktreeConfig]):
+    """A git work tree and a branch for each session."""
+
+    manifest = Manifest("worktree", "workspace", "A git work tree for each session", "1.0")
+    config_type = WorktreeConfig
+
+    async def create(self, plan: Plan, run: Run) -> Checkout:
+        """Make it on a new branch from `plan.base`; adopt it if this very plan was made before."""
+        git = Git(run, plan.repository)
+        _check(plan)
+        found = await _at(git, plan.path)
+        if found and found.branch == plan.branch and await self._finished(git, found):
+            return await self._checkout(git, plan)
+        await _require_free(git, plan, found)
+        base = await _base(git, plan.base)
+        if found:
+            await _undo_half(git, plan, found, base)
+        elif await git.branch_tip(plan.branch):
+            raise await _taken(git, plan.branch)
+        exists = await git.branch_tip(plan.branch) is not None
+        branch = [] if exists else ["-b", plan.branch]
+        return await self._add(git, plan, [*branch], plan.branch if exists else base)
+
+    async def destroy(self, checkout: Checkout, run: Run, *, saved: str | None = None) -> None:
+        """Remove directory and registration; refuses what is not ours or not saved."""
+        here = await anyio.Path(checkout.path / ".git").is_file()
+        place = checkout.path if here else self.scope.repository
+        if place is None:
+            return
+        main = Git(run, (await Git(run, place).worktrees())[0].path)
+        found = await _at(main, checkout.path)
+        if found is None:
+            if await anyio.Path(checkout.path).exists():
+                raise _not_ours(checkout.path)
+            return
+        await self._require_ours(main, checkout, found)
+        if here and await has_unsaved(run, checkout.path, saved=saved):
+            hint = "Save it first: `kill` does, and names the ref it is saved under."
+            raise WrongState(f"{checkout.path} holds work that is not saved", hint=hint)
+        await _remove(main, checkout.path)
+
+    async def list(self, plan_root: Path, repository: Path, run: Run) -> Sequence[Checkout]:
+        """Every workspace of this home under the project's root."""
+        root = await anyio.Path(plan_root).resolve()
+        found = await Git(run, repository).worktrees()
+        ours = [one for one in found if one.path.parent == Path(root) and self._owned(one)]
+        there = [one for one in ours if not await _gone(one)]
+        return tuple(
+            Checkout(one.path, one.branch or "", one.path.name, self._project, "", one.head or "")
+            for one in there
+        )
+
+    async def exists(self, path: Path, run: Run) -> bool:
+        """Whether a usable workspace is there."""
+        if not await anyio.Path(path / ".git").is_file():
+            return False
+        try:
+            return await Git(run, path).toplevel() == Path(await anyio.Path(path).resolve())
+        except CommandFailed:
+            return False
+
+    async def restore(self, plan: Plan, run: Run) -> Checkout:
+        """Make it again for a branch that exists; never moves the branch."""
+        git = Git(run, plan.repository)
+        _check(plan)
+        found = await _at(git, plan.path)
+        if found and await self._finished(git, found):
+            return await self._checkout(git, plan)
+        if found and self._owned(found):
+            await _require_kept(git, found)
+            await _remove(git, plan.path)
+            found = None
+        await _require_free(git, plan, found)
+        if await git.branch_tip(plan.branch) is None:
+            hint = "`git branch` lists the branches; saved work is under refs/ao."
+            raise NotFound(f"branch {plan.branch} does not exist", hint=hint)
+        if await git.checked_out_at(plan.branch):
+            raise await _taken(git, plan.branch)
+        return await self._add(git, plan, [], plan.branch)
+
+    async def _add(self, git: Git, plan: Plan, how: Sequence[str], start: str) -> Checkout:
+        await anyio.to_thread.run_sync(_keep_out, await git.common_dir())
+        await anyio.Path(plan.root).mkdir(parents=True, exist_ok=True, mode=0o700)
+        # `--no-track` writes no configuration, whose lock parallel calls would fight for
+        track = ["--no-track"] if how else []
+        add = ["worktree", "add", "--no-guess-remote", *track, *how, "--", str(plan.path), start]
+        await git.call(*add, deadline=LONG)
+        await self._lock(git, plan.path)
+        return await self._checkout(git, plan)
+
+    async def _lock(self, git: Git, path: Path) -> None:
+        await git.call("worktree", "lock", "--reason", self._reason(path.name), str(path))
+
+    async def _checkout(self, git: Git, plan: Plan) -> Checkout:
+        inside = Git(git.run, plan.path)
+        head = await inside.head() or ""
+        branch = await inside.current_branch() or plan.branch
+        base = await git.resolve(plan.base)
+        parted = await git.merge_base(head, base) if head and base else None
+        return Checkout(plan.path, branch, plan.session, plan.project, parted or "", head)
+
+    async def _finished(self, git: Git, found: Registered) -> bool:
+        """Whether git made it to the end; one that lost its lock is locked again."""
+        if await _gone(found):
+            return False
+        if found.lock is None:
+            await self._lock(git, found.path)
+            return True
+        return self._owned(found)
+
+    async def _require_ours(self, git: Git, checkout: Checkout, found: Registered) -> None:
+        unlocked = found.lock is None and found.branch == checkout.branch
+        if checkout.path.name != checkout.session or not (self._owned(found) or unlocked):
+            raise _not_ours(checkout.path)
+        await _require_kept(git, found)
+
+    def _owned(self, found: Registered) -> bool:
+        return found.lock == self._reason(found.path.name)
+
+    def _reason(self, session: str) -> str:
+        return f"ao {self.scope.home} {session}"
+
+    @property
+    def _project(self) -> str:
+        return self.scope.project or ""
+
+
+def _check(plan: Plan) -> None:
+    session_id(plan.session)
+    branch_name(plan.branch)
+
+
+async def _at(git: Git, path: Path) -> Registered | None:
+    real = Path(await anyio.Path(path).resolve())
+    return next((one for one in (await git.worktrees())[1:] if one.path == real), None)
+
+
+async def _gone(found: Registered) -> bool:
+    # git itself calls nothing that is locked prunable
+    return not await anyio.Path(found.path / ".git").exists()
+
+
+async def _base(git: Git, name: str) -> str:
+    for ref in (f"refs/heads/{name}", f"refs/remotes/origin/{name}", name):
+        if commit := await git.resolve(ref):
+            return commit
+    hint = "Name a branch or commit of this repository as base."
+    raise WrongState(f"there is no branch or commit {name!r} to start from", hint=hint)
+
+
+async def _require_free(git: Git, plan: Plan, found: Registered | None) -> None:
+    if found and found.lock == _HALF_MADE:
+        return
+    if found or await anyio.Path(plan.path).exists():
+        hint = "Move it away; the workspace of a session is never made over something else."
+        raise WrongState(f"{plan.path} exists and is not this workspace", hint=hint)
+
+
+async def _undo_half(git: Git, plan: Plan, found: Registered, base: str) -> None:
+    """Take back what a crash left half made: nobody has worked in it yet."""
+    if found.branch != plan.branch or found.head != base:
+        hint = "Remove it with `git worktree remove --force --force` if nothing in it is needed."
+        raise WrongState(f"{plan.path} is half made, by something else", hint=hint)
+    await _remove(git, plan.path)
+
+
+async def _taken(git: Git, branch: str) -> WrongState:
+    holder = await git.checked_out_at(branch)
+    where = f" and is checked out at {holder.path}" if holder else ""
+    hint = "Choose another branch name; an existing one is never taken over."
+    return WrongState(f"branch {branch} exists{where}", hint=hint)
+
+
+async def _require_kept(git: Git, found: Registered) -> None:
+    """Refuse to forget a vanished work tree whose last commit nothing else holds."""
+    if found.branch or not found.head or not await _gone(found):
+        return
+    if not (await git.call("for-each-ref", "--count=1", f"--contains={found.head}")).stdout:
+        hint = f"Keep it with `git branch <name> {found.head}`."
+        raise WrongState(f"{found.path} is gone, but not its last commit", hint=hint)
+
+
+async def _remove(git: Git, path: Path) -> None:
+    # twice: once for the lock, once for submodules and what is saved already
+    await git.call("worktree", "remove", "--force", "--force", str(path), deadline=LONG)
+
+
+def _keep_out(common: Path) -> None:
+    exclude = common / "info" / "exclude"
+    lines = exclude.read_bytes().split(b"\n") if exclude.exists() else [b""]
+    if _EXCLUDED in lines:
+        return
+    exclude.parent.mkdir(exist_ok=True)
+    if lines[-1]:
+        append_line(exclude, b"")
+    append_line(exclude, _EXCLUDED)
+
+
+def _not_ours(path: Path) -> WrongState:
+    hint = "`git worktree list` tells whose it is; remove it by hand if you no longer need it."
+    return WrongState(f"{path} is not a workspace of this home", hint=hint)
