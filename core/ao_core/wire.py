@@ -128,12 +128,12 @@ def environment_snapshot(environment: Mapping[str, str]) -> dict[str, str]:
 def error_from_wire(shown: object) -> AoError:
     """The error a peer sent, of our own class where we know its code."""
     told = cast("Message", shown) if isinstance(shown, dict) else {}
-    kind = _kinds().get(str(told.get("code")))
-    message, hint = str(told.get("message", "")), told.get("hint")
+    code, message, hint = told.get("code"), str(told.get("message", "")), told.get("hint")
     problems = told.get("problems")
-    if kind is errors.Several and isinstance(problems, list):
+    if code == errors.Several.code and isinstance(problems, list):
         return errors.Several([error_from_wire(one) for one in cast("list[object]", problems)])
-    error = kind(message) if kind and kind is not errors.Several else Told(message, told)
+    kind = _kinds().get(str(code))
+    error = kind(message) if kind else Told(message, told)
     error.hint = str(hint) if hint else None
     return error
 
@@ -293,10 +293,10 @@ def remaining(until: float | None) -> float | None:
 
 
 def _kinds() -> dict[str, type[AoError]]:
-    """Our errors by code; of two with one code, the first defined."""
+    """Our errors that are made from a message, by code; of two with one code, the first defined."""
     found: dict[str, type[AoError]] = {}
     for kind in vars(errors).values():
-        if isinstance(kind, type) and issubclass(kind, AoError):
+        if isinstance(kind, type) and issubclass(kind, AoError) and kind is not errors.Several:
             found.setdefault(kind.code, kind)
     return found
 
