@@ -211,11 +211,12 @@ class Git:
         output = await self.call("status", *args, "--no-renames", deadline=LONG)
         return tuple(_change(os.fsdecode(line)) for line in output.stdout.split(b"\0") if line)
 
-    async def diff(self, base: str, head: str, limit: int = 200_000) -> tuple[str, bool]:
-        """The text between two commits, and whether it was cut."""
-        args = ("--no-ext-diff", "--no-textconv", "--no-color", "--end-of-options")
-        done = await self.call("diff", *args, base, head, "--", limit=limit)
-        return done.text, done.truncated
+    async def diff(self, base: str, head: str | None = None, limit: int = 200_000) -> str:
+        """The text between two commits, or a commit and the files here; at most `limit` bytes."""
+        ends = (base, head) if head else (base,)
+        how = ("--no-ext-diff", "--no-textconv", "--no-color", "--end-of-options")
+        done = await self.call("diff", *how, *ends, "--", limit=limit)
+        return done.stdout[:limit].decode(errors="replace")
 
     async def log(self, base: str, head: str, limit: int = 1000) -> tuple[Commit, ...]:
         """The commits of `head` that `base` does not have, newest first."""
@@ -254,6 +255,22 @@ class Git:
         done = await self.call("commit-tree", tree, *named, "-F", "-", stdin=message.encode())
         return done.text.strip()
 
+    async def preflight(self) -> Preflight:
+        """See that the folder can be worked in: a repository with files and a commit."""
+        if not await anyio.Path(self.path).is_dir():
+            hint = "Give the folder of a git repository."
+            raise Unknown(f"{self.path} is not a folder", hint=hint)
+        if await self.line("rev-parse", "--is-inside-work-tree") != "true":
+            hint = "Use a clone with files in it: `git clone <this> <folder>`."
+            message = f"{self.path} is a bare repository, or inside git's own folder"
+            raise ConfigError(message, hint=hint)
+        head = await self.head()
+        if head is None:
+            hint = "Make a first commit: `git commit --allow-empty -m start`."
+            raise WrongState(f"{self.path} is on a branch that has no commit yet", hint=hint)
+        common, top = await self.common_dir(), await self.toplevel()
+        return Preflight(common, top, head, await self.current_branch())
+
     async def _absolute(self, what: str) -> str:
         return await self.line("rev-parse", "--path-format=absolute", what)
 
@@ -264,21 +281,6 @@ class Git:
         settings = [part for item in (*_SETTINGS, *self.settings) for part in ("-c", item)]
         start = ["git", "--no-pager", "--no-optional-locks", "-C", str(self.path)]
         return ["env", *forget, *given, *start, *settings, *args]
-
-
-async def preflight(run: Run, path: Path) -> Preflight:
-    """See that a folder belongs to a repository that can be worked on; say the remedy if not."""
-    if not await anyio.Path(path).is_dir():
-        raise Unknown(f"{path} is not a folder", hint="Give the folder of a git repository.")
-    git = Git(run, path)
-    if await git.line("rev-parse", "--is-inside-work-tree") != "true":
-        hint = "Use a clone with files in it: `git clone <this> <folder>`."
-        raise ConfigError(f"{path} is a bare repository, without a work tree", hint=hint)
-    head = await git.head()
-    if head is None:
-        hint = "Make a first commit: `git commit --allow-empty -m start`."
-        raise WrongState(f"{path} is on a branch that has no commit yet", hint=hint)
-    return Preflight(await git.common_dir(), await git.toplevel(), head, await git.current_branch())
 
 
 def _failure(done: Completed, verb: str, path: Path) -> CommandFailed | ConfigError:

@@ -13,8 +13,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from ao_core.errors import Conflict, Unknown, WrongState
-from ao_core.git import archive
-from ao_core.git.archive import Measured
+from ao_core.git.archive import Measured, chosen, measure, write
 from ao_core.git.repository import FALLBACK, LONG, NOTHING, Git
 from ao_core.git.scratch import scratch
 from ao_core.git.snapshot import Risk, Trees, capture, look
@@ -40,21 +39,21 @@ class Saved:
 
 async def salvage(
     run: Run, worktree: Path, home: HomeId, session: SessionId, reason: str,
-    *, archives: Path, patterns: Sequence[str] = PATTERNS, limit: int = SIZE_LIMIT,
+    *, archive: Path, patterns: Sequence[str] = PATTERNS, limit: int = SIZE_LIMIT,
 ) -> Saved | None:  # fmt: skip
     """Save what is at risk, or return None where nothing is. Saving the same again adds nothing."""
     git = Git(run, worktree).signed(FALLBACK)
     risk = await look(git, patterns)
     if not risk:
         return None
-    found = await anyio.to_thread.run_sync(archive.measure, worktree, risk.items)
-    kept = archive.chosen(found, limit)
+    found = await anyio.to_thread.run_sync(measure, worktree, risk.items)
+    kept = chosen(found, limit)
     left_out = tuple(one.item.path for one in found if one not in kept)
     trees = await capture(git)
-    target = await _earlier(git, home, session, risk, trees, kept, archives)
+    target = await _earlier(git, home, session, risk, trees, kept, archive)
     if target is None:
-        target = await _save(git, home, session, risk, trees, kept, archives, reason)
-    return Saved(*target, _archive(archives, target[1]) if kept else None, left_out)
+        target = await _save(git, home, session, risk, trees, kept, archive, reason)
+    return Saved(*target, _archive(archive, target[1]) if kept else None, left_out)
 
 
 async def has_unsaved(
@@ -67,13 +66,16 @@ async def has_unsaved(
         return False
     if saved is None or await git.resolve(saved) is None:
         return True
-    found = await anyio.to_thread.run_sync(archive.measure, worktree, risk.items)
+    found = await anyio.to_thread.run_sync(measure, worktree, risk.items)
     return not await _holds(git, saved, risk, await capture(git), found)
 
 
-async def restore_into(run: Run, repository: Path, ref: str, folder: Path) -> None:
-    """Put every byte of a saved work tree into a folder: an empty one, or a clean work tree."""
-    git = Git(run, repository)
+async def restore_into(run: Run, ref: str, folder: Path, *, repository: Path | None = None) -> None:
+    """Put every byte of a saved work tree into a clean work tree, or into an empty folder.
+
+    `repository` is where `ref` is found, if not from the folder itself.
+    """
+    git = Git(run, repository or folder)
     commit = await git.resolve(ref)
     if commit is None:
         raise Unknown(f"{ref} is not there", hint="`git for-each-ref refs/ao` lists what is.")
@@ -100,7 +102,7 @@ async def _clear(run: Run, folder: Path) -> None:
 
 async def _save(
     git: Git, home: HomeId, session: SessionId, risk: Risk, trees: Trees,
-    kept: Sequence[Measured], archives: Path, reason: str,
+    kept: Sequence[Measured], archive: Path, reason: str,
 ) -> tuple[str, str]:  # fmt: skip
     before = [risk.head] if risk.head else []
     index = await git.commit_tree(trees.index, before, f"ao: index of {session}\n")
@@ -108,8 +110,8 @@ async def _save(
     commit = await git.commit_tree(trees.work, [*before, index, *risk.loose], message)
     if kept:
         items = [one.item for one in kept]
-        target = _archive(archives, commit)
-        await anyio.to_thread.run_sync(archive.write, git.path, items, target)
+        target = _archive(archive, commit)
+        await anyio.to_thread.run_sync(write, git.path, items, target)
     return await _point(git, home, session, commit), commit
 
 
@@ -135,10 +137,10 @@ async def _refs(git: Git, home: HomeId, session: SessionId) -> list[tuple[str, s
 
 async def _earlier(
     git: Git, home: HomeId, session: SessionId, risk: Risk, trees: Trees,
-    kept: Sequence[Measured], archives: Path,
+    kept: Sequence[Measured], archive: Path,
 ) -> tuple[str, str] | None:  # fmt: skip
     for ref, commit in await _refs(git, home, session):
-        there = not kept or await anyio.Path(_archive(archives, commit)).exists()
+        there = not kept or await anyio.Path(_archive(archive, commit)).exists()
         if there and await _holds(git, commit, risk, trees, kept):
             return ref, commit
     return None
@@ -166,5 +168,5 @@ def _message(session: SessionId, risk: Risk, kept: Sequence[Measured], reason: s
     return "\n".join([*lines, *(f"AO-Kept: {one.mark}" for one in kept), ""])
 
 
-def _archive(archives: Path, commit: str) -> Path:
-    return archives / f"{commit}.tar"
+def _archive(archive: Path, commit: str) -> Path:
+    return archive / f"{commit}.tar"

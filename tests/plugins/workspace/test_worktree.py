@@ -63,7 +63,7 @@ class TestWorktree(WorkspaceContract):
         made = await workspace.create(plan, run)
         (made.path / "new.txt").write_text("one")
         home, session = home_id("0a1b2c3d"), session_id("app-1")
-        saved = await salvage(run, made.path, home, session, "kill", archives=plan.root / "archive")
+        saved = await salvage(run, made.path, home, session, "kill", archive=plan.root / "archive")
         assert saved
         (made.path / "new.txt").write_text("two")
         with pytest.raises(WrongState):
