@@ -1,0 +1,64 @@
+"""Becomes the program whose command line and environment it is told over a private socket.
+
+Run as a file: `python -I -S -E -X utf8 exec_stub.py SOCKET`. Standard library only, and none of
+ours, so that it starts fast. It reads a length (4 bytes, big endian) and as much JSON:
+`{"argv": [...], "env": {...}, "cwd": "..."}`. It answers `+` when it is ready to become the
+program; the socket closing after that means it did. Otherwise `chdir <errno>` or `exec <errno>`
+follows.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+from typing import NoReturn
+
+LIMIT = 8 * 1024 * 1024
+NOT_FOUND = 127
+NOT_RUNNABLE = 126
+
+
+def main(path: str) -> NoReturn:
+    """Fetch the order and become it."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.connect(path)
+        order = json.loads(_read(sock, int.from_bytes(_read(sock, 4), "big")))
+        _forget_the_past(sock.fileno())
+        sys.exit(_become(sock, order["argv"], order["env"], order["cwd"]))
+
+
+def _read(sock: socket.socket, size: int) -> bytes:
+    if size > LIMIT:
+        sys.exit(NOT_RUNNABLE)
+    data = bytearray()
+    while len(data) < size:
+        chunk = sock.recv(min(size - len(data), 1 << 16))
+        if not chunk:
+            sys.exit(NOT_RUNNABLE)  # the launcher went away: nothing is to be run any more
+        data += chunk
+    return bytes(data)
+
+
+def _forget_the_past(keep: int) -> None:
+    os.closerange(3, keep)
+    os.closerange(keep + 1, os.sysconf("SC_OPEN_MAX"))
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _become(sock: socket.socket, argv: list[str], env: dict[str, str], cwd: str) -> int:
+    sock.sendall(b"+")
+    step = "chdir"
+    try:
+        os.chdir(cwd)
+        step = "exec"
+        os.execvpe(argv[0], argv, env)  # noqa: S606  # no shell is what we want
+    except OSError as exc:
+        sock.sendall(f"{step} {exc.errno}".encode())
+        return NOT_FOUND if isinstance(exc, FileNotFoundError) else NOT_RUNNABLE
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

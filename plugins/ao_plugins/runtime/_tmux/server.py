@@ -1,0 +1,124 @@
+"""The private tmux server: where its socket is, how it is set up, how it is found again."""
+
+import os
+import re
+import shutil
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import anyio
+
+from ao_core.errors import BadRequest, ConfigError
+from ao_core.files import write_atomic
+from ao_core.platform import default_env
+from ao_core.plugin import Detection
+from ao_core.process import alive, run
+from ao_core.slots.runtime import Command, Start
+from ao_plugins.runtime._tmux.control import command
+from ao_plugins.runtime._tmux.panes import AGENT
+
+OLDEST = (3, 2)  # the first whose control clients can be spared the agents' output
+HINT = "Install tmux 3.2 or newer: apt-get install tmux / brew install tmux"
+TERM = "screen-256color"  # known to every system's terminfo
+
+_SOCKET_LIMIT = 100
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_LOOK_AGAIN = 0.02
+_REVIVAL = 1.0
+
+# Windows get `window-size manual` one by one: set for all, tmux 3.3a crashes on the first of them.
+SETTINGS = f"""\
+set -s exit-empty off
+set -s escape-time 0
+set -s default-terminal {TERM}
+set -g default-size 200x50
+set -g history-limit 5000
+set -g status off
+set -g update-environment ""
+set -wg remain-on-exit on
+set -wgq remain-on-exit-format ""
+set -wg automatic-rename off
+"""
+
+
+def checked_id(text: str) -> str:
+    """A name that may become a tmux session's."""
+    if not _ID.fullmatch(text):
+        shown = ascii(text[:60])
+        raise BadRequest(f"{shown} cannot name an agent", hint="Use letters, digits, `_` and `-`.")
+    return text
+
+
+def find_tmux(environment: Mapping[str, str]) -> str | None:
+    """Where tmux is."""
+    return shutil.which("tmux", path=environment.get("PATH", os.defpath))
+
+
+async def detect(environment: Mapping[str, str]) -> Detection:
+    """Whether a tmux is there that is new enough."""
+    program = find_tmux(environment)
+    if program is None:
+        return Detection(found=False, detail="tmux is not on PATH", hint=HINT)
+    said = (await run([program, "-V"], env=default_env(environment))).text.strip()
+    number = version(said)
+    found = number is not None and number >= OLDEST
+    return Detection(found, said, None if found else HINT)
+
+
+def version(text: str) -> tuple[int, int] | None:
+    """The numbers in what `tmux -V` says: `tmux 3.3a`, `tmux next-3.6`."""
+    found = re.search(r"(\d+)\.(\d+)", text)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def socket_path(folder: Path) -> Path:
+    """The server's socket; refused where some system could not open it."""
+    path = folder / "tmux"
+    if len(os.fsencode(path)) > _SOCKET_LIMIT:
+        raise ConfigError(f"{path} is too long for a socket", hint="Configure a shorter `socket`.")
+    return path
+
+
+def write_settings(folder: Path) -> Path:
+    """Write the server's own configuration; nobody's `.tmux.conf` is read."""
+    path = folder / "tmux.conf"
+    if not os.path.exists(path) or path.read_text() != SETTINGS:
+        write_atomic(path, SETTINGS)
+    return path
+
+
+def new_session(name: str, start: Start, argv: Sequence[str]) -> tuple[str, ...]:
+    """The commands that start a pane whose own program is `argv`, and say which it is."""
+    size = ("-x", str(start.columns), "-y", str(start.rows))
+    folder = str(start.workspace).replace("#", "##")
+    printed = "#{pane_id} #{pane_pid} #{pid}"
+    new = ("new-session", "-d", "-s", name, *size, "-c", folder, "-P", "-F", printed)
+    target = f"={name}:"
+    return (
+        command(*new, "--", *argv),
+        command("set-option", "-p", "-t", target, AGENT, name),
+        command("set-option", "-w", "-t", target, "window-size", "manual"),
+    )
+
+
+def in_terminal(command: Command) -> Command:
+    """The command with the name of the terminal it is going to run in."""
+    return Command(command.argv, {**command.env, "TERM": TERM})
+
+
+async def revive_socket(path: Path, server: int, started: float | None) -> None:
+    """Have a server that runs make its socket anew, should somebody have removed it."""
+    if path_exists(path) or not alive(server, started):
+        return
+    with suppress(ProcessLookupError):
+        os.kill(server, signal.SIGUSR1)
+    with anyio.move_on_after(_REVIVAL):
+        while not path_exists(path):  # noqa: ASYNC110
+            await anyio.sleep(_LOOK_AGAIN)
+
+
+def path_exists(path: Path) -> bool:
+    """Whether something is there; too quick to be worth a thread."""
+    return os.path.exists(path)

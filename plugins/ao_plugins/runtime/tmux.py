@@ -1,0 +1,248 @@
+"""tmux: each agent is the one program of a pane on a private server.
+
+https://man.openbsd.org/tmux
+
+The agent is the pane's own process, never a shell's child: when it ends, the pane is dead, and what
+is typed then reaches nobody. TERM is the only variable added to its environment. A handle names
+server, pane and process, and every step that types checks all three inside tmux, where it happens.
+"""
+
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import ClassVar
+
+import anyio
+
+from ao_core.errors import (
+    CommandFailed,
+    NotInstalled,
+    PluginError,
+    TimedOut,
+    Unavailable,
+    WrongState,
+)
+from ao_core.launchpad import launchpad
+from ao_core.model.session import RuntimeHandle, RuntimeState
+from ao_core.platform import default_env, make_private, runtime_dir
+from ao_core.plugin import Config, Detection, Manifest
+from ao_core.process import DEFAULT_DEADLINE, Completed, alive, end_tree
+from ao_core.slots.runtime import (
+    AttachInfo,
+    Measurable,
+    Metrics,
+    Mourning,
+    Runtime,
+    Seen,
+    Start,
+    Where,
+)
+from ao_plugins.runtime._tmux import server
+from ao_plugins.runtime._tmux.control import Control, TmuxRefused, command
+from ao_plugins.runtime._tmux.deaths import Deaths
+from ao_plugins.runtime._tmux.keyboard import TmuxKeyboard, trimmed
+from ao_plugins.runtime._tmux.panes import (
+    LIST,
+    Row,
+    handle_of,
+    pane_of,
+    process_of,
+    rows,
+    server_of,
+)
+from ao_plugins.runtime._tmux.processes import Usage, end_orphans
+
+_LINES_LIMIT = 5000
+_TRIES = 20  # round trips in which tmux learns of a death that we know of
+
+
+class TmuxConfig(Config):
+    """Settings for tmux."""
+
+    socket: Path | None = None
+    deadline: float = 20.0  # seconds in which a program must have been started
+    grace: float = 3.0  # seconds an agent has to end by itself when it is told to
+
+
+class Tmux(TmuxKeyboard, Runtime[TmuxConfig], Mourning, Measurable):
+    """Runs agents in tmux."""
+
+    manifest: ClassVar[Manifest] = Manifest("tmux", "runtime", "Agents in tmux panes", "1.0.0")
+    config_type: ClassVar[type[Config]] = TmuxConfig
+
+    @classmethod
+    async def detect(cls, config: Config, environment: Mapping[str, str]) -> Detection:
+        """Whether a tmux is there that is new enough."""
+        return await server.detect(environment)
+
+    async def open(self) -> None:
+        """Prepare; the server is started by the first who needs it."""
+        env = default_env(self.scope.environment)
+        program = server.find_tmux(env)
+        if program is None:
+            raise NotInstalled("tmux is not on PATH", hint=server.HINT)
+        self._folder = make_private(runtime_dir(self.scope.state, self.scope.environment))
+        self._socket = self.config.socket or server.socket_path(self._folder)
+        settings = server.write_settings(make_private(self.scope.state))
+        self._program = program
+        argv = (program, "-u", "-S", str(self._socket), "-f", str(settings))
+        self._control = Control(argv, env)
+        self._stack.push_async_callback(self._control.aclose)
+        self._deaths = Deaths()
+        self._stack.callback(self._deaths.close)
+        self._usage = Usage()
+        self._creating: dict[str, anyio.Lock] = {}
+
+    async def create(self, start: Start) -> RuntimeHandle:
+        """Start the command as a pane's own program."""
+        name = server.checked_id(start.id)
+        async with self._creating.setdefault(name, anyio.Lock()):
+            found = await self.find(name)
+            if found and await self.alive(found):
+                return found
+            if found:
+                await self.destroy(found)
+            return await self._launch(name, start)
+
+    async def find(self, id: str) -> RuntimeHandle | None:
+        """What runs, or ran, under this id."""
+        name = server.checked_id(id)
+        row = next((row for row in await self._rows() if row.agent == name), None)
+        return handle_of(name, row.pane, row.pid, row.server) if row else None
+
+    async def destroy(self, handle: RuntimeHandle) -> None:
+        """End the agent with all it started, then its session."""
+        pid, started = process_of(handle)
+        await end_tree(pid, started=started, grace=self.config.grace)
+        row = next((row for row in await self._rows() if row.is_of(handle)), None)
+        if row:
+            await end_orphans(pid, self.config.grace)
+            with suppress(TmuxRefused):  # somebody else was faster
+                await self._control.ask(command("kill-session", "-t", row.session))
+        self._deaths.forget(handle.id, pid)
+
+    async def look(self, handles: Sequence[RuntimeHandle]) -> Mapping[str, Seen]:
+        """One listing for all."""
+        if not handles:
+            return {}
+        try:
+            await self._revive(handles)
+            found = await self._settled()
+        except (Unavailable, TimedOut) as exc:
+            failed = Seen(RuntimeState.PROBE_FAILED, detail=exc.message)
+            return dict.fromkeys((handle.id for handle in handles), failed)
+        return {handle.id: self._seen(handle, found) for handle in handles}
+
+    async def output(self, handle: RuntimeHandle, lines: int = 50) -> str:
+        """The last lines, those that were wrapped made whole."""
+        wanted = max(1, min(lines, _LINES_LIMIT))
+        span, text = wanted, ""
+        while True:
+            capture = command("capture-pane", "-p", "-J", "-S", str(-span), "-t", pane_of(handle))
+            size = command("display-message", "-p", "-t", pane_of(handle), "#{history_size}")
+            text, history = await self._must(handle, capture, size)
+            kept = trimmed(text).split("\n")
+            if len(kept) > wanted or span >= int(history):
+                return "\n".join(kept[-wanted:])
+            span *= 4  # wrapped ones take several
+
+    async def write(self, handle: RuntimeHandle, text: str) -> None:
+        """Paste the text as it is."""
+        if not await self._paste(handle, text, ()):
+            raise WrongState(f"{handle.id} has ended; nothing can be typed to it")
+
+    async def exec(
+        self,
+        where: Where,
+        argv: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        deadline: float = DEFAULT_DEADLINE,
+        *,
+        stdin: bytes | None = None,
+    ) -> Completed:
+        """Run a side command in the workspace."""
+        given = default_env(self.scope.environment) if env is None else env
+        return await self.scope.run(
+            argv, cwd=where.workspace, env=given, deadline=deadline, stdin=stdin
+        )
+
+    async def attach_info(self, handle: RuntimeHandle) -> AttachInfo:
+        """`tmux attach`, on our socket."""
+        target = f"={handle.id}"
+        argv = (self._program, "-u", "-S", str(self._socket), "attach-session", "-t", target)
+        return AttachInfo("tmux", handle.id, argv)
+
+    def deaths(self) -> AsyncIterator[RuntimeHandle]:
+        """Yield each agent as it ends."""
+        return self._deaths.each()
+
+    async def watch(self, handle: RuntimeHandle) -> None:
+        """Tell of this one's death, too."""
+        self._deaths.watch(handle, *process_of(handle))
+
+    async def metrics(self, handle: RuntimeHandle) -> Metrics | None:
+        """What the agent and its children use."""
+        return await self._usage.of(*process_of(handle))
+
+    async def _launch(self, name: str, start: Start) -> RuntimeHandle:
+        told = server.in_terminal(start.command)
+        async with launchpad(self._folder, told, start.workspace) as pad:
+            try:
+                answer = await self._control.ask(*server.new_session(name, start, pad.argv))
+                pane, pid, tmux = answer[0].split(" ")
+                handle = handle_of(name, pane, int(pid), int(tmux))
+                await pad.started(self.config.deadline)
+            except BaseException:
+                with anyio.CancelScope(shield=True):
+                    await self._undo(name)
+                raise
+        await self.watch(handle)
+        return handle
+
+    async def _undo(self, name: str) -> None:
+        with suppress(PluginError, CommandFailed):  # what is reported is why it did not start
+            if left := await self.find(name):
+                await self.destroy(left)
+
+    async def _rows(self) -> list[Row]:
+        asked_at = time.time()
+        try:
+            (listing,) = await self._control.ask(LIST)
+        except Unavailable:  # the client had died unnoticed; asking twice is harmless here
+            (listing,) = await self._control.ask(LIST)
+        return rows(listing, asked_at)
+
+    async def _settled(self) -> list[Row]:
+        """A listing in which the deaths that we know of have come to tmux's notice."""
+        found = await self._rows()
+        for _ in range(_TRIES):
+            late = (row for row in found if self._deaths.knows(row.agent, row.pid))
+            if all(row.dead for row in late):
+                break
+            found = await self._rows()
+        return found
+
+    def _seen(self, handle: RuntimeHandle, found: Sequence[Row]) -> Seen:
+        row = next((row for row in found if row.is_of(handle)), None)
+        if row is None:
+            return _absent(handle, found)
+        if self._deaths.knows(handle.id, row.pid) and not row.dead:
+            return Seen(RuntimeState.EXITED, row.pid, output=row.output)
+        return row.seen()
+
+    async def _revive(self, handles: Sequence[RuntimeHandle]) -> None:
+        """Somebody may have tidied our socket away; the server makes it anew."""
+        if not server.path_exists(self._socket):
+            for tmux in {server_of(handle) for handle in handles}:
+                await server.revive_socket(self._socket, *tmux)
+
+
+def _absent(handle: RuntimeHandle, found: Sequence[Row]) -> Seen:
+    tmux, started = server_of(handle)
+    if any(row.server == tmux for row in found):
+        return Seen(RuntimeState.MISSING, detail="its tmux session is gone")
+    if alive(tmux, started):
+        detail = "its tmux server runs, but does not answer at its socket"
+        return Seen(RuntimeState.PROBE_FAILED, detail=detail)
+    return Seen(RuntimeState.MISSING, detail="its tmux server is gone")
