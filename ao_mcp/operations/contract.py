@@ -28,7 +28,9 @@ class Reply(BaseModel):
 class Progress(Protocol):
     """Tells the caller how far a long call has come."""
 
-    async def __call__(self, done: float, total: float | None, text: str) -> None: ...
+    async def __call__(self, done: float, total: float | None, text: str) -> None:
+        """So much of so much is done."""
+        ...
 
 
 async def silent(done: float, total: float | None, text: str) -> None:

@@ -38,8 +38,8 @@ class MergeReport(Reply):
     dry_run: bool = False
     commit: str | None = None
     ref: str | None = Field(default=None, description="Where a finished result waits.")
-    conflicts: list[str] = []
-    blockers: list[str] = Field(default=[], description="What stands in the way.")
+    conflicts: tuple[str, ...] = ()
+    blockers: tuple[str, ...] = Field(default=(), description="What stands in the way.")
 
 
 async def _merge(call: Call, asked: Merge) -> MergeReport:
@@ -63,8 +63,8 @@ def _told(report: Report) -> MergeReport:
         dry_run=report.dry_run,
         commit=landed.commit,
         ref=landed.ref,
-        conflicts=list(landed.conflicts),
-        blockers=list(landed.blockers),
+        conflicts=tuple(landed.conflicts),
+        blockers=tuple(landed.blockers),
     )
 
 

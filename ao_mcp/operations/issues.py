@@ -16,7 +16,7 @@ from ao_mcp.operations.shapes import Key, ProjectName
 IssueName = Annotated[
     str, Field(description="The issue's id, as the tracker has it.", min_length=1, max_length=200)
 ]
-Labels = Annotated[list[str], Field(max_length=50)]
+Labels = Annotated[tuple[str, ...], Field(max_length=50)]
 
 
 class IssueLine(Reply):
@@ -25,7 +25,7 @@ class IssueLine(Reply):
     issue: str
     title: str
     state: str
-    labels: list[str] = []
+    labels: tuple[str, ...] = ()
     assignee: str | None = None
 
 
@@ -39,14 +39,12 @@ class IssueShown(IssueLine):
 def _line(issue: Issue) -> IssueLine:
     return IssueLine(
         issue=issue.id, title=visible(issue.title, 200), state=issue.state,
-        labels=list(issue.labels), assignee=issue.assignee,
+        labels=tuple(issue.labels), assignee=issue.assignee,
     )  # fmt: skip
 
 
 def _whole(issue: Issue) -> IssueShown:
-    return IssueShown(
-        **_line(issue).model_dump(), body=visible(issue.body, 20_000), url=issue.url
-    )
+    return IssueShown(**_line(issue).model_dump(), body=visible(issue.body, 20_000), url=issue.url)
 
 
 class ListIssues(Request):
@@ -54,9 +52,9 @@ class ListIssues(Request):
 
     project: ProjectName = None
     states: Annotated[
-        list[IssueState], Field(description="open, in_progress, closed, cancelled.")
-    ] = [IssueState.OPEN, IssueState.IN_PROGRESS]
-    labels: Labels = []
+        tuple[IssueState, ...], Field(description="open, in_progress, closed, cancelled.")
+    ] = (IssueState.OPEN, IssueState.IN_PROGRESS)
+    labels: Labels = ()
     text: Annotated[str | None, Field(description="Words to look for.", max_length=200)] = None
     limit: Annotated[int, Field(ge=1, le=200)] = 30
 
@@ -64,7 +62,7 @@ class ListIssues(Request):
 class IssuesListed(Reply):
     """The issues found."""
 
-    issues: list[IssueLine]
+    issues: tuple[IssueLine, ...]
 
 
 async def _list_issues(call: Call, asked: ListIssues) -> IssuesListed:
@@ -73,7 +71,7 @@ async def _list_issues(call: Call, asked: ListIssues) -> IssuesListed:
         frozenset(asked.states), tuple(asked.labels), text=asked.text, limit=asked.limit
     )
     found = [_line(issue) async for issue in project.tracker.search(query)]
-    return IssuesListed(issues=found)
+    return IssuesListed(issues=tuple(found))
 
 
 LIST_ISSUES = Operation(
@@ -123,7 +121,7 @@ class CreateIssue(Request):
 
     title: Annotated[str, Field(min_length=1, max_length=300)]
     body: Annotated[str, Field(description="What is to be done, in Markdown.")] = ""
-    labels: Labels = []
+    labels: Labels = ()
     assignee: Annotated[str | None, Field(max_length=100)] = None
     project: ProjectName = None
     key: Key = None
@@ -160,8 +158,8 @@ class UpdateIssue(Request):
 
     issue: IssueName
     state: IssueState | None = None
-    add_labels: Labels = []
-    remove_labels: Labels = []
+    add_labels: Labels = ()
+    remove_labels: Labels = ()
     assignee: Annotated[str | None, Field(max_length=100)] = None
     comment: Annotated[str | None, Field(description="A comment to add.")] = None
     project: ProjectName = None

@@ -1,16 +1,29 @@
 """Operations that take a key run at most once under it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Protocol
 
 from ao_core.engine.keys import Ticket
 from ao_core.ids import request_key
 from ao_mcp.operations.contract import Call
 
 
+class Repeatable(Protocol):
+    """A request that may carry a key."""
+
+    @property
+    def key(self) -> str | None:
+        """The caller's key."""
+        ...
+
+    def model_dump_json(self, *, exclude: set[str]) -> str:
+        """The arguments as text."""
+        ...
+
+
 @asynccontextmanager
-async def keyed(call: Call, operation: str, asked: Any) -> AsyncIterator[Ticket]:
+async def keyed(call: Call, operation: str, asked: Repeatable) -> AsyncGenerator[Ticket]:
     """Hold the key, if there is one, while the operation runs."""
     if asked.key is None:
         yield Ticket()

@@ -32,15 +32,14 @@ class ProjectLine(Reply):
 
     project: str
     path: str
-    branch: str
     sessions: int
 
 
 class Listed(Reply):
     """Projects and sessions."""
 
-    projects: list[ProjectLine]
-    sessions: list[Line]
+    projects: tuple[ProjectLine, ...]
+    sessions: tuple[Line, ...]
     next: str | None = Field(default=None, description="Cursor of the next page.")
 
 
@@ -53,7 +52,7 @@ async def _list(call: Call, asked: List) -> Listed:
     page = found[: asked.limit]
     more = page[-1].id if len(found) > len(page) else None
     return Listed(
-        projects=await _projects(call, every), sessions=[line(one) for one in page], next=more
+        projects=await _projects(call, every), sessions=tuple(line(one) for one in page), next=more
     )
 
 
@@ -71,16 +70,19 @@ def _wanted(session: Session, asked: List) -> bool:
     return not asked.attention or attention(session)[0] != "none"
 
 
-async def _projects(call: Call, every: list[Session]) -> list[ProjectLine]:
-    return [
-        ProjectLine(
-            project=project.id,
-            path=project.path,
-            branch=project.branch,
-            sessions=sum(1 for one in every if one.project == project.id and not is_terminal(one)),
-        )
-        for project in await call.engine.projects.known(call.caller)
-    ]
+async def _projects(call: Call, every: list[Session]) -> tuple[ProjectLine, ...]:
+    return tuple(
+        [
+            ProjectLine(
+                project=project.id,
+                path=project.path,
+                sessions=sum(
+                    1 for one in every if one.project == project.id and not is_terminal(one)
+                ),
+            )
+            for project in await call.engine.projects.known(call.caller)
+        ]
+    )
 
 
 LIST = Operation(
@@ -149,14 +151,14 @@ class Shown(Reply):
     activity_source: str | None = None
     pull_request: str = "none"
     merged_as: str | None = None
-    commits: list[str] = []
-    salvage: list[str] = Field(default=[], description="Refs that hold saved work.")
-    credentials: list[str] = []
-    permissions_pending: list[PermissionLine] = []
-    messages: list[MessageLine] = []
+    commits: tuple[str, ...] = ()
+    salvage: tuple[str, ...] = Field(default=(), description="Refs that hold saved work.")
+    credentials: tuple[str, ...] = ()
+    permissions_pending: tuple[PermissionLine, ...] = ()
+    messages: tuple[MessageLine, ...] = ()
     exit_status: int | None = None
     exit_signal: int | None = None
-    attach: list[str] = Field(default=[], description="Command that attaches a person.")
+    attach: tuple[str, ...] = Field(default=(), description="Command that attaches a person.")
 
 
 async def _show(call: Call, asked: Show) -> Shown:
@@ -191,14 +193,14 @@ async def _show(call: Call, asked: Show) -> Shown:
         activity_source=session.activity.source if session.activity else None,
         pull_request=session.pr.state,
         merged_as=session.merged_as,
-        commits=list(session.commits[-10:]),
-        salvage=list(session.salvage),
-        credentials=list(session.credentials),
-        permissions_pending=[_asked(one) for one in call.engine.permissions.pending(session.id)],
-        messages=[_message(one) for one in _recent(call, session)],
+        commits=tuple(session.commits[-10:]),
+        salvage=tuple(session.salvage),
+        credentials=tuple(session.credentials),
+        permissions_pending=tuple(map(_asked, call.engine.permissions.pending(session.id))),
+        messages=tuple(map(_message, _recent(call, session))),
         exit_status=session.run.exit_status,
         exit_signal=session.run.exit_signal,
-        attach=list(attach),
+        attach=tuple(attach),
     )
 
 

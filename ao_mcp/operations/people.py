@@ -16,16 +16,16 @@ class Notify(Request):
     """What to tell, and whom."""
 
     text: Annotated[str, Field(description="What people should know.", min_length=1)]
-    session: Annotated[
-        SessionName | None, Field(description="The worker it is about, if any.")
-    ] = None
+    session: Annotated[SessionName | None, Field(description="The worker it is about, if any.")] = (
+        None
+    )
     project: ProjectName = None
-    priority: Annotated[
-        Priority, Field(description="urgent, action, warning or info.")
-    ] = Priority.INFO
+    priority: Annotated[Priority, Field(description="urgent, action, warning or info.")] = (
+        Priority.INFO
+    )
     to: Annotated[
-        list[str], Field(description="Notifiers to use; none means all.", max_length=20)
-    ] = []
+        tuple[str, ...], Field(description="Notifiers to use; none means all.", max_length=20)
+    ] = ()
     key: Key = None
 
 
@@ -43,7 +43,7 @@ class Notified(Reply):
 
     note: str
     delivered: int
-    results: list[Got]
+    results: tuple[Got, ...]
 
 
 async def _notify(call: Call, asked: Notify) -> Notified:
@@ -59,7 +59,7 @@ async def _notify(call: Call, asked: Notify) -> Notified:
             engine, project, session, asked.text, asked.priority, ticket.subject or None
         )
         if ticket.subject:
-            return Notified(note=told.id, delivered=0, results=[])
+            return Notified(note=told.id, delivered=0, results=())
         done = await engine_notify.notify(engine, project, told, tuple(asked.to))
         await engine.keys.replied(ticket, told.id, "")
     results = [
@@ -67,7 +67,7 @@ async def _notify(call: Call, asked: Notify) -> Notified:
         for one in done
     ]
     return Notified(
-        note=told.id, delivered=sum(one.delivered for one in results), results=results
+        note=told.id, delivered=sum(one.delivered for one in results), results=tuple(results)
     )
 
 

@@ -1,11 +1,11 @@
-"""`stop`, `status`, `events`, `trust`: what people do with the engine itself. No tools for a lead."""
+"""`stop`, `about`, `events`, `trust`: what people do with the engine itself; no lead's tools."""
 
 import os
 from typing import Annotated
 
+from ao_core.config.trust import code_digest, trust
 from pydantic import Field
 
-from ao_core.config.trust import code_digest, trust
 from ao_core.engine.reading import line_of
 from ao_core.engine.stop import stop as engine_stop
 from ao_core.errors import BadRequest
@@ -24,7 +24,7 @@ class Stop(Request):
 class Stopped(Reply):
     """Which agents were ended. Their workspaces and branches stay as they are."""
 
-    sessions: list[str]
+    sessions: tuple[str, ...]
     engine: bool = Field(description="Whether the engine goes down, too.")
 
 
@@ -33,7 +33,7 @@ async def _stop(call: Call, asked: Stop) -> Stopped:
     done = await engine_stop(call.engine, chosen)
     if chosen is None:
         call.engine.stopping.set()
-    return Stopped(sessions=list(done.sessions), engine=chosen is None)
+    return Stopped(sessions=tuple(done.sessions), engine=chosen is None)
 
 
 STOP = Operation(
@@ -99,7 +99,7 @@ class Events(Request):
 class Journal(Reply):
     """Lines of the journal."""
 
-    lines: list[str]
+    lines: tuple[str, ...]
     cursor: int
 
 
@@ -112,7 +112,7 @@ async def _events(call: Call, asked: Events) -> Journal:
             lines.append(line_of(event))
         if len(lines) >= asked.limit:
             break
-    return Journal(lines=lines, cursor=cursor)
+    return Journal(lines=tuple(lines), cursor=cursor)
 
 
 EVENTS = Operation(
@@ -140,7 +140,7 @@ class Trusted(Reply):
     """What is, or would be, trusted."""
 
     digest: str
-    lines: list[str]
+    lines: tuple[str, ...]
     trusted: bool
 
 
@@ -148,11 +148,11 @@ async def _trust(call: Call, asked: TrustAsked) -> Trusted:
     settings, path = await call.engine.projects.settings_for(call.caller, asked.project)
     bearing = code_digest(settings)
     if path is None or asked.digest is None:
-        return Trusted(digest=bearing.digest, lines=list(bearing.lines), trusted=False)
+        return Trusted(digest=bearing.digest, lines=tuple(bearing.lines), trusted=False)
     if asked.digest != bearing.digest:
         raise BadRequest("The settings changed since they were shown.", hint="Look again.")
     await trust(call.engine.records.store, call.engine.clock, path, bearing.digest)
-    return Trusted(digest=bearing.digest, lines=list(bearing.lines), trusted=True)
+    return Trusted(digest=bearing.digest, lines=tuple(bearing.lines), trusted=True)
 
 
 TRUST = Operation(

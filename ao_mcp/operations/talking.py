@@ -163,8 +163,9 @@ class Wait(Request):
     """What to wait for."""
 
     sessions: Annotated[
-        list[SessionName], Field(description="Sessions to watch; none means all.", max_length=200)
-    ] = []
+        tuple[SessionName, ...],
+        Field(description="Sessions to watch; none means all.", max_length=200),
+    ] = ()
     until: Annotated[
         Until,
         Field(description="attention (somebody must act), idle, done, merged, or any change."),
@@ -181,8 +182,8 @@ class News(Reply):
 
     reached: bool = Field(description="False: time ran out; call again with the cursor.")
     cursor: int = Field(description="Pass it to the next `wait`.")
-    changed: list[Line]
-    events: list[str] = Field(description="What happened, newest last, at most 40 lines.")
+    changed: tuple[Line, ...]
+    events: tuple[str, ...] = Field(description="What happened, newest last, at most 40 lines.")
 
 
 _SHOWN = 40
@@ -195,8 +196,8 @@ async def _wait(call: Call, asked: Wait) -> News:
     return News(
         reached=news.reached,
         cursor=news.cursor,
-        changed=[line(session) for session in news.sessions],
-        events=[line_of(event) for event in news.events[-_SHOWN:]],
+        changed=tuple(line(session) for session in news.sessions),
+        events=tuple(line_of(event) for event in news.events[-_SHOWN:]),
     )
 
 

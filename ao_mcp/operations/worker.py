@@ -17,7 +17,7 @@ class AskPermission(Request):
     tool: Annotated[str, Field(min_length=1, max_length=100)]
     arguments: Annotated[str, Field(description="What it is about, as people read it.")] = ""
     path: Annotated[str | None, Field(max_length=4_000)] = None
-    command: Annotated[list[str], Field(max_length=500)] = []
+    command: Annotated[tuple[str, ...], Field(max_length=500)] = ()
 
 
 class Decided(Reply):

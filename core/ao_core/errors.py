@@ -8,7 +8,7 @@ AoError
 │   └── Unknown            no such session, project, issue or request
 ├── WrongState             not possible for this session as it stands
 ├── Refused                policy or a person said no
-├── CredentialsNeeded      the environment of the first start is gone; call from a client that has it
+├── CredentialsNeeded      the environment of the first start is gone
 ├── Several                more than one problem, all of them listed
 ├── CommandFailed          a child process ended badly
 │   └── TimedOut           it did not end in time

@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
-Slot: TypeAlias = Literal[
-    "agent", "runtime", "workspace", "tracker", "scm", "notifier", "terminal"
-]
+Slot: TypeAlias = Literal["agent", "runtime", "workspace", "tracker", "scm", "notifier", "terminal"]
 SLOTS: tuple[Slot, ...] = (
     "agent", "runtime", "workspace", "tracker", "scm", "notifier", "terminal",
 )  # fmt: skip

@@ -5,10 +5,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
-from typing_extensions import Self
 
 from ao_core.clock import Clock, SystemClock
 from ao_core.index import Slot
@@ -79,7 +78,11 @@ class Plugin(ABC, Generic[ConfigT]):
         return self.manifest.name
 
     @classmethod
-    async def detect(cls, config: Any, environment: Mapping[str, str]) -> Detection:
+    async def detect(
+        cls,
+        config: Any,  # noqa: ANN401 - its own config, which a class method cannot name
+        environment: Mapping[str, str],
+    ) -> Detection:
         """Whether the tool or library it needs is there. Cheap, and without side effects."""
         return Detection(found=True)
 

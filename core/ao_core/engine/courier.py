@@ -4,7 +4,7 @@ A step is only taken where the runtime itself checks, in the same breath, that t
 that no dialog holds the keyboard. What cannot be typed now waits and says why.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -220,6 +220,6 @@ async def _looks() -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def _patience(seconds: float) -> AsyncIterator[Any]:
+async def _patience(seconds: float) -> AsyncGenerator[Callable[[], bool]]:
     end = anyio.current_time() + seconds
     yield lambda: anyio.current_time() > end

@@ -147,7 +147,7 @@ class Engine:
         async def through() -> None:
             try:
                 outcome.append(await work())
-            except Exception as exc:  # noqa: BLE001 - handed to whoever waits for it
+            except Exception as exc:
                 outcome.append(exc)
             finally:
                 done.set()

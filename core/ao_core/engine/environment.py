@@ -34,6 +34,12 @@ def grant(client: Mapping[str, str], names: Iterable[str]) -> Grant:
     return Grant(values, tuple(sorted(wanted & values.keys())))
 
 
+def with_secrets(granted: Grant, secrets: Mapping[str, str]) -> Grant:
+    """The same, with what the project's references to secrets were found to be."""
+    names = {*granted.credentials, *secrets}
+    return Grant({**granted.values, **secrets}, tuple(sorted(names)))
+
+
 def _allowed(name: str, wanted: frozenset[str]) -> bool:
     return name in wanted or _ALLOWED.match(name) is not None
 

@@ -4,6 +4,8 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import anyio
+
 from ao_core.engine.decide import ended
 from ao_core.engine.engine import Engine
 from ao_core.engine.launching import plan_of
@@ -113,7 +115,7 @@ def _over(engine: Engine, session: Session, reason: SessionReason, saved: Saved 
 async def _remove(project: Project, session: Session, saved: Saved | None) -> str | None:
     """Remove the workspace; None when it is gone, else why it was kept."""
     path = Path(session.path)
-    if not session.path or not path.exists():
+    if not session.path or not await anyio.Path(path).exists():
         return None
     plan = plan_of(project, session)
     checkout = Checkout(path, session.branch, session.id, plan.project)

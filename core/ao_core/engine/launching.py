@@ -1,4 +1,4 @@
-"""Bringing one session's agent up: workspace, prompts, hooks, process. Used by spawn and restore."""
+"""Bringing a session's agent up: workspace, prompts, hooks, process. For spawn and restore."""
 
 import logging
 from collections.abc import Mapping
@@ -77,9 +77,13 @@ async def _unwatch(engine: Engine, session: SessionId) -> None:
 def plan_of(project: Project, session: Session) -> Plan:
     """The workspace a session works in."""
     return Plan(
-        session.id, project.id, project.repository, project.home.worktrees,
-        session.branch, session.base,
-    )  # fmt: skip
+        session.id,
+        project.id,
+        project.repository,
+        project.home.worktrees,
+        session.branch,
+        session.base,
+    )
 
 
 async def _workspace(effort: Effort, saga: Saga) -> Checkout:
@@ -108,9 +112,12 @@ def _placed(session: Session, checkout: Checkout) -> Step:
     base = session.base_commit or checkout.base_commit
     return Step(
         replace(
-            session, path=str(checkout.path), branch=checkout.branch,
-            base_commit=base, workspace_gone=False,
-        )  # fmt: skip
+            session,
+            path=str(checkout.path),
+            branch=checkout.branch,
+            base_commit=base,
+            workspace_gone=False,
+        )
     )
 
 
@@ -242,18 +249,20 @@ def _running(session: Session, handle: RuntimeHandle, now: datetime) -> Session:
     facts = session.facts
     if facts.state is SessionState.NOT_STARTED:
         facts = SessionFacts(SessionState.WORKING, SessionReason.SPAWN_REQUESTED, now)
-    run = RuntimeFacts(
-        RuntimeState.ALIVE, RuntimeReason.PROCESS_RUNNING, handle, observed_at=now
-    )
+    run = RuntimeFacts(RuntimeState.ALIVE, RuntimeReason.PROCESS_RUNNING, handle, observed_at=now)
     return replace(session, facts=facts, run=run)
 
 
 def _started(session: Session, resume: bool) -> NewEvent:
     kind = EventKind.SESSION_RESTORED if resume else EventKind.SESSION_SPAWNED
     body = Started(
-        session.title, session.agent, session.issue, session.branch, session.path,
+        session.title,
+        session.agent,
+        session.issue,
+        session.branch,
+        session.path,
         session.generation,
-    )  # fmt: skip
+    )
     return NewEvent(kind, body, session.project, session.id)
 
 

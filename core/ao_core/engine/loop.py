@@ -6,7 +6,7 @@ for each session, and commits. Its cost in subprocesses does not grow with the n
 
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, cast
@@ -53,7 +53,7 @@ class Loop:
                 await self.look(dirty)
 
     async def _hear_spools(self) -> None:
-        async with aclosing(_closing(self._engine.spools.changes())) as changes:
+        async with aclosing(self._engine.spools.changes()) as changes:
             async for session in changes:
                 self._engine.nudge(SessionId(session))
 
@@ -72,7 +72,7 @@ class Loop:
                 tasks.start_soon(self._hear_deaths, cast("Mourning", runtime))
 
     async def _hear_deaths(self, runtime: Mourning) -> None:
-        async with aclosing(_closing(runtime.deaths())) as deaths:
+        async with aclosing(runtime.deaths()) as deaths:
             async for handle in deaths:
                 self._engine.nudge(SessionId(handle.id))
 
@@ -117,18 +117,14 @@ class Loop:
             return dict.fromkeys(handles, failed)
         return {id: found[handle.id] for id, handle in handles.items() if handle.id in found}
 
-    async def _one(
-        self, project: Project, session: Session, seen: Seen | None
-    ) -> frozenset[Want]:
+    async def _one(self, project: Project, session: Session, seen: Seen | None) -> frozenset[Want]:
         hooks, files = self._engine.spools.read(session.id, session.consumed)
         hooks = await self._checked(session, hooks)
         activity = None if hooks else await self._activity(project, session, seen)
         turned = any(hook.kind is HookKind.TURN_ENDED for hook in hooks)
         gone = seen is not None and seen.state in (RuntimeState.EXITED, RuntimeState.MISSING)
         head = await head_of(project, session) if turned or gone else None
-        observation = Observation(
-            self._engine.clock.now(), seen, tuple(hooks), activity, head=head
-        )
+        observation = Observation(self._engine.clock.now(), seen, tuple(hooks), activity, head=head)
         decided = await self._commit(session.id, observation, tuple(file.name for file in files))
         for file in files:
             file.unlink(missing_ok=True)
@@ -195,17 +191,10 @@ class Loop:
                 await self._commit(id, Observation(self._engine.clock.now(), pull=pull), ())
 
 
-async def _observed(
-    project: Project, sessions: Sequence[Session]
-) -> dict[SessionId, Pull | None]:
+async def _observed(project: Project, sessions: Sequence[Session]) -> dict[SessionId, Pull | None]:
     works = [work_of(session) for session in sessions]
     scm = project.scm
     if isinstance(scm, BatchObservable):
         found = await cast("BatchObservable", scm).observe(works)
         return {one.id: found[one.id] for one in sessions if one.id in found}
-    return {one.id: await scm.detect(work_of(one)) for one in sessions}
-
-
-def _closing(source: AsyncIterator[Any]) -> Any:
-    """Async generators are closed with their reader; other iterators need no closing."""
-    return source
+    return {one.id: await scm.find(work_of(one)) for one in sessions}

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import anyio
+
 from ao_core.engine.decide import Observation, decide
 from ao_core.engine.engine import Engine
 from ao_core.engine.launching import head_of
@@ -51,7 +53,7 @@ async def merge(engine: Engine, id: SessionId, method: MergeMethod, *, dry_run: 
     async with engine.alone(id):
         session = await look_at_head(engine, id)
         project = await engine.project_of(session)
-        pull = await project.scm.detect(work_of(session))
+        pull = await project.scm.find(work_of(session))
         if pull is not None and pull.state is PullState.MERGED:
             return await _already(engine, project, session, pull, method)
         blockers = await _blockers(project, session, pull, method)
@@ -95,7 +97,7 @@ async def _blockers(
     found: list[str] = []
     if session.facts.state in _BUSY:
         found.append(_BUSY[session.facts.state])
-    if not session.workspace_gone and session.path and Path(session.path).exists():
+    if await _has_workspace(session):
         dirty = await git_for(project, Path(session.path)).status()
         if dirty:
             found.append(f"{len(dirty)} changes in its workspace are not committed")
@@ -103,6 +105,11 @@ async def _blockers(
         return (*found, f"its branch has no commits that {session.base} lacks")
     judged = await project.scm.mergeability(pull, method)
     return (*found, *judged.blockers)
+
+
+async def _has_workspace(session: Session) -> bool:
+    gone = session.workspace_gone or not session.path
+    return not gone and await anyio.Path(session.path).exists()
 
 
 async def _already(
@@ -149,9 +156,7 @@ _TOLD = {
 }
 
 
-async def _told(
-    engine: Engine, id: SessionId, method: MergeMethod, landed: Landed
-) -> Session:
+async def _told(engine: Engine, id: SessionId, method: MergeMethod, landed: Landed) -> Session:
     def step(now: Session) -> Step:
         body = Merged(
             now.base, method, landed.commit, landed.ref, landed.blockers, landed.conflicts

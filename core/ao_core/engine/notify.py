@@ -1,6 +1,7 @@
 """Tell people: one note to each notifier that is wanted, and who got it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import anyio
 
@@ -58,7 +59,7 @@ async def notify(
 
 
 async def _one(
-    name: str, notifier: Notifier[object], told: Note, results: dict[str, Delivered]
+    name: str, notifier: Notifier[Any], told: Note, results: dict[str, Delivered]
 ) -> None:
     try:
         with anyio.fail_after(_DEADLINE):

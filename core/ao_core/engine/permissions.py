@@ -67,7 +67,9 @@ class Permissions:
         if request is not None:
             pending = [asked for asked in pending if asked.id == request]
         if not pending:
-            raise Unknown(f"{session} waits for no such permission.", hint="`show` tells what it does.")
+            raise Unknown(
+                f"{session} waits for no such permission.", hint="`show` tells what it does."
+            )
         if len(pending) > 1:
             raise WrongState(
                 f"{session} waits for {len(pending)} permissions.",
@@ -107,7 +109,5 @@ class Permissions:
 
     def _event(self, asked: Permission, kind: EventKind) -> NewEvent:
         session = self._records.session(asked.session)
-        body = PermissionMoved(
-            asked.id, asked.tool, asked.arguments, asked.decision, asked.by
-        )
+        body = PermissionMoved(asked.id, asked.tool, asked.arguments, asked.decision, asked.by)
         return NewEvent(kind, body, session.project, session.id)

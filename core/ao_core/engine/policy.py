@@ -83,9 +83,7 @@ def within(path: str, workspace: Path) -> Path | None:
     return target.relative_to(root) if target.is_relative_to(root) else None
 
 
-def _command(
-    argv: tuple[str, ...], workspace: Path, commands: Sequence[Sequence[str]]
-) -> Ruling:
+def _command(argv: tuple[str, ...], workspace: Path, commands: Sequence[Sequence[str]]) -> Ruling:
     if not any(_starts(argv, allowed) for allowed in (*_HARMLESS, *commands)):
         return Ruling(Verdict.ASK, "not one of the project's commands")
     if any(_escapes(word, workspace) for word in argv[1:]):

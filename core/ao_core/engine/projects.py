@@ -11,8 +11,11 @@ import anyio
 from ao_core.clock import Clock
 from ao_core.config.load import Loaded, find, load, project, zero
 from ao_core.config.models import EffectiveProject, PluginChoice
+from ao_core.config.secret import EnvironmentSecrets, reveal
 from ao_core.config.trust import require as require_trust
+from ao_core.engine import environment
 from ao_core.engine.caller import Caller
+from ao_core.engine.environment import Grant
 from ao_core.engine.home import Home
 from ao_core.engine.project import Project
 from ao_core.engine.records import Records
@@ -73,9 +76,12 @@ class Projects:
         return load(path, environment=environment, root=path.parent if path else None)
 
     async def _here(self, caller: Caller) -> Path | None:
-        if caller.cwd is None or not caller.cwd.is_dir():
+        if caller.cwd is None or not await anyio.Path(caller.cwd).is_dir():
             return None
-        return await Git(run, caller.cwd).main_checkout()
+        try:
+            return (await Git(run, caller.cwd).worktrees())[0].path
+        except ConfigError:
+            return None
 
     async def _named(self, loaded: Loaded, id: ProjectId) -> Project:
         if id in loaded.settings.projects:
@@ -91,6 +97,20 @@ class Projects:
                 return await self._opened(ProjectId(id), settings, loaded.path)
         settings = zero(here)
         return await self._opened(ProjectId(settings.id), settings, None)
+
+    async def settings_for(
+        self, caller: Caller, name: str | None
+    ) -> tuple[EffectiveProject, Path | None]:
+        """A project's settings and the file they are from, without opening it."""
+        loaded = self._loaded(caller)
+        here = await self._here(caller)
+        for id in loaded.settings.projects:
+            settings = project(loaded, id)
+            if name == id or (name is None and here and settings.path.resolve() == here.resolve()):
+                return settings, loaded.path
+        if name is None and here is not None:
+            return zero(here), None
+        raise Unknown("There is no such project.", hint="Run it inside the repository.")
 
     async def by_id(self, id: ProjectId) -> Project:
         """A project that is open, or was worked on before."""
@@ -110,7 +130,7 @@ class Projects:
         """Every project this home has worked on."""
         return [row.value async for row in self.records.store.scan(PROJECT)]
 
-    # -- opening -------------------------------------------------------------------------------------
+    # -- opening ------------------------------------------------------------------------------
 
     async def _opened(
         self, id: ProjectId, settings: EffectiveProject, config: Path | None
@@ -126,9 +146,7 @@ class Projects:
     async def _open_project(
         self, id: ProjectId, settings: EffectiveProject, config: Path | None
     ) -> Project:
-        git = Git(run, settings.path)
-        await git.preflight()
-        common = await git.common_dir()
+        common = (await Git(run, settings.path).preflight()).common_dir
         record = await self._record(id, settings, common, config)
         await self._trusted(settings, config)
         home = self.home.project(record.folder)
@@ -201,19 +219,29 @@ class Projects:
         known = project.agents.get(name)
         if known is None:
             scope = _Scoped(self, project.settings, None, project.home.plugin_state)
-            choice = project.settings.agent_choice(name)
+            choice = _choice(project.settings, name)
             known = cast("Agent[Any]", await self._plugin("agent", choice, scope))
             cast("dict[str, Agent[Any]]", project.agents)[name] = known
         return known
 
     async def agent_found(self, project: Project, name: str, caller: Caller) -> None:
         """Raise unless the agent's program is where the caller would find it."""
-        choice = project.settings.agent_choice(name)
+        choice = _choice(project.settings, name)
         kind = self.registry.resolve("agent", choice.name, root=project.repository, trusted=True)
         config = self.registry.configure(kind, choice.settings)
         found = await kind.detect(config, {**self.login, **caller.environment})
         if not found.found:
             raise NotInstalled(f"Agent {name}: {found.detail}", hint=found.hint)
+
+    async def grant(self, project: Project, agent: Agent[Any], caller: Caller) -> Grant:
+        """What a worker gets of its client's environment; secrets are looked up there, now."""
+        names = (*agent.credentials, *project.settings.credentials)
+        granted = environment.grant(caller.environment, names)
+        providers = {"env": EnvironmentSecrets(caller.environment)}
+        found = await reveal(project.settings.secret_env, providers)
+        return environment.with_secrets(
+            granted, {name: str(value) for name, value in found.items()}
+        )
 
     async def runnable(self, project: Project, caller: Caller) -> None:
         """Raise unless the project's runtime can run here."""
@@ -233,6 +261,12 @@ class Projects:
             if (await kind.detect(config, {**self.login, **caller.environment})).found:
                 return name
         return None
+
+
+def _choice(settings: EffectiveProject, name: str) -> PluginChoice:
+    """The project's settings for an agent; for another than its own there are none."""
+    chosen = settings.agent
+    return chosen if chosen and name in (chosen.name, chosen.alias) else PluginChoice(name)
 
 
 def _free(prefix: str, taken: set[str]) -> str:

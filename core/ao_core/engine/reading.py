@@ -7,6 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import cast
 
+import anyio
+
 from ao_core.engine.engine import Engine
 from ao_core.engine.launching import launch_of
 from ao_core.engine.merge import work_of
@@ -87,33 +89,34 @@ async def _turns(engine: Engine, session: Session) -> str:
 async def _diff(engine: Engine, session: Session) -> str:
     project = await engine.project_of(session)
     path = Path(session.path)
-    if session.workspace_gone or not path.exists():
+    if session.workspace_gone or not await anyio.Path(path).exists():
         git = git_for(project, project.repository)
-        changed = await git.diff(session.base_commit, f"refs/heads/{session.branch}")
-    else:
-        changed = await git_for(project, path).diff(session.base_commit, None)
-    return visible(changed, MOST * 10)
+        changed, _ = await git.diff(session.base_commit, f"refs/heads/{session.branch}")
+        return visible(changed, MOST * 10)
+    git = git_for(project, path)
+    changed, _ = await git.diff(session.base_commit, None)
+    new = [f"new file, not added yet: {one.path}" for one in await git.status() if one.code == "?"]
+    return visible("\n".join([changed, *new]), MOST * 10)
 
 
 async def _events(engine: Engine, session: Session) -> str:
-    lines: list[str] = []
     async with aclosing(engine.records.follow(0, live=False)) as journal:
-        async for event in journal:
-            if event.session == session.id:
-                lines.append(line_of(event))
+        lines = [line_of(event) async for event in journal if event.session == session.id]
     return "\n".join(lines)
 
 
 def line_of(event: Event) -> str:
     """An event as one line."""
-    facts = {name: value for name, value in asdict(event.body).items() if value not in (None, "", ())}
+    facts = {
+        name: value for name, value in asdict(event.body).items() if value not in (None, "", ())
+    }
     told = " ".join(f"{name}={value}" for name, value in facts.items())
     return visible(f"{event.seq} {event.at:%H:%M:%S} {event.kind} {told}", 400)
 
 
 async def _checks(engine: Engine, session: Session) -> str:
     project = await engine.project_of(session)
-    pull = await project.scm.detect(work_of(session))
+    pull = await project.scm.find(work_of(session))
     if pull is None:
         return "There is no pull request yet."
     checks = await project.scm.checks(pull)

@@ -1,6 +1,6 @@
 """The engine's view of the store: every live record in memory, every change written through."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -69,16 +69,18 @@ class Records:
         row = self._rows[kind.name].get(id)
         return row.revision if row else 0
 
-    async def commit(
-        self, changes: Sequence[Change], events: Sequence[NewEvent] = ()
-    ) -> Committed:
+    async def commit(self, changes: Sequence[Change], events: Sequence[NewEvent] = ()) -> Committed:
         """Write, then remember, then wake whoever waits."""
         with anyio.CancelScope(shield=True):
-            done = await self.store.commit(changes, events)
-            for change, revision in zip(changes, done.revisions, strict=True):
-                self._remember(change, revision)
-            moved, self._moved = self._moved, anyio.Event()
-            moved.set()
+            return await self._write(changes, events)
+        raise AssertionError("nothing is cancelled behind a shield")  # pragma: no cover
+
+    async def _write(self, changes: Sequence[Change], events: Sequence[NewEvent]) -> Committed:
+        done = await self.store.commit(changes, events)
+        for change, revision in zip(changes, done.revisions, strict=True):
+            self._remember(change, revision)
+        moved, self._moved = self._moved, anyio.Event()
+        moved.set()
         return done
 
     def _remember(self, change: Change, revision: int) -> None:
@@ -128,7 +130,7 @@ class Records:
                 return found
             await moved.wait()
 
-    def follow(self, after: int, *, live: bool = True) -> AsyncIterator[Event]:
+    def follow(self, after: int, *, live: bool = True) -> AsyncGenerator[Event]:
         """The journal."""
         return self.store.follow(after, live=live)
 

@@ -99,7 +99,7 @@ async def _merging(engine: Engine, intent: Intent) -> Outcome:
     session = engine.session(intent.session)
     try:
         project = await engine.project_of(session)
-        pull = await project.scm.detect(work_of(session))
+        pull = await project.scm.find(work_of(session))
     except AoError as exc:
         _log.warning("the merge of %s cannot be judged: %s", session.id, exc.message)
         return Outcome.UNKNOWN

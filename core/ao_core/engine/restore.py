@@ -34,9 +34,7 @@ async def restore(engine: Engine, caller: Caller, id: SessionId) -> Session:
     project = await engine.project_of(session)
     agent = await engine.agent_of(session)
     await engine.projects.agent_found(project, session.agent, caller)
-    granted = environment.grant(
-        caller.environment, (*agent.credentials, *project.settings.credentials)
-    )
+    granted = await engine.projects.grant(project, agent, caller)
     environment.require(
         session.credentials,
         environment.layered(project.settings.env, granted, engine.login()),
@@ -78,7 +76,13 @@ def _again(engine: Engine, session: Session) -> Step:
     facts = SessionFacts(SessionState.NOT_STARTED, SessionReason.SPAWN_REQUESTED, now)
     return Step(
         replace(
-            session, facts=facts, pr=pr, run=RuntimeFacts(), activity=None, doubt=None,
-            question=None, generation=session.generation + 1,
-        )  # fmt: skip
+            session,
+            facts=facts,
+            pr=pr,
+            run=RuntimeFacts(),
+            activity=None,
+            doubt=None,
+            question=None,
+            generation=session.generation + 1,
+        )
     )

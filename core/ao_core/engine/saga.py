@@ -3,9 +3,9 @@
 import logging
 from collections.abc import Awaitable, Callable
 from types import TracebackType
+from typing import Self
 
 import anyio
-from typing_extensions import Self
 
 _log = logging.getLogger(__name__)
 _UNDO_DEADLINE = 60.0

@@ -9,9 +9,7 @@ from ao_core.store.records import Delivery, Message
 _PATIENCE = 5.0
 
 
-async def send(
-    engine: Engine, caller: Caller, id: SessionId, text: str, ticket: Ticket
-) -> Message:
+async def send(engine: Engine, caller: Caller, id: SessionId, text: str, ticket: Ticket) -> Message:
     """Queue the message, then wait a moment for the best receipt its agent can give."""
     if ticket.subject is not None:
         return await engine.outbox.until(ticket.subject, _PATIENCE, Delivery.ACCEPTED)

@@ -2,10 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import anyio
 
-from ao_core.engine import environment
 from ao_core.engine.caller import Caller
 from ao_core.engine.decide import ended
 from ao_core.engine.engine import Engine
@@ -31,6 +31,7 @@ from ao_core.store.contract import Put
 from ao_core.store.records import COUNTER, SESSION, Counter, IntentKind, Outcome
 
 _ATTEMPTS = 20
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +80,22 @@ async def _check(engine: Engine, caller: Caller, wish: Wish) -> _Checked:
     names: list[str] = []
     issues: list[Issue | None] = []
     bases: list[tuple[str, str]] = []
+    nothing: list[None] = []
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_gather, problems, names, lambda: _agent(engine, caller, project, wish))
         tasks.start_soon(_gather, problems, issues, lambda: _issue(project, wish))
         tasks.start_soon(_gather, problems, bases, lambda: _base(project, wish))
-        tasks.start_soon(_gather, problems, [], lambda: engine.projects.runnable(project, caller))
+        tasks.start_soon(
+            _gather, problems, nothing, lambda: engine.projects.runnable(project, caller)
+        )
     raise_all(problems)
     agent = await engine.projects.agent(project, names[0])
-    wanted = (*agent.credentials, *project.settings.credentials)
-    grant = environment.grant(caller.environment, wanted)
+    grant = await engine.projects.grant(project, agent, caller)
     return _Checked(project, names[0], issues[0], *bases[0], grant)
 
 
 async def _gather(
-    problems: list[AoError], found: list[object], check: Callable[[], Awaitable[object]]
+    problems: list[AoError], found: list[T], check: Callable[[], Awaitable[T]]
 ) -> None:
     try:
         found.append(await check())
@@ -101,10 +104,11 @@ async def _gather(
 
 
 async def _agent(engine: Engine, caller: Caller, project: Project, wish: Wish) -> str:
-    name = wish.agent or project.settings.agent
+    chosen = project.settings.agent
+    name = wish.agent or (chosen.name if chosen else await engine.projects.first_agent(caller))
     if name is None:
         raise NotInstalled(
-            "No agent is configured.",
+            "No agent is configured, and none was found.",
             hint="Name one with `agent`, or set `agent:` in agent-orchestrator.yaml.",
         )
     await engine.projects.agent_found(project, name, caller)

@@ -1,7 +1,7 @@
 """Which sessions' hooks have left something: told by the file system, or looked at by a timer."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import anyio
@@ -41,7 +41,7 @@ class Spools:
         if self._watcher:
             self._watcher.remove(folder)
 
-    async def changes(self) -> AsyncIterator[str]:
+    async def changes(self) -> AsyncGenerator[str]:
         """Yield the session whose hooks left something."""
         if self._watcher is None:
             async for session in self._polled():
@@ -52,7 +52,7 @@ class Spools:
             if session is not None:
                 yield session
 
-    async def _polled(self) -> AsyncIterator[str]:
+    async def _polled(self) -> AsyncGenerator[str]:
         while True:
             for session, folder in list(self._folders.items()):
                 if spool.pending(folder):

@@ -112,7 +112,7 @@ def _chosen(engine: Engine, chosen: frozenset[SessionId]) -> list[Session]:
 async def _listen(
     engine: Engine, chosen: frozenset[SessionId], until: Until, start: int, seconds: float
 ) -> News:
-    """Read on from the cursor; stop after the first telling event, and all that is there with it."""
+    """Read on from the cursor; stop after the first telling event, and what came with it."""
     heard: list[Event] = []
     reached, last = False, start
     async with aclosing(engine.records.follow(start, live=False)) as past:
@@ -132,9 +132,7 @@ async def _listen(
     return News(last, tuple(heard), _changed(engine, heard), reached)
 
 
-def _heard(
-    heard: list[Event], event: Event, chosen: frozenset[SessionId], until: Until
-) -> bool:
+def _heard(heard: list[Event], event: Event, chosen: frozenset[SessionId], until: Until) -> bool:
     if chosen and event.session not in chosen:
         return False
     heard.append(event)

@@ -1,7 +1,7 @@
 """Runtimes run agents: they start them, watch them, show their screens and type to them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -170,7 +170,7 @@ class Mourning(ABC):
     """A runtime that tells of deaths by itself, at once."""
 
     @abstractmethod
-    def deaths(self) -> AsyncIterator[RuntimeHandle]:
+    def deaths(self) -> AsyncGenerator[RuntimeHandle]:
         """Yield the handle of each agent as it ends, also those watched from before."""
 
     @abstractmethod

@@ -40,7 +40,7 @@ class Scm(Plugin[ConfigT]):
     """The pull requests of one repository."""
 
     @abstractmethod
-    async def detect(self, work: WorkRef) -> Pull | None:
+    async def find(self, work: WorkRef) -> Pull | None:
         """The pull request of this work, open or ended, or None."""
 
     @abstractmethod

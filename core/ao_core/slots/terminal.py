@@ -30,7 +30,7 @@ class Terminal(Plugin[ConfigT]):
         for view in views:
             try:
                 await self.open_session(view)
-            except Exception as exc:  # noqa: BLE001, PERF203 - each is reported, none stops the rest
+            except Exception as exc:
                 failed.append(exc)
         return failed
 

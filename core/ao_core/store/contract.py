@@ -6,7 +6,7 @@ seen misses nothing and sees nothing twice.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeAlias, TypeVar
 
@@ -108,7 +108,7 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def follow(self, after: int, *, live: bool = True) -> AsyncIterator[Event]:
+    def follow(self, after: int, *, live: bool = True) -> AsyncGenerator[Event]:
         """The journal's lines after number `after`; when `live`, also those still to come."""
 
     @abstractmethod

@@ -7,7 +7,7 @@ their own and never wait for the disk.
 
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -150,7 +150,7 @@ class SqliteStore(Store):
 
         return await self._write(apply)
 
-    async def follow(self, after: int, *, live: bool = True) -> AsyncIterator[Event]:
+    async def follow(self, after: int, *, live: bool = True) -> AsyncGenerator[Event]:
         """The journal, page by page from the table, so that a slow reader costs no memory."""
         while True:
             until = self._head

@@ -1,0 +1,112 @@
+"""The composition root: home, store, registry, engine and faces, brought up in order."""
+
+import logging
+import os
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from logging.handlers import WatchedFileHandler
+from pathlib import Path
+
+import anyio
+from ao_core.registry import Registry
+
+import ao_plugins
+from ao_core import prompt
+from ao_core.clock import SystemClock
+from ao_core.engine.caller import Role
+from ao_core.engine.engine import Engine
+from ao_core.engine.home import Home, open_home
+from ao_core.engine.login import login_environment
+from ao_core.engine.loop import Loop
+from ao_core.engine.projects import Projects
+from ao_core.engine.records import Records
+from ao_core.engine.recover import recover
+from ao_core.ids import SessionId
+from ao_core.model.event import EventKind, NewEvent, Said
+from ao_core.redact import RedactingFilter, Redactor
+from ao_core.store.sqlite import SqliteStore
+from ao_mcp import __version__
+from ao_mcp.operations.every import OPERATIONS
+from ao_mcp.server import serve
+from ao_mcp.start import socket_path
+
+_log = logging.getLogger("ao_mcp")
+_GLANCE = 5.0
+_GRACE = 0.2
+
+
+async def run(home: Path, ready: Callable[[], None]) -> None:
+    """Serve a home until told to stop, or until the home is gone."""
+    async with engine_on(home) as engine, anyio.create_task_group() as tasks:
+        loop = Loop(engine)
+        tasks.start_soon(loop.run)
+        await recover(engine)
+        await tasks.start(_listen, engine)
+        engine.home.announce(__version__, engine.socket)
+        await _note(engine, EventKind.ENGINE_STARTED, f"version {__version__}")
+        ready()
+        tasks.start_soon(_while_home_lasts, engine)
+        await engine.stopping.wait()
+        await anyio.sleep(_GRACE)  # the reply to `stop` is still on its way
+        tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def engine_on(path: Path) -> AsyncGenerator[Engine]:
+    """An engine that holds its home, without faces."""
+    home = open_home(path)
+    try:
+        _write_log(home)
+        async with AsyncExitStack() as stack:
+            yield await _engine(home, stack)
+    finally:
+        home.close()
+
+
+async def _engine(home: Home, stack: AsyncExitStack) -> Engine:
+    clock = SystemClock()
+    login = await login_environment(os.environ)
+    store = await stack.enter_async_context(SqliteStore(home.database, clock))
+    records = Records(store)
+    await records.load()
+    registry = Registry(ao_plugins.INDEX)
+    projects = Projects(home, records, registry, clock, login, stack)
+    tasks = await stack.enter_async_context(anyio.create_task_group())
+    stack.callback(tasks.cancel_scope.cancel)
+    engine = Engine(
+        home, socket_path(home.path, os.environ), records, registry, projects, clock, tasks
+    )
+    stack.callback(engine.spools.close)
+    return engine
+
+
+async def _listen(engine: Engine, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+    async def authenticate(role: Role, token: str) -> SessionId | None:
+        return engine.worker(token)
+
+    await serve(
+        engine, OPERATIONS, engine.socket, home_id=engine.home.id, version=__version__,
+        authenticate=authenticate, instructions=prompt.lead_prompt(), task_status=task_status,
+    )  # fmt: skip
+
+
+async def _note(engine: Engine, kind: EventKind, text: str) -> None:
+    await engine.records.commit([], [NewEvent(kind, Said(text))])
+
+
+async def _while_home_lasts(engine: Engine) -> None:
+    """An engine whose home was removed has nothing left to hold."""
+    lock = engine.home.path / "engine.lock"
+    while await anyio.Path(lock).exists():
+        await anyio.sleep(_GLANCE)
+    _log.error("the home is gone; so is its engine")
+    engine.stopping.set()
+
+
+def _write_log(home: Home) -> None:
+    handler = WatchedFileHandler(home.log)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(RedactingFilter(Redactor()))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO)
