@@ -219,14 +219,14 @@ class Projects:
         known = project.agents.get(name)
         if known is None:
             scope = _Scoped(self, project.settings, None, project.home.plugin_state)
-            choice = _choice(project.settings, name)
+            choice = project.settings.agent_choice(name)
             known = cast("Agent[Any]", await self._plugin("agent", choice, scope))
             cast("dict[str, Agent[Any]]", project.agents)[name] = known
         return known
 
     async def agent_found(self, project: Project, name: str, caller: Caller) -> None:
         """Raise unless the agent's program is where the caller would find it."""
-        choice = _choice(project.settings, name)
+        choice = project.settings.agent_choice(name)
         kind = self.registry.resolve("agent", choice.name, root=project.repository, trusted=True)
         config = self.registry.configure(kind, choice.settings)
         found = await kind.detect(config, {**self.login, **caller.environment})
@@ -261,12 +261,6 @@ class Projects:
             if (await kind.detect(config, {**self.login, **caller.environment})).found:
                 return name
         return None
-
-
-def _choice(settings: EffectiveProject, name: str) -> PluginChoice:
-    """The project's settings for an agent; for another than its own there are none."""
-    chosen = settings.agent
-    return chosen if chosen and name in (chosen.name, chosen.alias) else PluginChoice(name)
 
 
 def _free(prefix: str, taken: set[str]) -> str:

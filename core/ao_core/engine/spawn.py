@@ -104,8 +104,7 @@ async def _gather(
 
 
 async def _agent(engine: Engine, caller: Caller, project: Project, wish: Wish) -> str:
-    chosen = project.settings.agent
-    name = wish.agent or (chosen.name if chosen else await engine.projects.first_agent(caller))
+    name = wish.agent or project.settings.agent or await engine.projects.first_agent(caller)
     if name is None:
         raise NotInstalled(
             "No agent is configured, and none was found.",
