@@ -1,0 +1,94 @@
+"""`ao-mcp`: the server a lead's client starts. A relay between its pipes and the engine.
+
+Standard library and a few modules of the core only: it has to be there at once and weigh nothing.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from ao_mcp import __version__
+
+USAGE = """\
+usage: ao-mcp [--config FILE]
+
+An MCP server on stdin and stdout. Register it with your client; docs/clients.md shows how.
+
+  --config FILE   the agent-orchestrator.yaml to use, instead of the one found upwards from here
+  --version       say which version this is
+  --help          say this
+"""
+
+
+def main() -> int:
+    """Run the relay, or say what was asked."""
+    arguments = sys.argv[1:]
+    if "--version" in arguments:
+        return _say(f"ao-mcp {__version__}\n")
+    if "--help" in arguments or "-h" in arguments:
+        return _say(USAGE)
+    config = _config(arguments)
+    if config is None:
+        sys.stderr.write(USAGE)
+        return 2
+    return _relay(config)
+
+
+def _say(text: str) -> int:
+    sys.stdout.write(text)
+    return 0
+
+
+def _config(arguments: Sequence[str]) -> str | None:
+    """The configuration asked for, empty for none; None where the arguments make no sense."""
+    match list(arguments):
+        case []:
+            chosen = os.environ.get("AO_CONFIG_PATH", "")
+        case ["--config", path]:
+            chosen = path
+        case [one] if one.startswith("--config="):
+            chosen = one.removeprefix("--config=")
+        case _:
+            return None
+    return os.path.abspath(chosen) if chosen else ""
+
+
+def _relay(config: str) -> int:
+    import signal
+
+    from ao_core import wire
+    from ao_mcp import start
+    from ao_mcp.relay import Relay
+
+    environment = os.environ
+    home = start.home(environment)
+    preamble = wire.Preamble(
+        wire.MCP,
+        version=__version__,
+        cwd=_folder(),
+        pid=os.getpid(),
+        config=config,
+        client="ao-mcp",
+        env=wire.environment_snapshot(environment),
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
+    if os.isatty(0):
+        sys.stderr.write("ao-mcp: waiting for an MCP client on stdin; see ao-mcp --help\n")
+    Relay(lambda: start.open_connection(home, environment, preamble), 0, 1).run()
+    return 0
+
+
+def _leave(number: int, frame: object) -> None:
+    sys.exit(0)
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # removed under us
+        return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

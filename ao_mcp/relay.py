@@ -1,0 +1,319 @@
+"""Carries MCP between a client's pipes and the engine, and outlives the engine. Standard library.
+
+Whole lines go both ways; of each only id and method are looked at. When the engine goes away, calls
+under way are answered with an error a client can act on, and the next connection begins with the
+client's own handshake, replayed. One thread carries; another one connects, which may take a while.
+"""
+
+import json
+import os
+import re
+import select
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, cast
+
+from ao_core import wire
+from ao_core.errors import AoError, BadRequest, EngineRestarted, EngineUnreachable
+
+PARSE_ERROR, INVALID_REQUEST, INTERNAL_ERROR = -32700, -32600, -32603
+LAST_WORDS = 1.0  # seconds after the client's end in which calls under way may still be answered
+CRASHES_APART = 5.0  # an engine that lived shorter is not started again unasked
+
+_REPLAY = "ao-mcp-replay"
+_MODERN = "io.modelcontextprotocol/protocolVersion"
+_BUFFER = 256 * 1024  # above this, one side waits for the other
+_CHUNK = 64 * 1024
+_PIPE = 4096  # a pipe that is writable takes this much without blocking
+_ENDS = 4096  # what is kept of both ends of a line that is too long
+_ID = r'"id"\s*:\s*(-?\d{1,18}|"(?:[^"\\]|\\.){0,200}")'
+_END = r'\s*(?:,\s*"jsonrpc"\s*:\s*"2.0"\s*)?}\s*$'
+_HINT = "Look with `list` what came of it, then call again."
+
+
+class Line(NamedTuple):
+    """One message of the client's."""
+
+    data: bytes
+    method: str = ""
+    key: str = ""  # the id as JSON; empty for a notification
+    modern: bool = False
+
+
+class Lines:
+    """Bytes into lines; of a line that is too long, only both ends are kept."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+        self._searched = 0
+        self._cut = False
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def feed(self, chunk: bytes) -> Iterator[tuple[bytes, bool]]:
+        """Each line that is whole now, and whether it was cut."""
+        self._held += chunk
+        while (end := self._held.find(b"\n", self._searched)) >= 0:
+            line, cut = bytes(self._held[:end]), self._cut or end > wire.LINE_LIMIT
+            del self._held[: end + 1]
+            self._searched, self._cut = 0, False
+            yield line, cut
+        if len(self._held) > wire.LINE_LIMIT:
+            del self._held[_ENDS:-_ENDS]
+            self._cut = True
+        self._searched = len(self._held)
+
+
+class Relay:
+    """One client's connection to whichever engine there is."""
+
+    def __init__(self, dial: Callable[[], wire.Connection], stdin: int, stdout: int) -> None:
+        self._dial_engine, self._stdin, self._stdout = dial, stdin, stdout
+        self._from_client, self._to_client = Lines(), bytearray()
+        self._waiting: deque[Line] = deque()
+        self._sending = bytearray()
+        self._received = bytearray()
+        self._engine: socket.socket | None = None
+        self._since = 0.0
+        self._farewell = False
+        self._under_way: dict[str, Line] = {}
+        self._handshake: dict[str, Line] = {}
+        self._welcomed = False
+        self._ends: float | None = None
+        self._dialling = False
+        self._dialled: wire.Connection | AoError | None = None
+        self._woken, self._wake = os.pipe()
+
+    def run(self) -> None:
+        """Carry until the client is gone."""
+        self._dial()
+        while not self._is_over():
+            patience = None if self._ends is None else max(0.0, self._ends - time.monotonic())
+            readable, writable, _ = select.select(self._reads(), self._writes(), [], patience)
+            if self._woken in readable:
+                self._answered_dial()
+            if self._stdin in readable:
+                self._read_client()
+            if self._engine in readable:
+                self._read_engine()
+            if self._engine in writable and self._engine:
+                self._write_engine(self._engine)
+            if self._stdout in writable and not self._write_client():
+                return
+
+    def _is_over(self) -> bool:
+        if self._ends is None:
+            return False
+        done = not (self._waiting or self._sending or self._under_way or self._to_client)
+        return done or time.monotonic() >= self._ends
+
+    def _reads(self) -> list[Any]:
+        to_client_flows = len(self._to_client) < _BUFFER
+        waiting = sum(len(line.data) for line in self._waiting)
+        stdin = self._ends is None and waiting < _BUFFER and to_client_flows
+        return [
+            self._woken,
+            *([self._stdin] if stdin else []),
+            *([self._engine] if self._engine and to_client_flows else []),
+        ]
+
+    def _writes(self) -> list[Any]:
+        return [
+            *([self._stdout] if self._to_client else []),
+            *([self._engine] if self._engine and (self._sending or self._waiting) else []),
+        ]
+
+    # the client
+
+    def _read_client(self) -> None:
+        try:
+            chunk = os.read(self._stdin, _CHUNK)
+        except OSError:  # a terminal that was closed
+            chunk = b""
+        if not chunk:
+            self._ends = time.monotonic() + LAST_WORDS
+            return
+        for line, cut in self._from_client.feed(chunk):
+            if cut:
+                text = f"The message is longer than {wire.LINE_LIMIT} bytes."
+                self._refuse(_cut_id(line), INVALID_REQUEST, text)
+            elif line.strip():
+                self._take(line)
+
+    def _take(self, data: bytes) -> None:
+        try:
+            message = wire.decode(data)
+        except BadRequest as error:
+            code = PARSE_ERROR if error.__cause__ else INVALID_REQUEST
+            self._refuse("null", code, error.message)
+            return
+        line = _line(data, message)
+        if line.method == "notifications/cancelled":  # such a call is never answered
+            self._under_way.pop(_key(_member(message, "params").get("requestId")), None)
+        self._waiting.append(line)
+        if self._engine is None:
+            self._dial()
+
+    def _write_client(self) -> bool:
+        try:
+            written = os.write(self._stdout, self._to_client[:_PIPE])
+        except BlockingIOError:
+            return True
+        except OSError:  # the client does not listen any more
+            return False
+        del self._to_client[:written]
+        return True
+
+    def _refuse(self, key: str, code: int, text: str) -> None:
+        self._answer(key, {"error": {"code": code, "message": text}})
+
+    def _fail(self, line: Line, error: AoError) -> None:
+        """Answer a call in the way its client will show to a model."""
+        if not line.key:
+            return
+        shown = error.wire()
+        if line.method == "tools/call":
+            text = json.dumps(shown, separators=(",", ":"))
+            result = {"content": [{"type": "text", "text": text}], "structuredContent": shown}
+            era = {"resultType": "complete"} if line.modern else {}
+            self._answer(line.key, {"result": {**result, "isError": True, **era}})
+        else:
+            text = " ".join(filter(None, (error.message, error.hint)))
+            told = {"code": INTERNAL_ERROR, "message": text, "data": shown}
+            self._answer(line.key, {"error": told})
+
+    def _answer(self, key: str, body: Mapping[str, object]) -> None:
+        self._to_client += wire.encode({"jsonrpc": "2.0", "id": json.loads(key), **body})
+
+    # the engine
+
+    def _dial(self) -> None:
+        if not self._dialling:
+            self._dialling = True
+            threading.Thread(target=self._connect, daemon=True).start()
+
+    def _connect(self) -> None:
+        """On a thread of its own: leaves what came of it, then wakes the other."""
+        try:
+            self._dialled = self._dial_engine()
+        except AoError as error:
+            self._dialled = error
+        except Exception as error:
+            self._dialled = EngineUnreachable(f"The engine cannot be reached: {error!r}")
+        os.write(self._wake, b".")
+
+    def _answered_dial(self) -> None:
+        os.read(self._woken, 1)
+        self._dialling = False
+        if isinstance(self._dialled, wire.Connection):
+            self._begin(self._dialled)
+        elif self._dialled:
+            for line in self._waiting:
+                self._fail(line, self._dialled)
+            self._waiting.clear()
+
+    def _begin(self, connection: wire.Connection) -> None:
+        self._engine, received = connection.detach()
+        self._engine.setblocking(False)
+        self._received, self._sending = bytearray(received), bytearray()
+        self._since, self._farewell = time.monotonic(), False
+        if self._welcomed:
+            for line in self._handshake.values():
+                self._sending += line.data
+
+    def _read_engine(self) -> None:
+        try:
+            chunk = self._engine.recv(_CHUNK) if self._engine else b""
+        except BlockingIOError:
+            return
+        except OSError:
+            chunk = b""
+        self._received += chunk
+        *lines, rest = self._received.split(b"\n") if b"\n" in chunk else [self._received]
+        self._received = rest
+        for line in lines:
+            self._pass_on(bytes(line))
+        if not chunk:
+            self._lose_engine()
+
+    def _pass_on(self, data: bytes) -> None:
+        try:
+            message = wire.decode(data)
+        except BadRequest:  # cut off in the middle
+            return
+        if "ao" in message:
+            self._farewell = bool(message.get("bye"))
+            return
+        if "id" in message and "method" not in message:
+            if message["id"] == _REPLAY:
+                return
+            answered = self._under_way.pop(_key(message["id"]), None)
+            if answered and answered.method == "initialize":
+                self._welcomed = "result" in message
+        self._to_client += data + b"\n"
+
+    def _write_engine(self, engine: socket.socket) -> None:
+        while self._waiting and len(self._sending) < _CHUNK:
+            self._send(self._waiting.popleft())
+        try:
+            sent = engine.send(self._sending[:_CHUNK])
+        except BlockingIOError:
+            return
+        except OSError:
+            self._lose_engine()
+            return
+        del self._sending[:sent]
+
+    def _send(self, line: Line) -> None:
+        self._sending += line.data
+        if line.key:
+            self._under_way[line.key] = line
+        if line.method == "initialize":
+            replay = {**wire.decode(line.data), "id": _REPLAY}
+            self._handshake = {line.method: line._replace(data=wire.encode(replay))}
+        elif line.method == "notifications/initialized":
+            self._handshake[line.method] = line
+
+    def _lose_engine(self) -> None:
+        """Answer what was under way; what was not sent yet waits for the next engine."""
+        if self._engine:
+            self._engine.close()
+        self._engine = None
+        lost, self._under_way = list(self._under_way.values()), {}
+        for line in lost:
+            if line.method == "initialize":
+                self._waiting.appendleft(line)
+            else:
+                self._fail(line, EngineRestarted("The engine went away meanwhile.", hint=_HINT))
+        lived = time.monotonic() - self._since
+        if self._waiting or (not self._farewell and lived > CRASHES_APART):
+            self._dial()
+
+
+def _line(data: bytes, message: wire.Message) -> Line:
+    method = message.get("method")
+    is_call = isinstance(method, str) and "id" in message
+    modern = _MODERN in _member(_member(message, "params"), "_meta")
+    key = _key(message["id"]) if is_call else ""
+    return Line(data + b"\n", method if isinstance(method, str) else "", key, modern)
+
+
+def _key(call: object) -> str:
+    return json.dumps(call) if isinstance(call, str | int | float) else ""
+
+
+def _member(message: wire.Message, name: str) -> wire.Message:
+    found = message.get(name)
+    return cast("wire.Message", found) if isinstance(found, dict) else {}
+
+
+def _cut_id(line: bytes) -> str:
+    """The id of a message of which only both ends are left, if it stands where ids stand."""
+    text = line.decode(errors="replace")
+    head = text[:_ENDS].partition('"params"')[0]
+    found = re.search(_ID, head) or re.search(_ID + _END, text)
+    return found[1] if found else "null"
