@@ -29,7 +29,7 @@ _TASK = frozenset({"prompt", "prompt_file"})
 _KNOWN = _TASK | {"system_prompt", "model", "session", "workspace", "issue", "permissions"}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@+-]{0,199}")
-_HINT = "Install it, or set `agents.command.command` to the program you use."
+_HINT = "Install it, or name the program you use as the `command` of this agent."
 
 _WORKER = [
     *(sys.executable, "-I", "-m", "ao_plugins.agent._worker"),
