@@ -57,7 +57,7 @@ class Projects:
 
     async def for_caller(self, caller: Caller, name: str | None) -> Project:
         """By argument; else by what the caller's directory says; else the only one there is."""
-        loaded = self._loaded(caller)
+        loaded = await self._loaded(caller)
         if name is not None:
             return await self._named(loaded, project_id(name))
         here = await self._here(caller)
@@ -70,10 +70,20 @@ class Projects:
             hint="Name one with `project`, or work inside a repository. `list` shows projects.",
         )
 
-    def _loaded(self, caller: Caller) -> Loaded:
+    async def _loaded(self, caller: Caller) -> Loaded:
         environment = {**self.login, **caller.environment}
-        path = find(caller.cwd, caller.config, environment, self.home.path)
-        return load(path, environment=environment, root=path.parent if path else None)
+        return await self._read(caller.cwd, caller.config, environment)
+
+    async def _read(
+        self, start: Path | None, explicit: Path | None, environment: Mapping[str, str]
+    ) -> Loaded:
+        home = self.home.path
+
+        def reading() -> Loaded:
+            path = find(start, explicit, environment, home)
+            return load(path, environment=environment, home=home)
+
+        return await anyio.to_thread.run_sync(reading)
 
     async def _here(self, caller: Caller) -> Path | None:
         if caller.cwd is None or not await anyio.Path(caller.cwd).is_dir():
@@ -95,21 +105,21 @@ class Projects:
             settings = project(loaded, id)
             if settings.path.resolve() == here.resolve():
                 return await self._opened(ProjectId(id), settings, loaded.path)
-        settings = zero(here)
+        settings = zero(here, loaded)
         return await self._opened(ProjectId(settings.id), settings, None)
 
     async def settings_for(
         self, caller: Caller, name: str | None
     ) -> tuple[EffectiveProject, Path | None]:
         """A project's settings and the file they are from, without opening it."""
-        loaded = self._loaded(caller)
+        loaded = await self._loaded(caller)
         here = await self._here(caller)
         for id in loaded.settings.projects:
             settings = project(loaded, id)
             if name == id or (name is None and here and settings.path.resolve() == here.resolve()):
                 return settings, loaded.path
         if name is None and here is not None:
-            return zero(here), None
+            return zero(here, loaded), None
         raise Unknown("There is no such project.", hint="Run it inside the repository.")
 
     async def by_id(self, id: ProjectId) -> Project:
@@ -120,10 +130,9 @@ class Projects:
         if row is None:
             raise Unknown(f"There is no project {id}.", hint="`list` shows the projects.")
         caller = Path(row.value.path)
-        path = find(caller, None, self.login, self.home.path)
-        loaded = load(path, environment=self.login, root=path.parent if path else None)
+        loaded = await self._read(caller, None, self.login)
         known = id in loaded.settings.projects
-        settings = project(loaded, id) if known else zero(caller)
+        settings = project(loaded, id) if known else zero(caller, loaded)
         return await self._opened(id, settings, loaded.path if known else None)
 
     async def known(self, caller: Caller) -> Sequence[ProjectRecord]:
