@@ -1,0 +1,56 @@
+"""The whole path: from a call to merged work, on real git and real tmux."""
+
+from pathlib import Path
+
+from team import Team, git
+
+
+def test_an_issue_becomes_merged_work(team: Team) -> None:
+    issue = team.call("create_issue", title="Say hello", body="do: write hello.txt hi\ndo: commit hello")
+    started = team.call("spawn", issue=issue["issue"])
+    session = started["session"]
+
+    shown = team.until(session, "pr_open")
+    assert shown["issue"] == issue["issue"]
+    assert (Path(started["path"]) / "hello.txt").read_text().strip() == "hi"
+    assert not (team.repository / "hello.txt").exists()
+
+    done = team.call("merge", session=session)
+    assert done["merged"], done
+    assert (team.repository / "hello.txt").read_text().strip() == "hi"
+    assert "AO-Session: " + session in git(team.repository, "log", "-1", "--format=%B")
+    assert team.until(session, "merged")["merged_as"] == git(team.repository, "rev-parse", "main")
+
+
+def test_a_question_is_answered_and_the_worker_goes_on(team: Team) -> None:
+    session = team.spawn(
+        "do: ask Which colour?", "do: write colour.txt {answer}", "do: commit colour"
+    )
+    shown = team.until(session, "needs_input")
+    assert shown["question"] == "Which colour?"
+
+    answered = team.call("answer", session=session, text="green")
+    assert answered["state"] == "accepted"
+    path = Path(team.until(session, "pr_open")["path"])
+    assert (path / "colour.txt").read_text().strip() == "green"
+
+
+def test_a_message_starts_another_turn(team: Team) -> None:
+    session = team.spawn("do: say ready")
+    team.until(session, "idle")
+    sent = team.call("send", session=session, message="do: write more.txt yes\ndo: commit more")
+    assert sent["state"] == "accepted"
+    path = Path(team.until(session, "pr_open")["path"])
+    assert (path / "more.txt").read_text().strip() == "yes"
+
+
+def test_killed_work_is_saved_and_comes_back(team: Team) -> None:
+    session = team.spawn("do: write draft.txt unsaved", "do: ask Go on?")
+    path = Path(team.until(session, "needs_input")["path"])
+    killed = team.call("kill", session=session)
+    assert killed["salvage"].startswith("refs/ao/")
+    assert not path.exists()
+    assert "unsaved" in git(team.repository, "show", f"{killed['salvage']}:draft.txt")
+
+    team.call("restore", session=session)
+    assert (path / "draft.txt").read_text().strip() == "unsaved"

@@ -1,0 +1,150 @@
+"""One home, one repository and a client of the engine, for tests of the whole path."""
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from ao_core import wire
+from ao_mcp.start import open_connection, socket_path
+
+CONFIG = """\
+projects:
+  sample:
+    path: .
+    agent: command
+    agentConfig:
+      preset: worker
+"""
+_PATIENCE = 30.0
+
+
+def git(folder: Path, *args: str) -> str:
+    """One git command."""
+    done = subprocess.run(["git", *args], cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+class Team:
+    """Calls operations as a person at a terminal would; the engine starts on demand."""
+
+    def __init__(self, home: Path, repository: Path, runtime: Path) -> None:
+        self.home, self.repository = home, repository
+        runtime.mkdir(mode=0o700, exist_ok=True)
+        self.env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home.parent),
+            "AO_HOME": str(home),
+            "XDG_RUNTIME_DIR": str(runtime),
+            "SHELL": "/bin/sh",
+            "LANG": "C.UTF-8",
+        }
+
+    @staticmethod
+    def new_repository(path: Path, config: str = CONFIG) -> Path:
+        """A repository with one commit."""
+        path.mkdir(parents=True)
+        git(path, "init", "-q", "-b", "main")
+        git(path, "config", "user.name", "A Person")
+        git(path, "config", "user.email", "person@example.invalid")
+        (path / "README.md").write_text("# sample\n")
+        (path / "agent-orchestrator.yaml").write_text(config)
+        git(path, "add", "-A")
+        git(path, "commit", "-q", "-m", "start")
+        return path
+
+    # -- calls -----------------------------------------------------------------------------------
+
+    def connect(
+        self, env: Mapping[str, str] | None = None, cwd: Path | None = None, **more: Any
+    ) -> wire.Connection:
+        """A connection of one's own."""
+        client = {**self.env, **(env or {})}
+        preamble = wire.Preamble(
+            face=wire.OPERATIONS, role=more.pop("role", "person"), cwd=str(cwd or self.repository),
+            pid=os.getpid(), env=wire.environment_snapshot(client), **more,
+        )  # fmt: skip
+        return open_connection(self.home, self.env, preamble)
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """One call over a connection of its own."""
+        with self.connect() as connection:
+            return connection.call(method, params, _PATIENCE)
+
+    def spawn(self, *script: str, **params: Any) -> str:
+        """A worker on a script; returns its session."""
+        prompt = "\n".join(["Do this:", *script])
+        return self.call("spawn", prompt=prompt, **params)["session"]
+
+    def until(self, session: str, status: str, patience: float = _PATIENCE) -> dict[str, Any]:
+        """Wait, on the journal, until a session has a status."""
+        end, cursor = time.monotonic() + patience, 0
+        while True:
+            shown = self.call("show", session=session)
+            if shown["status"] == status:
+                return shown
+            if time.monotonic() > end:
+                raise AssertionError(f"{session} never became {status}: {shown}\n{self.log()}")
+            news = self.call(
+                "wait", sessions=[session], until="any", cursor=cursor, seconds=5
+            )
+            cursor = news["cursor"]
+
+    def log(self) -> str:
+        """What the engine wrote down."""
+        file = self.home / "engine.log"
+        return file.read_text()[-8000:] if file.exists() else ""
+
+    # -- the processes behind it ------------------------------------------------------------------
+
+    @property
+    def engine_pid(self) -> int:
+        """The engine's process."""
+        return int(self.call("about")["pid"])
+
+    def kill_engine(self) -> None:
+        """End it without any warning."""
+        process = psutil.Process(self.engine_pid)
+        process.kill()
+        eventually(lambda: not process.is_running() or process.status() == "zombie")
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process that knows this home."""
+        mark = str(self.home.parent)
+        found: list[psutil.Process] = []
+        for process in psutil.process_iter():
+            try:
+                told = " ".join(process.cmdline()) + process.environ().get("AO_HOME", "")
+            except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+                continue
+            if mark in told and process.pid != os.getpid():
+                found.append(process)
+        return found
+
+    def end(self) -> None:
+        """Stop everything, and see that nothing is left."""
+        if socket_path(self.home, self.env).exists():
+            self.call("stop")
+        tmux = list(self.home.rglob("*.sock")) + list(self.home.parent.rglob("tmux*"))
+        for socket in tmux:
+            subprocess.run(["tmux", "-S", str(socket), "kill-server"], capture_output=True)
+        for process in self.processes():
+            try:
+                process.wait(5)
+            except psutil.TimeoutExpired:
+                process.kill()
+            except psutil.NoSuchProcess:
+                continue
+
+
+def eventually(true: Callable[[], bool], patience: float = _PATIENCE) -> None:
+    """Look until it is so. For what nothing tells of."""
+    end = time.monotonic() + patience
+    while not true():
+        if time.monotonic() > end:
+            raise AssertionError("it never became so")
+        time.sleep(0.01)
