@@ -121,7 +121,7 @@ def _raw(descriptor: int) -> Generator[None]:
         yield
         return
     before = termios.tcgetattr(descriptor)
-    tty.setraw(descriptor)
+    tty.setraw(descriptor, termios.TCSANOW)  # what was typed already is kept
     try:
         yield
     finally:
