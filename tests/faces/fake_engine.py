@@ -1,0 +1,56 @@
+"""An engine process for tests: the real socket and faces over a few tiny operations."""
+
+import json
+import os
+import sys
+import types
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import anyio
+
+from ao_core.engine.engine import Engine
+from ao_core.engine.home import open_home
+from ao_mcp import engine_process
+from ao_mcp.server import serve
+from ao_mcp.start import socket_path
+from faces.fake_operations import OPERATIONS, authenticate
+
+
+async def run(home: Path, ready: Callable[[], None]) -> None:
+    """Stands for the composition root."""
+    if (home / "refuse").exists():
+        raise RuntimeError("a secret in the works: ghp_abcdefghijklmnopqrstuvwxyz012345")
+    held = open_home(home)
+    path = socket_path(home, os.environ)
+    listen = partial(
+        serve,
+        cast("Engine", None),
+        OPERATIONS,
+        path,
+        home_id=held.id,
+        version="0.1.0",
+        authenticate=authenticate,
+        instructions="Spawn, wait, merge.",
+    )
+    (home / "environment.json").write_text(json.dumps(dict(os.environ)))
+    try:
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(listen)
+            held.announce("0.1.0", path)
+            with (home / "starts").open("a") as starts:
+                starts.write(f"{os.getpid()}\n")
+            ready()
+    finally:
+        held.close()
+
+
+if __name__ == "__main__":
+    app: Any = types.ModuleType("ao_mcp.app")
+    app.run = run
+    sys.modules["ao_mcp.app"] = app
+    sys.exit(engine_process.main(sys.argv[1:]))
