@@ -33,7 +33,7 @@ class Loaded:
     """Everything configured, as one; `layers` are the files it came from, the nearest first.
 
     `source` is the file whose code-bearing keys a person has to trust: None where there is none
-    but the person's own.
+    but the person's own, which by itself comes to `own`.
     """
 
     settings: Settings
@@ -42,6 +42,7 @@ class Loaded:
     secrets: frozenset[str] = dataclasses.field(default=frozenset(), repr=False)
     layers: tuple[Layer, ...] = ()
     source: Document | None = None
+    own: Settings = Settings()
 
     def problem(self, where: Where, message: str) -> Problem:
         """Say something about a place, with the file and line where it is written."""

@@ -80,9 +80,10 @@ def _layers(paths: list[Path], environment: Mapping[str, str]) -> list[Layer]:
 
 
 def _merged(layers: list[Layer], path: Path | None, foreign: bool) -> Loaded:
-    settings = Settings()
+    settings = own = Settings()
     for one in reversed(layers):
         settings = overlay(settings, one.settings)
+        own = own if foreign and one is layers[0] else settings
     return Loaded(
         settings=settings,
         path=path,
@@ -90,6 +91,7 @@ def _merged(layers: list[Layer], path: Path | None, foreign: bool) -> Loaded:
         secrets=frozenset[str]().union(*(one.secrets for one in layers)),
         layers=tuple(layers),
         source=layers[0].document if foreign else None,
+        own=own,
     )
 
 

@@ -45,9 +45,10 @@ def project(loaded: Loaded, id: str, role: Part = "worker") -> EffectiveProject:
 
 
 def zero(repository: Path, loaded: Loaded | None = None, role: Part = "worker") -> EffectiveProject:
-    """A repository nobody has configured; what is configured for all projects still holds."""
+    """A repository nobody has configured; of what is configured, only the person's own holds."""
     own = ProjectSettings(path=os.path.abspath(repository))
-    return _effective(loaded or Loaded(Settings(), None), implied_id(repository), own, role)
+    person = Loaded(loaded.own, None) if loaded else Loaded(Settings(), None)
+    return _effective(person, implied_id(repository), own, role)
 
 
 def implied_id(folder: Path) -> ProjectId:

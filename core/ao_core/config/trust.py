@@ -4,7 +4,7 @@ They are read from the main checkout only, never from a worker's tree: `find` se
 they say is written out line by line and hashed; a person trusts that hash, on the command line or
 in the dashboard, never through a tool. When anything in it changes, it is asked again. Beside
 commands, links and plugins, this covers what decides where credentials go: a worker's environment
-and the settings of plugins. A person's own `config.yaml`, in the home, needs no trust.
+and settings of plugins that are more than a plain word. A person's own `config.yaml`, in the home, needs no trust.
 """
 
 import hashlib
@@ -35,6 +35,8 @@ _ALWAYS = {
 _SLOTS = {"runtime", "agent", "workspace", "tracker", "scm"}
 _ROLES = {"worker", "orchestrator"}
 _HARMLESS_MODES = {"default", "auto-edit", "suggest"}
+_PROGRAMS = {"command", "args", "resume", "process", "program", "binary", "executable", "path"}
+_WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ELSEWHERE = re.compile(r"\$\{\w+\}|secret://\S+")
 
 
@@ -111,15 +113,30 @@ def _of(where: Where, table: object, folder: Path) -> Iterator[str]:
 def _of_slot(where: Where, value: object) -> Iterator[str]:
     listed = isinstance(value, list)
     names = cast("list[object]", value) if listed else [value]
-    if any(isinstance(one, dict) or ":" in str(one) or "$" in str(one) for one in names):
+    if not all(_is_harmless_choice(one) for one in names):
         yield _line(where, value)
+
+
+def _is_harmless_choice(value: object) -> bool:
+    if isinstance(value, dict):
+        table = cast("dict[str, object]", value)
+        return all(_is_harmless(key, item) for key, item in table.items())
+    return _is_harmless("plugin", value)
 
 
 def _of_agent(where: Where, value: object) -> Iterator[str]:
     for key, item in sorted(_table(value).items()):
-        harmless = key == "model" or (key == "permissions" and item in _HARMLESS_MODES)
-        if not harmless and item is not None:
+        if key == "permissions" and item not in _HARMLESS_MODES:
             yield _line((*where, key), item)
+        elif key != "model" and not _is_harmless(key, item):
+            yield _line((*where, key), item)
+
+
+def _is_harmless(key: str, value: object) -> bool:
+    """A plain word or number chooses among what a plugin offers; it names no program or place."""
+    if value is None or isinstance(value, bool | int):
+        return True
+    return to_snake(key) not in _PROGRAMS and bool(_WORD.fullmatch(str(value)))
 
 
 def _of_notifiers(document: Document) -> Iterator[str]:
