@@ -127,7 +127,8 @@ def test_a_missing_field_without_a_default_is_damage() -> None:
 
 @given(st.one_of(st.text(), st.recursive(st.none(), st.lists).map(json.dumps)))
 def test_garbage_is_damage_and_nothing_else(text: str) -> None:
-    for kind in KINDS:
+    kinds: tuple[Kind[Any], ...] = KINDS
+    for kind in kinds:
         with pytest.raises(Corrupt):
             codec.decode_record(kind, text)
     with pytest.raises(Corrupt):
