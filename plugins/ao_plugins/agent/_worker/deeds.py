@@ -36,7 +36,8 @@ class Hands:
 
     def commit(self, message: str) -> str:
         """Commit everything, with an identity of its own where there is none."""
-        self._git("add", "--all", "--", ".", ":(exclude).ao")
+        self._git("add", "--all")
+        self._git("reset", "--quiet", "--", ".ao")
         if self._ran("git", "diff", "--cached", "--quiet")[0] == 0:
             return "nothing to commit"
         known = self._ran("git", "config", "user.email")[0] == 0
