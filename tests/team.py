@@ -57,6 +57,12 @@ class Team:
         git(path, "commit", "-q", "-m", "start")
         return path
 
+    def trusted(self) -> "Team":
+        """A person reads the configuration and trusts it."""
+        shown = self.call("trust")
+        self.call("trust", digest=shown["digest"])
+        return self
+
     # -- calls -----------------------------------------------------------------------------------
 
     def connect(

@@ -20,7 +20,7 @@ def repository(tmp_path: Path) -> Path:
 def team(tmp_path: Path, repository: Path) -> Iterator[Team]:
     """Everything a lead needs; ended afterwards, with nothing left behind."""
     one = Team(tmp_path / "home", repository, tmp_path / "run")
-    yield one
+    yield one.trusted()
     one.end()
 
 
