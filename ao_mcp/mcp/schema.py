@@ -9,6 +9,7 @@ Schema: TypeAlias = dict[str, Any]
 
 _DEFINITIONS = "#/$defs/"
 _NOTHING = {"type": "null"}
+_FAR = 10_000
 
 
 def input_schema(model: type[BaseModel]) -> Schema:
@@ -28,6 +29,7 @@ def _whole(schema: Schema) -> Schema:
     kept = {name: _small(body, definitions, (name,)) for name, body in definitions.items()}
     used = {name: body for name, body in kept.items() if f'"{_DEFINITIONS}{name}"' in _text(small)}
     small.setdefault("type", "object")
+    small.pop("description", None)  # the tool has one of its own
     return small | ({"$defs": used} if used else {})
 
 
@@ -43,9 +45,15 @@ def _small(schema: Schema, definitions: Mapping[str, Schema], inside: tuple[str,
             small[key] = {name: _small(one, definitions, inside) for name, one in fields.items()}
         elif key == "required":
             small[key] = _required(schema)
-        elif not (key == "title" or (key == "default" and value is None)):
+        elif not _is_noise(key, value):
             small[key] = _inner(value, definitions, inside)
     return {key: value for key, value in small.items() if value != []}
+
+
+def _is_noise(key: str, value: object) -> bool:
+    """Titles repeat names; no default is the default; a limit nobody reaches helps nobody."""
+    far = key == "maxLength" and isinstance(value, int) and value >= _FAR
+    return key == "title" or far or (key == "default" and value is None)
 
 
 def _inner(value: object, definitions: Mapping[str, Schema], inside: tuple[str, ...]) -> object:
@@ -61,7 +69,9 @@ def _resolved(schema: Schema, definitions: Mapping[str, Schema], inside: tuple[s
     if name not in definitions or name in inside:
         return dict(schema)
     beside = {key: value for key, value in schema.items() if key != "$ref"}
-    return {**definitions[name], **beside, "$defs-name": name}
+    # what a definition is for is said by the field that uses it
+    body = {key: value for key, value in definitions[name].items() if key != "description"}
+    return {**body, **beside, "$defs-name": name}
 
 
 def _without_null(schema: Schema) -> Schema:
@@ -99,4 +109,4 @@ def _text(schema: Schema) -> str:
     return json.dumps(schema)
 
 
-_PROSE = frozenset({"description", "default", "examples"})
+_PROSE = frozenset({"description", "default", "examples", "maxLength"})

@@ -115,7 +115,7 @@ def tool(operation: AnyOperation) -> Tool:
         annotations=ToolAnnotations(
             read_only_hint=operation.read_only,
             destructive_hint=operation.destructive,
-            idempotent_hint=operation.idempotent,
+            idempotent_hint=operation.idempotent or None,  # not, unless it says so
             open_world_hint=operation.open_world,
         ),
     )
