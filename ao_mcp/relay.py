@@ -151,6 +151,11 @@ class Relay:
             code = PARSE_ERROR if error.__cause__ else INVALID_REQUEST
             self._refuse("null", code, error.message)
             return
+        if message.get("jsonrpc") != "2.0" or not isinstance(
+            message.get("id", 0), str | int | None
+        ):
+            self._refuse("null", INVALID_REQUEST, "The line is not a JSON-RPC 2.0 message.")
+            return
         line = _line(data, message)
         if line.method == "notifications/cancelled":  # such a call is never answered
             self._under_way.pop(_key(_member(message, "params").get("requestId")), None)
