@@ -42,7 +42,7 @@ class Loaded:
     secrets: frozenset[str] = dataclasses.field(default=frozenset(), repr=False)
     layers: tuple[Layer, ...] = ()
     source: Document | None = None
-    own: Settings = Settings()
+    own: Settings = dataclasses.field(default_factory=Settings)
 
     def problem(self, where: Where, message: str) -> Problem:
         """Say something about a place, with the file and line where it is written."""

@@ -4,7 +4,8 @@ They are read from the main checkout only, never from a worker's tree: `find` se
 they say is written out line by line and hashed; a person trusts that hash, on the command line or
 in the dashboard, never through a tool. When anything in it changes, it is asked again. Beside
 commands, links and plugins, this covers what decides where credentials go: a worker's environment
-and settings of plugins that are more than a plain word. A person's own `config.yaml`, in the home, needs no trust.
+and settings of plugins that are more than a plain word. A person's own `config.yaml`, in the home,
+needs no trust.
 """
 
 import hashlib
@@ -126,9 +127,8 @@ def _is_harmless_choice(value: object) -> bool:
 
 def _of_agent(where: Where, value: object) -> Iterator[str]:
     for key, item in sorted(_table(value).items()):
-        if key == "permissions" and item not in _HARMLESS_MODES:
-            yield _line((*where, key), item)
-        elif key != "model" and not _is_harmless(key, item):
+        harmless = {"permissions": item in _HARMLESS_MODES, "model": True}
+        if not harmless.get(key, _is_harmless(key, item)):
             yield _line((*where, key), item)
 
 
