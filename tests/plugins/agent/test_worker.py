@@ -85,13 +85,9 @@ class Rig:
         self.tmux(*load, ";", "paste-buffer", "-p", "-r", "-d", "-b", "x", "-t", "a")
 
     def status(self) -> int:
-        line = "#{pane_dead} #{pane_dead_status}"
-        seen = until(lambda: self._dead(line))
-        return int(seen.split()[1])
-
-    def _dead(self, line: str) -> str:
-        seen = self.tmux("list-panes", "-t", "a", "-F", line)
-        return seen if seen.startswith("1") else ""
+        # tmux may miss that a child ended until the next one does
+        line = ["run-shell", "true", ";", "list-panes", "-t", "a", "-F", "#{pane_dead_status}"]
+        return int(until(lambda: self.tmux(*line).strip()))
 
     def events(self) -> list[HookEvent]:
         return [spool.read(path) for path in spool.pending(self.root / "spool")]

@@ -80,6 +80,9 @@ class Worker:
         """Something was pressed, typed or pasted."""
         if key == Key("key", "end"):
             self.over = 0
+        elif self.dialog.lines and key.kind == "text" and len(key.value) > 1:
+            for letter in key.value:  # the first that is an answer closes the dialog
+                self.key(Key("text", letter))
         elif self.dialog.lines:
             self.dialog.press(key)
         elif key.kind == "paste":
