@@ -1,1 +1,1 @@
-"""The operations as commands."""
+"""The command line: the operations as commands, and what only people do."""

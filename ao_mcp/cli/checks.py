@@ -1,0 +1,126 @@
+"""What `ao doctor` looks at on the machine. Nothing here changes anything."""
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from ao_core import platform
+from ao_core.errors import AoError
+from ao_mcp.cli.place import Place
+
+OK, NOTE, WARN, FAIL = "ok", "note", "warn", "fail"
+
+_PYTHON, _GIT = (3, 11), (2, 38)
+_NEEDED = ("runtime", "workspace", "tracker", "scm")
+_AGENTS = (
+    "claude", "codex", "opencode", "gemini", "copilot", "cursor-agent", "aider", "goose", "cline",
+    "amp", "cn",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at. `remedy` says what to do about it."""
+
+    name: str
+    state: str
+    found: str
+    remedy: str | None = None
+
+
+def failing(name: str, error: AoError) -> Check:
+    """What stands in the way, as an error told it."""
+    return Check(name, FAIL, error.message, error.hint)
+
+
+def python() -> Check:
+    """The interpreter we run on."""
+    found = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
+    if sys.version_info[:2] < _PYTHON:
+        return Check("python", FAIL, found, "Install ao-mcp with Python 3.11 or later.")
+    return Check("python", OK, f"{found}, {sys.executable}")
+
+
+async def git() -> Check:
+    """Git, which has to predict merges."""
+    from ao_core.git.repository import Git
+    from ao_core.process import run
+
+    try:
+        major, minor = await Git(run, Path("/")).version()
+    except AoError as error:
+        return failing("git", error)
+    if (major, minor) < _GIT:
+        return Check("git", FAIL, f"{major}.{minor}", "Install git 2.38 or later.")
+    return Check("git", OK, f"{major}.{minor}")
+
+
+def home(place: Place) -> list[Check]:
+    """Where everything is kept, and where the sockets are."""
+    runtime = platform.runtime_dir(place.home, place.environment)
+    return [_folder("home", place.home, "AO_HOME"), _folder("runtime", runtime, "XDG_RUNTIME_DIR")]
+
+
+def _folder(name: str, path: Path, variable: str) -> Check:
+    if network := platform.is_network_file_system(path):
+        found = f"{path} is on {network}, where locks cannot be trusted"
+        return Check(name, FAIL, found, f"Set {variable} to a folder on a local disk.")
+    there = next(folder for folder in (path, *path.parents) if os.path.lexists(folder))
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        found = f"{path} cannot be written: {there} is in the way"
+        return Check(name, FAIL, found, f"Set {variable} to a folder that is yours.")
+    if there != path:
+        return Check(name, OK, f"{path}, not made yet")
+    try:
+        platform.make_private(path)
+    except AoError as error:
+        return failing(name, error)
+    return Check(name, OK, str(path))
+
+
+async def plugins(place: Place) -> list[Check]:
+    """What there is for each slot. Without one that works, nothing can be started."""
+    from ao_core.index import SLOTS
+    from ao_mcp.cli.plugins import survey
+
+    every = await survey(place)
+    checks: list[Check] = []
+    for slot in SLOTS:
+        found = [one for one in every if one.slot == slot]
+        names = ", ".join(one.name for one in found if one.available)
+        lacking = "; ".join(f"{one.name}: {one.problem}" for one in found if not one.available)
+        state = OK if names else FAIL if slot in _NEEDED else NOTE
+        told = "; ".join(filter(None, [names, lacking and f"not usable: {lacking}"]))
+        remedy = "Install what it needs, or choose another one." if lacking else None
+        checks.append(Check(slot, state, told or "none", remedy))
+    return checks
+
+
+def agents(place: Place) -> Check:
+    """Programs that workers may run as."""
+    path = place.environment.get("PATH", os.defpath)
+    found = [name for name in _AGENTS if shutil.which(name, path=path)]
+    if found:
+        return Check("agents", OK, ", ".join(found))
+    remedy = "Install one, or have agent `command` run any command line."
+    return Check("agents", WARN, "none of the known ones is on PATH", remedy)
+
+
+def registration(place: Place) -> Check:
+    """How a lead gets its tools."""
+    path = place.environment.get("PATH", os.defpath)
+    beside = Path(sys.executable).with_name("ao-mcp")
+    if shutil.which("ao-mcp", path=path):
+        return Check("mcp", OK, "register it with your agent: claude mcp add ao -- ao-mcp")
+    return Check("mcp", WARN, "ao-mcp is not on PATH", f"Register it as {beside}")
+
+
+def isolation() -> Check:
+    """What keeps workers apart, and what does not."""
+    found = (
+        "work trees and terminals keep honest agents apart, not hostile ones:"
+        " each has your user's powers; only a container or another user stops it"
+    )
+    return Check("isolation", NOTE, found)
