@@ -3,9 +3,9 @@
 import os
 from typing import Annotated
 
-from ao_core.config.trust import code_digest, trust
 from pydantic import Field
 
+from ao_core.config.trust import code_digest, is_trusted, trust
 from ao_core.engine.reading import line_of
 from ao_core.engine.stop import stop as engine_stop
 from ao_core.errors import BadRequest
@@ -147,12 +147,14 @@ class Trusted(Reply):
 async def _trust(call: Call, asked: TrustAsked) -> Trusted:
     settings, path = await call.engine.projects.settings_for(call.caller, asked.project)
     bearing = code_digest(settings)
+    store = call.engine.records.store
     if path is None or asked.digest is None:
-        return Trusted(digest=bearing.digest, lines=tuple(bearing.lines), trusted=False)
+        known = path is not None and await is_trusted(store, path, bearing.digest)
+        return Trusted(digest=bearing.digest, lines=bearing.lines, trusted=known)
     if asked.digest != bearing.digest:
         raise BadRequest("The settings changed since they were shown.", hint="Look again.")
-    await trust(call.engine.records.store, call.engine.clock, path, bearing.digest)
-    return Trusted(digest=bearing.digest, lines=tuple(bearing.lines), trusted=True)
+    await trust(store, call.engine.clock, path, bearing.digest)
+    return Trusted(digest=bearing.digest, lines=bearing.lines, trusted=True)
 
 
 TRUST = Operation(

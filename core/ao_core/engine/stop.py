@@ -30,7 +30,8 @@ async def stop(engine: Engine, project: ProjectId | None = None) -> Stopped:
     async with anyio.create_task_group() as tasks:
         for session in live:
             tasks.start_soon(_end, engine, session)
-    _remember(engine.home.path / "last-stop.json", engine, live)
+    if live:  # an idle engine stopped once more does not forget whom the last stop ended
+        _remember(engine.home.path / "last-stop.json", engine, live)
     return Stopped(tuple(session.id for session in live))
 
 
