@@ -25,6 +25,7 @@ class Stopped(Reply):
     """Which agents were ended. Their workspaces and branches stay as they are."""
 
     sessions: tuple[str, ...]
+    stubborn: tuple[str, ...] = Field(default=(), description="Those that would not end.")
     engine: bool = Field(description="Whether the engine goes down, too.")
 
 

@@ -1,15 +1,17 @@
 """Stop: end the agents, remember them for the next start, and let the engine go."""
 
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
 
-from ao_core.engine.decide import ended
 from ao_core.engine.engine import Engine
 from ao_core.engine.kill import end_agent
+from ao_core.engine.moves import ended
 from ao_core.engine.records import Step
+from ao_core.errors import AoError
 from ao_core.files import write_atomic
 from ao_core.ids import ProjectId, SessionId
 from ao_core.model.event import EventKind
@@ -17,28 +19,52 @@ from ao_core.model.session import Session, SessionReason, is_terminal
 from ao_core.store.records import SESSION
 
 
+_log = logging.getLogger(__name__)
+_DEADLINE = 8.0
+
+
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """Which sessions were ended; their workspaces and branches stay as they are."""
+    """Which sessions were ended, and which would not end; workspaces and branches stay."""
 
     sessions: tuple[SessionId, ...]
+    stubborn: tuple[SessionId, ...] = ()
 
 
 async def stop(engine: Engine, project: ProjectId | None = None) -> Stopped:
-    """End the agents of one project, or of all of them and then the engine."""
+    """End the agents of one project, or of all of them and what the runtimes hold."""
     live = [one for one in engine.live() if project in (None, one.project)]
+    stubborn: list[SessionId] = []
     async with anyio.create_task_group() as tasks:
         for session in live:
-            tasks.start_soon(_end, engine, session)
+            tasks.start_soon(_end, engine, session, stubborn)
     if live:  # an idle engine stopped once more does not forget whom the last stop ended
         _remember(engine.home.path / "last-stop.json", engine, live)
-    return Stopped(tuple(session.id for session in live))
+    if project is None:
+        await _retire(engine)
+    ended = tuple(session.id for session in live if session.id not in stubborn)
+    return Stopped(ended, tuple(stubborn))
 
 
-async def _end(engine: Engine, session: Session) -> None:
-    async with engine.alone(session.id):
-        await end_agent(engine, await engine.project_of(session), session)
-        await engine.records.update(SESSION, session.id, lambda now: _over(engine, now))
+async def _end(engine: Engine, session: Session, stubborn: list[SessionId]) -> None:
+    """End one. Whoever hangs is left as it is, and named."""
+    try:
+        with anyio.fail_after(_DEADLINE):
+            async with engine.alone(session.id):
+                await end_agent(engine, await engine.project_of(session), session)
+                await engine.records.update(SESSION, session.id, lambda now: _over(engine, now))
+    except (AoError, TimeoutError):
+        _log.exception("%s would not end", session.id)
+        stubborn.append(session.id)
+
+
+async def _retire(engine: Engine) -> None:
+    for runtime in engine.projects.runtimes():
+        try:
+            with anyio.fail_after(_DEADLINE):
+                await runtime.retire()
+        except (AoError, TimeoutError):
+            _log.exception("runtime %s would not let go", runtime.name)
 
 
 def _over(engine: Engine, session: Session) -> Step | None:
