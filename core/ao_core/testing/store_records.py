@@ -141,6 +141,12 @@ class RecordContract(StoreFixtures):
             assert await counters(store, "a/") == expected
             assert await counters(store) == [*expected, ("b", 0)]
 
+    async def test_ids_that_begin_alike_are_all_scanned(self, opened: Opened) -> None:
+        ids = ["!" * n for n in range(1, MANY // 2)]
+        async with opened() as store:
+            await store.commit([counted(id, 1) for id in ids])
+            assert [id for id, _ in await counters(store)] == ids
+
     @pytest.mark.parametrize("value", ["", "\0", "a\r\nb\u2028", "🦉é\u202e", '{"a": "\\u0000'])
     async def test_text_comes_back_unchanged(self, opened: Opened, value: str) -> None:
         async with opened() as store:
