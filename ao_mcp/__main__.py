@@ -5,7 +5,7 @@ Standard library and a few modules of the core only: it has to be there at once 
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ao_mcp import __version__
 
@@ -58,6 +58,7 @@ def _relay(config: str) -> int:
 
     from ao_core import wire
     from ao_mcp import start
+    from ao_mcp.handshake import FILE, Handshake
     from ao_mcp.relay import Relay
 
     environment = os.environ
@@ -75,7 +76,11 @@ def _relay(config: str) -> int:
         signal.signal(number, _leave)
     if os.isatty(0):
         sys.stderr.write("ao-mcp: waiting for an MCP client on stdin; see ao-mcp --help\n")
-    Relay(lambda: start.open_connection(home, environment, preamble), 0, 1).run()
+
+    def dial(starting: Callable[[], None]) -> wire.Connection:
+        return start.open_connection(home, environment, preamble, starting=starting)
+
+    Relay(dial, Handshake(home / FILE, __version__), 0, 1).run()
     return 0
 
 

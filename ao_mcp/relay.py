@@ -2,7 +2,8 @@
 
 Whole lines go both ways; of each only id and method are looked at. When the engine goes away, calls
 under way are answered with an error a client can act on, and the next connection begins with the
-client's own handshake, replayed. One thread carries; another one connects, which may take a while.
+client's own handshake, replayed. One thread carries; another one connects, which may take a while:
+meanwhile a client's first questions are answered as the last engine answered them.
 """
 
 import json
@@ -14,15 +15,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from ao_core import wire
 from ao_core.errors import AoError, BadRequest, EngineRestarted, EngineUnreachable
+from ao_mcp.handshake import Handshake
 
 PARSE_ERROR, INVALID_REQUEST, INTERNAL_ERROR = -32700, -32600, -32603
 LAST_WORDS = 1.0  # seconds after the client's end in which calls under way may still be answered
 CRASHES_APART = 5.0  # an engine that lived shorter is not started again unasked
 
+_STARTING, _DONE = b"s", b"d"
 _REPLAY = "ao-mcp-replay"
 _MODERN = "io.modelcontextprotocol/protocolVersion"
 _BUFFER = 256 * 1024  # above this, one side waits for the other
@@ -32,6 +35,9 @@ _ENDS = 4096  # what is kept of both ends of a line that is too long
 _ID = r'"id"\s*:\s*(-?\d{1,18}|"(?:[^"\\]|\\.){0,200}")'
 _END = r'\s*(?:,\s*"jsonrpc"\s*:\s*"2.0"\s*)?}\s*$'
 _HINT = "Look with `list` what came of it, then call again."
+
+
+Dial: TypeAlias = Callable[[Callable[[], None]], wire.Connection]
 
 
 class Line(NamedTuple):
@@ -71,8 +77,9 @@ class Lines:
 class Relay:
     """One client's connection to whichever engine there is."""
 
-    def __init__(self, dial: Callable[[], wire.Connection], stdin: int, stdout: int) -> None:
-        self._dial_engine, self._stdin, self._stdout = dial, stdin, stdout
+    def __init__(self, dial: Dial, remembered: Handshake, stdin: int, stdout: int) -> None:
+        self._dial_engine, self._remembered = dial, remembered
+        self._stdin, self._stdout = stdin, stdout
         self._from_client, self._to_client = Lines(), bytearray()
         self._waiting: deque[Line] = deque()
         self._sending = bytearray()
@@ -84,7 +91,7 @@ class Relay:
         self._handshake: dict[str, Line] = {}
         self._welcomed = False
         self._ends: float | None = None
-        self._dialling = False
+        self._dialling = self._starting = False
         self._dialled: wire.Connection | AoError | None = None
         self._woken, self._wake = os.pipe()
 
@@ -162,6 +169,8 @@ class Relay:
         self._waiting.append(line)
         if self._engine is None:
             self._dial()
+        if self._starting:
+            self._answer_from_memory()
 
     def _write_client(self) -> bool:
         try:
@@ -204,22 +213,42 @@ class Relay:
     def _connect(self) -> None:
         """On a thread of its own: leaves what came of it, then wakes the other."""
         try:
-            self._dialled = self._dial_engine()
+            self._dialled = self._dial_engine(lambda: self._tell(_STARTING))
         except AoError as error:
             self._dialled = error
         except Exception as error:
             self._dialled = EngineUnreachable(f"The engine cannot be reached: {error!r}")
-        os.write(self._wake, b".")
+        self._tell(_DONE)
+
+    def _tell(self, what: bytes) -> None:
+        os.write(self._wake, what)
 
     def _answered_dial(self) -> None:
-        os.read(self._woken, 1)
-        self._dialling = False
+        if os.read(self._woken, 1) == _STARTING:
+            self._starting = True
+            self._answer_from_memory()
+            return
+        self._dialling = self._starting = False
         if isinstance(self._dialled, wire.Connection):
             self._begin(self._dialled)
         elif self._dialled:
             for line in self._waiting:
                 self._fail(line, self._dialled)
             self._waiting.clear()
+
+    def _answer_from_memory(self) -> None:
+        """While an engine starts: what it will say to a client's first questions is known."""
+        unknown: deque[Line] = deque()
+        for line in self._waiting:
+            result = self._remembered.result(wire.decode(line.data)) if line.key else None
+            if result is None:
+                unknown.append(line)
+                continue
+            if line.method == "initialize":
+                self._remember(line)
+                self._welcomed = True
+            self._answer(line.key, {"result": result})
+        self._waiting = unknown
 
     def _begin(self, connection: wire.Connection) -> None:
         self._engine, received = connection.detach()
@@ -277,6 +306,9 @@ class Relay:
         self._sending += line.data
         if line.key:
             self._under_way[line.key] = line
+        self._remember(line)
+
+    def _remember(self, line: Line) -> None:
         if line.method == "initialize":
             replay = {**wire.decode(line.data), "id": _REPLAY}
             self._handshake = {line.method: line._replace(data=wire.encode(replay))}

@@ -7,11 +7,10 @@ once the socket listens; clients that come sooner wait, each in its own connecti
 import logging
 import os
 import stat
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING
 
 import anyio
 from anyio.abc import SocketAttribute, SocketListener, SocketStream, TaskStatus
@@ -19,14 +18,24 @@ from anyio.abc import SocketAttribute, SocketListener, SocketStream, TaskStatus
 from ao_core import platform, wire
 from ao_core.engine.caller import Caller, Role
 from ao_core.engine.engine import Engine
-from ao_core.errors import AoError, BadRequest, EngineUnreachable, Refused, StoreUnavailable
+from ao_core.errors import (
+    AoError,
+    BadRequest,
+    EngineUnreachable,
+    Refused,
+    StoreError,
+    StoreUnavailable,
+)
+from ao_core.files import write_atomic
 from ao_mcp.faults import told
+from ao_mcp.handshake import written
 from ao_mcp.operations.contract import AnyOperation
 from ao_mcp.operations_face import serve_operations
 from ao_mcp.peer import Peer
 from ao_mcp.service import Authenticate, Service
 
-ServeMcp: TypeAlias = Callable[[Peer, Caller], Awaitable[None]]
+if TYPE_CHECKING:
+    from ao_mcp.mcp.face import McpFace
 
 CONNECTIONS = 256
 PREAMBLE_DEADLINE = 5.0
@@ -45,15 +54,19 @@ async def serve(
     version: str,
     authenticate: Authenticate,
     instructions: str = "",
+    handshake: Path | None = None,
     task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Listen until cancelled. The home's lock must be held: a socket found there is a dead one."""
+    """Listen until cancelled. The home's lock must be held: a socket found there is a dead one.
+
+    Into `handshake` goes what relays tell their clients while the next engine starts.
+    """
     service = Service(engine, tuple(operations), home_id, version, authenticate, instructions)
     listener = await _listen(socket_path)
     try:
         async with listener, anyio.create_task_group() as tasks:
             server = _Server(service)
-            tasks.start_soon(server.load)
+            tasks.start_soon(server.prepare, handshake)
             task_status.started()
             await server.accept(listener)
     finally:
@@ -90,7 +103,7 @@ class _Server:
         self._service = service
         self._names = count(1)
         self._connected = 0
-        self._serve_mcp: ServeMcp | None = None
+        self._mcp: McpFace | None = None
         self._loading = anyio.Lock()
 
     async def accept(self, listener: SocketListener) -> None:
@@ -103,12 +116,23 @@ class _Server:
                     _LOG.exception("A client could not be taken in.")
                     await anyio.sleep(_NO_ROOM_PAUSE)
 
-    async def load(self) -> ServeMcp:
+    async def load(self) -> "McpFace":
         """Load the SDK and make the tools, once."""
         async with self._loading:
-            if self._serve_mcp is None:
-                self._serve_mcp = await anyio.to_thread.run_sync(_load_mcp, self._service)
-        return self._serve_mcp
+            if self._mcp is None:
+                self._mcp = await anyio.to_thread.run_sync(_load_mcp, self._service)
+        return self._mcp
+
+    async def prepare(self, handshake: Path | None) -> None:
+        """Be ready for the first client, and for those who come while the next engine starts."""
+        face = await self.load()
+        if handshake is None:
+            return
+        text = written(self._service.version, await face.rehearse())
+        try:
+            await anyio.to_thread.run_sync(write_atomic, handshake, text)
+        except StoreError:  # only the next start is slower for it
+            _LOG.exception("The handshake could not be kept.")
 
     async def _connection(self, stream: SocketStream) -> None:
         """One client from its first line to its last; no error leaves it."""
@@ -172,16 +196,15 @@ class _Server:
     async def _face(self, face: str, peer: Peer, caller: Caller) -> None:
         if face == wire.OPERATIONS:
             return await serve_operations(peer, self._service, caller)
-        serve_mcp = await self.load()
-        await serve_mcp(peer, caller)
+        mcp = await self.load()
+        await mcp.serve(peer, caller)
 
 
-def _load_mcp(service: Service) -> ServeMcp:
+def _load_mcp(service: Service) -> "McpFace":
     """Runs in a thread: the import takes a second."""
-    from ao_mcp.mcp.connection import serve_mcp
-    from ao_mcp.mcp.tools import Toolbox
+    from ao_mcp.mcp.face import McpFace
 
-    return partial(serve_mcp, Toolbox(service))
+    return McpFace(service)
 
 
 def _absolute(path: str, beside: Path | None = None) -> Path | None:

@@ -11,7 +11,7 @@ import select
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, cast
@@ -63,14 +63,16 @@ def open_connection(
     environment: Mapping[str, str],
     preamble: wire.Preamble,
     deadline: float = START_DEADLINE,
+    starting: Callable[[], None] = lambda: None,
 ) -> wire.Connection:
-    """Connect to the engine of a home, starting it if need be."""
+    """Connect to the engine of a home, starting it if need be; says so, as it takes a while."""
     until = time.monotonic() + deadline
     for path in _places(home, environment):
         try:
             return wire.connect(path, preamble, deadline)
         except EngineUnreachable:
             continue
+    starting()
     path = ensure_engine(home, environment, max(0.1, until - time.monotonic()))
     return wire.connect(path, preamble, max(1.0, until - time.monotonic()))
 

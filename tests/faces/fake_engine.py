@@ -16,6 +16,7 @@ import anyio
 from ao_core.engine.engine import Engine
 from ao_core.engine.home import open_home
 from ao_mcp import engine_process
+from ao_mcp.handshake import FILE
 from ao_mcp.server import serve
 from ao_mcp.start import socket_path
 from faces.fake_operations import OPERATIONS, authenticate
@@ -25,6 +26,8 @@ async def run(home: Path, ready: Callable[[], None]) -> None:
     """Stands for the composition root."""
     if (home / "refuse").exists():
         raise RuntimeError("a secret in the works: ghp_abcdefghijklmnopqrstuvwxyz012345")
+    if (home / "hold").exists():
+        (home / "hold").read_bytes()  # a FIFO: until the test lets go
     held = open_home(home)
     path = socket_path(home, os.environ)
     listen = partial(
@@ -36,6 +39,7 @@ async def run(home: Path, ready: Callable[[], None]) -> None:
         version="0.1.0",
         authenticate=authenticate,
         instructions="Spawn, wait, merge.",
+        handshake=home / FILE,
     )
     (home / "environment.json").write_text(json.dumps(dict(os.environ)))
     try:

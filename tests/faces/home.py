@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,14 @@ def temporary_home() -> Generator[Home]:
         for pid in home.started():
             end(pid)
         shutil.rmtree(folder)
+
+
+def eventually(happened: Callable[[], bool], within: float = 10.0) -> None:
+    """Wait for what nothing announces."""
+    until = time.monotonic() + within
+    while not happened():
+        assert time.monotonic() < until, "it did not happen"
+        select.select([], [], [], 0.01)
 
 
 class RelayClient:

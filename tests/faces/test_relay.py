@@ -55,7 +55,7 @@ def test_what_it_imports_is_standard_library_and_little_of_ours() -> None:
     loaded = said.stdout.split()
     ours = {name for name in loaded if name.startswith("ao_") and "platform" not in name}
     allowed = {"ao_core", "ao_core.errors", "ao_core.ids", "ao_core.wire", "ao_mcp"}
-    allowed |= {"ao_mcp.__main__", "ao_mcp.relay", "ao_mcp.start"}
+    allowed |= {"ao_mcp.__main__", "ao_mcp.handshake", "ao_mcp.relay", "ao_mcp.start"}
     assert ours <= allowed
     foreign = {name.partition(".")[0] for name in loaded} - sys.stdlib_module_names
     assert foreign == {"ao_core", "ao_mcp"}

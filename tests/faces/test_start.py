@@ -32,8 +32,8 @@ def open_connection(home: Home) -> wire.Connection:
 
 def test_the_home_is_chosen_by_the_environment() -> None:
     assert start.home({"AO_HOME": "/srv/ao"}) == Path("/srv/ao")
-    assert start.home({"HOME": "/home/x"}) == Path("/home/x/.agent-orchestrator")
-    assert start.home({"HOME": "/home/x", "AO_HOME": "~/other"}) == Path("/home/x/other")
+    assert start.home({"HOME": "/srv/x"}) == Path("/srv/x/.agent-orchestrator")
+    assert start.home({"HOME": "/srv/x", "AO_HOME": "~/other"}) == Path("/srv/x/other")
 
 
 def test_an_engine_is_started_once_and_found_after(home: Home) -> None:

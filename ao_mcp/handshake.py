@@ -1,0 +1,54 @@
+"""What the engine answered last to a client's first questions, for while it starts again.
+
+The engine writes it, as it alone writes the home; the relay reads it. Standard library only.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+Answers: TypeAlias = Mapping[str, Mapping[str, object]]
+
+FILE = "handshake.json"
+
+_MODERN = "io.modelcontextprotocol/protocolVersion"
+
+
+class Handshake:
+    """Answers by protocol version and method. Read when first needed; of no use when damaged."""
+
+    def __init__(self, file: Path, version: str) -> None:
+        self._file, self._version = file, version
+        self._known: Mapping[str, Any] | None = None
+        self._spoken = ""  # the protocol version of the client's `initialize`
+
+    def result(self, message: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The remembered result of a request, if there is one."""
+        method, params = message.get("method"), _object(message.get("params"))
+        if method == "initialize":
+            self._spoken = str(params.get("protocolVersion"))
+        spoken = _object(params.get("_meta")).get(_MODERN, self._spoken)
+        found = _object(_object(self._answers().get(str(spoken))).get(str(method)))
+        return found or None
+
+    def _answers(self) -> Mapping[str, Any]:
+        if self._known is None:
+            self._known = self._read()
+        return self._known
+
+    def _read(self) -> Mapping[str, Any]:
+        try:
+            told = _object(json.loads(self._file.read_bytes()))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return _object(told.get("answers")) if told.get("version") == self._version else {}
+
+
+def written(version: str, answers: Answers) -> str:
+    """The file's text."""
+    return json.dumps({"version": version, "answers": answers}) + "\n"
+
+
+def _object(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
