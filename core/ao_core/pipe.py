@@ -7,6 +7,7 @@ may be opened and closed wherever it suits.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import anyio
 
@@ -24,8 +25,12 @@ class Pipe(asyncio.SubprocessProtocol):
         self._heard = heard
         self._ended = ended
         self._rest = bytearray()
-        self._gone = anyio.Event()
+        self._exited = anyio.Event()
         self._transport: asyncio.SubprocessTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The child runs."""
+        self._transport = cast("asyncio.SubprocessTransport", transport)
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         """Hand over the lines that are whole."""
@@ -39,17 +44,21 @@ class Pipe(asyncio.SubprocessProtocol):
         if len(self._rest) > _LINE_LIMIT:
             self.kill()
 
+    def process_exited(self) -> None:
+        """The child has ended; others may still hold its output open."""
+        self._exited.set()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """The child has ended and said all it had to say."""
         if self._transport:
             self._transport.close()
-        self._gone.set()
+        self._exited.set()
         self._ended()
 
     @property
     def ended(self) -> bool:
         """Whether the child has ended."""
-        return self._gone.is_set()
+        return self._exited.is_set()
 
     def send(self, data: bytes) -> None:
         """Write, in order and without waiting."""
@@ -67,29 +76,26 @@ class Pipe(asyncio.SubprocessProtocol):
         """End the child, and wait until it has ended."""
         with anyio.CancelScope(shield=True):
             self.kill()
-            with anyio.move_on_after(_GRACE):
-                await self._gone.wait()
             if self._transport:
+                with anyio.move_on_after(_GRACE):
+                    await self._exited.wait()
                 self._transport.close()
 
     async def start(
         self, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path | None = None
-    ) -> "Pipe":
+    ) -> None:
         """Start the child. `env` is its whole environment."""
-        loop = asyncio.get_running_loop()
-        flags = platform.detach_flags()
         try:
-            self._transport, _ = await loop.subprocess_exec(
-                lambda: self,
-                *argv,
-                stderr=asyncio.subprocess.STDOUT,
-                env=dict(env),
-                cwd=cwd,
-                **flags,
-            )
+            with anyio.CancelScope(shield=True):  # a child half started could not be ended
+                await self._start(argv, dict(env), cwd)
         except OSError as exc:
             hint = f"Install {argv[0]}, or put its folder on PATH."
             raise NotInstalled(f"{argv[0]} cannot be run: {exc.strerror}", hint=hint) from exc
         except ValueError as exc:
             raise CommandFailed(f"{argv[0]} cannot be started: {exc}") from exc
-        return self
+
+    async def _start(self, argv: Sequence[str], env: dict[str, str], cwd: Path | None) -> None:
+        flags = platform.detach_flags()
+        both = asyncio.subprocess.STDOUT
+        loop = asyncio.get_running_loop()
+        await loop.subprocess_exec(lambda: self, *argv, stderr=both, env=env, cwd=cwd, **flags)

@@ -8,7 +8,7 @@ server, pane and process, and every step that types checks all three inside tmux
 """
 
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
@@ -45,6 +45,7 @@ from ao_plugins.runtime._tmux.keyboard import TmuxKeyboard, trimmed
 from ao_plugins.runtime._tmux.panes import (
     LIST,
     Row,
+    absent,
     handle_of,
     pane_of,
     process_of,
@@ -83,12 +84,12 @@ class Tmux(TmuxKeyboard, Runtime[TmuxConfig], Mourning, Measurable):
         if program is None:
             raise NotInstalled("tmux is not on PATH", hint=server.HINT)
         self._folder = make_private(runtime_dir(self.scope.state, self.scope.environment))
-        self._socket = self.config.socket or server.socket_path(self._folder)
+        self._socket = server.checked_socket(self.config.socket or self._folder / "tmux")
         settings = server.write_settings(make_private(self.scope.state))
         self._program = program
         argv = (program, "-u", "-S", str(self._socket), "-f", str(settings))
-        self._control = Control(argv, env)
-        self._stack.push_async_callback(self._control.aclose)
+        self.control = Control(argv, env)
+        self._stack.push_async_callback(self.control.aclose)
         self._deaths = Deaths()
         self._stack.callback(self._deaths.close)
         self._usage = Usage()
@@ -119,7 +120,7 @@ class Tmux(TmuxKeyboard, Runtime[TmuxConfig], Mourning, Measurable):
         if row:
             await end_orphans(pid, self.config.grace)
             with suppress(TmuxRefused):  # somebody else was faster
-                await self._control.ask(command("kill-session", "-t", row.session))
+                await self.control.ask(command("kill-session", "-t", row.session))
         self._deaths.forget(handle.id, pid)
 
     async def look(self, handles: Sequence[RuntimeHandle]) -> Mapping[str, Seen]:
@@ -173,7 +174,7 @@ class Tmux(TmuxKeyboard, Runtime[TmuxConfig], Mourning, Measurable):
         argv = (self._program, "-u", "-S", str(self._socket), "attach-session", "-t", target)
         return AttachInfo("tmux", handle.id, argv)
 
-    def deaths(self) -> AsyncIterator[RuntimeHandle]:
+    def deaths(self) -> AsyncGenerator[RuntimeHandle]:
         """Yield each agent as it ends."""
         return self._deaths.each()
 
@@ -189,7 +190,7 @@ class Tmux(TmuxKeyboard, Runtime[TmuxConfig], Mourning, Measurable):
         told = server.in_terminal(start.command)
         async with launchpad(self._folder, told, start.workspace) as pad:
             try:
-                answer = await self._control.ask(*server.new_session(name, start, pad.argv))
+                answer = await self.control.ask(*server.new_session(name, start, pad.argv))
                 pane, pid, tmux = answer[0].split(" ")
                 handle = handle_of(name, pane, int(pid), int(tmux))
                 await pad.started(self.config.deadline)
@@ -208,41 +209,34 @@ class Tmux(TmuxKeyboard, Runtime[TmuxConfig], Mourning, Measurable):
     async def _rows(self) -> list[Row]:
         asked_at = time.time()
         try:
-            (listing,) = await self._control.ask(LIST)
+            (listing,) = await self.control.ask(LIST)
         except Unavailable:  # the client had died unnoticed; asking twice is harmless here
-            (listing,) = await self._control.ask(LIST)
+            (listing,) = await self.control.ask(LIST)
         return rows(listing, asked_at)
 
     async def _settled(self) -> list[Row]:
-        """A listing in which the deaths that we know of have come to tmux's notice."""
+        """A listing after tmux has learned how those ended of which we know that they did."""
         found = await self._rows()
         for _ in range(_TRIES):
-            late = (row for row in found if self._deaths.knows(row.agent, row.pid))
-            if all(row.dead for row in late):
+            late = {row.server for row in found if self._is_over(row) and not row.told}
+            if not late:
                 break
+            for tmux in late:
+                server.nudge(tmux)
             found = await self._rows()
         return found
+
+    def _is_over(self, row: Row) -> bool:
+        return row.dead or self._deaths.knows(row.agent, row.pid)
 
     def _seen(self, handle: RuntimeHandle, found: Sequence[Row]) -> Seen:
         row = next((row for row in found if row.is_of(handle)), None)
         if row is None:
-            return _absent(handle, found)
-        if self._deaths.knows(handle.id, row.pid) and not row.dead:
-            return Seen(RuntimeState.EXITED, row.pid, output=row.output)
-        return row.seen()
+            return absent(handle, found)
+        return row.seen(runs=not self._is_over(row) or alive(*process_of(handle)))
 
     async def _revive(self, handles: Sequence[RuntimeHandle]) -> None:
         """Somebody may have tidied our socket away; the server makes it anew."""
         if not server.path_exists(self._socket):
             for tmux in {server_of(handle) for handle in handles}:
                 await server.revive_socket(self._socket, *tmux)
-
-
-def _absent(handle: RuntimeHandle, found: Sequence[Row]) -> Seen:
-    tmux, started = server_of(handle)
-    if any(row.server == tmux for row in found):
-        return Seen(RuntimeState.MISSING, detail="its tmux session is gone")
-    if alive(tmux, started):
-        detail = "its tmux server runs, but does not answer at its socket"
-        return Seen(RuntimeState.PROBE_FAILED, detail=detail)
-    return Seen(RuntimeState.MISSING, detail="its tmux server is gone")

@@ -64,22 +64,23 @@ class Control:
 
     def __init__(self, tmux: Sequence[str], env: Mapping[str, str]) -> None:
         self.asked = 0
+        self.deadline = DEADLINE
         self._argv = (*tmux, *_ATTACH)
         self._env = env
         self._lock = anyio.Lock()
         self._client: _Client | None = None
 
-    async def ask(self, *commands: str, deadline: float = DEADLINE) -> Answer:
+    async def ask(self, *commands: str) -> Answer:
         """Run commands as one list; what each printed. A failure ends the list, and is raised."""
         line = _encoded(" ; ".join(commands))
         try:
-            with anyio.fail_after(deadline):
+            with anyio.fail_after(self.deadline):
                 client = await self._connected()
                 self.asked += 1
                 return await client.ask(line)
         except TimeoutError as exc:
             await self.aclose()  # what was not read yet must not be obeyed later
-            raise TimedOut(f"tmux did not answer within {deadline:g} s") from exc
+            raise TimedOut(f"tmux did not answer within {self.deadline:g} s") from exc
 
     async def aclose(self) -> None:
         """Let the client go; the server and its agents stay."""
@@ -90,6 +91,7 @@ class Control:
     async def _connected(self) -> "_Client":
         async with self._lock:
             if self._client is None or self._client.pipe.ended:
+                await self.aclose()
                 client = _Client()
                 await client.pipe.start(self._argv, env=self._env)
                 self._client = client

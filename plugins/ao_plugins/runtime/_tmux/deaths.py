@@ -6,7 +6,7 @@ had, processes are looked at.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from math import inf
 from typing import TypeAlias
@@ -67,7 +67,7 @@ class Deaths:
         self._release((id, pid))
         self._told.discard((id, pid))
 
-    async def each(self) -> AsyncIterator[RuntimeHandle]:
+    async def each(self) -> AsyncGenerator[RuntimeHandle]:
         """Yield the handles of those that end, until closed."""
         while True:
             ended = None

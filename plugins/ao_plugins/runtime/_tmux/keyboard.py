@@ -25,7 +25,7 @@ _MARK_LIMIT = 200
 class TmuxKeyboard(Typable):
     """The part of the tmux runtime that shows and types."""
 
-    _control: Control
+    control: Control
 
     async def screen(self, handle: RuntimeHandle) -> str:
         """What is visible now."""
@@ -103,12 +103,12 @@ class TmuxKeyboard(Typable):
         branches = (chosen, otherwise) if otherwise else (chosen,)
         judge = command("if-shell", "-F", "-t", pane_of(handle), condition, *branches)
         try:
-            answer = await self._control.ask(*([first] if first else []), judge)
+            answer = await self.control.ask(*([first] if first else []), judge)
         except TmuxRefused as exc:
             if "can't find pane" not in exc.message:
                 raise
             if otherwise:
-                await self._control.ask(otherwise)
+                await self.control.ask(otherwise)
             return None
         return answer[answer.index(_YES) + 1 :] if _YES in answer[: 2 + bool(first)] else None
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ao_core import platform
 from ao_core.errors import BadRequest
 from ao_core.model.session import RuntimeHandle, RuntimeState
+from ao_core.process import alive
 from ao_core.slots.runtime import Seen
 from ao_plugins.runtime._tmux.control import command
 
@@ -30,7 +31,7 @@ LIST = command("list-panes", "-a", "-F", "\t".join(f"#{{{name}}}" for name in _F
 _TEXT_LIMIT = 500
 _PANE = re.compile(r"%[0-9]{1,9}")
 _GLOB = re.compile(r"[\\*?\[\]]")
-_FORMAT = re.compile(r"[#,{}]")
+_FORMAT = re.compile(r"[#,}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,17 @@ class Row:
         ours = (handle.get("pane"), handle.get("pid"), handle.get("server"))
         return ours == (self.pane, str(self.pid), str(self.server))
 
-    def seen(self) -> Seen:
-        """What is to be told of it."""
-        state = RuntimeState.EXITED if self.dead else RuntimeState.ALIVE
-        return Seen(state, self.pid, self.status, self.signal, self.output)
+    @property
+    def told(self) -> bool:
+        """Whether tmux has learned how the program ended."""
+        return self.status is not None or self.signal is not None
+
+    def seen(self, *, runs: bool) -> Seen:
+        """What is to be told of it. `runs` says what became of its process."""
+        if self.told or not runs:
+            return Seen(RuntimeState.EXITED, self.pid, self.status, self.signal, self.output)
+        detail = "it has let go of its terminal" if self.dead else None
+        return Seen(RuntimeState.ALIVE, self.pid, output=self.output, detail=detail)
 
 
 def rows(listing: str, asked_at: float) -> list[Row]:
@@ -89,6 +97,17 @@ def process_of(handle: RuntimeHandle) -> tuple[int, float | None]:
 def server_of(handle: RuntimeHandle) -> tuple[int, float | None]:
     """The tmux server it was started on, and when that began."""
     return _process(handle, "server", "server_started")
+
+
+def absent(handle: RuntimeHandle, found: Sequence[Row]) -> Seen:
+    """What is to be told of one that is not in a listing."""
+    tmux, started = server_of(handle)
+    if any(row.server == tmux for row in found):
+        return Seen(RuntimeState.MISSING, detail="its tmux session is gone")
+    if alive(tmux, started):
+        detail = "its tmux server runs, but does not answer at its socket"
+        return Seen(RuntimeState.PROBE_FAILED, detail=detail)
+    return Seen(RuntimeState.MISSING, detail="its tmux server is gone")
 
 
 def same(handle: RuntimeHandle) -> str:

@@ -73,9 +73,8 @@ def version(text: str) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def socket_path(folder: Path) -> Path:
+def checked_socket(path: Path) -> Path:
     """The server's socket; refused where some system could not open it."""
-    path = folder / "tmux"
     if len(os.fsencode(path)) > _SOCKET_LIMIT:
         raise ConfigError(f"{path} is too long for a socket", hint="Configure a shorter `socket`.")
     return path
@@ -117,6 +116,15 @@ async def revive_socket(path: Path, server: int, started: float | None) -> None:
     with anyio.move_on_after(_REVIVAL):
         while not path_exists(path):  # noqa: ASYNC110
             await anyio.sleep(_LOOK_AGAIN)
+
+
+def nudge(server: int) -> None:
+    """Have a server look which of its children have ended.
+
+    Where tmux keeps utmp records, the helper that it runs for them hides deaths of that moment.
+    """
+    with suppress(ProcessLookupError):
+        os.kill(server, signal.SIGCHLD)
 
 
 def path_exists(path: Path) -> bool:
