@@ -21,9 +21,8 @@ from typing import Any, TypeAlias, TypeGuard, cast
 
 import anyio
 from pydantic import ValidationError
-from pydantic.alias_generators import to_camel
 
-from ao_core.config.check import Fault, faults, field_called, known_names
+from ao_core.config.check import faults, field_called
 from ao_core.config.problem import ConfigProblems, nearest, problem
 from ao_core.errors import AoError, BrokenPlugin, ConfigError, NotInstalled, NotTrusted
 from ao_core.index import SLOTS, Entry, Index, Slot
@@ -165,7 +164,9 @@ def configure(plugin: PluginType, settings: Mapping[str, object]) -> Config:
         found = faults(exc, model)
     manifest = plugin.manifest
     said = [
-        problem(None, None, (f"{manifest.slot} {manifest.name}", *one.where), *_worded(one, model))
+        problem(
+            None, None, (f"{manifest.slot} {manifest.name}", *one.where), one.message, one.meant
+        )
         for one in found
     ]
     raise ConfigProblems(said) from None
@@ -179,13 +180,6 @@ def absent(plugin: PluginType, config: Config) -> tuple[str, ...]:
         for name, info in fields.items()
         if name not in config.model_fields_set and not info.is_required() and info.default is None
     )
-
-
-def _worded(fault: Fault, model: type[Config]) -> tuple[str, str | None]:
-    if fault.meant is None and "no such setting" in fault.message and len(fault.where) == 1:
-        spellings = known_names(model) | {to_camel(name) for name in known_names(model)}
-        return fault.message, nearest(str(fault.where[0]), spellings)
-    return fault.message, fault.meant
 
 
 def _import(slot: Slot, name: str, entry: Entry) -> object:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, TypeGuard, cast, get_args
 
 from pydantic import AliasChoices, BaseModel, ValidationError
-from pydantic.alias_generators import to_snake
+from pydantic.alias_generators import to_camel, to_snake
 from pydantic.fields import FieldInfo
 
 from ao_core.config.problem import Where, nearest
@@ -42,10 +42,11 @@ def field_called(model: type[BaseModel], name: str) -> str | None:
 
 
 def _fault(detail: dict[str, Any], model: type[BaseModel]) -> Fault:
-    where = tuple(part for part in cast("Where", detail["loc"]) if part != "[key]")
-    kind, value = detail["type"], detail.get("input")
+    where, kind, value = cast("Where", detail["loc"]), detail["type"], detail.get("input")
     if kind == "extra_forbidden":
         return _unknown(where, model)
+    if where[-1:] == ("[key]",):  # how pydantic says that the name itself is meant
+        where = where[:-1]
     if kind == "missing":
         return Fault(where, "it is missing")
     if isinstance(value, SecretRef):
@@ -109,4 +110,4 @@ def _names(key: str, info: FieldInfo) -> set[str]:
     alias = info.validation_alias
     if isinstance(alias, AliasChoices):
         return {str(choice) for choice in alias.choices}
-    return {key, alias} if isinstance(alias, str) else {key}
+    return {key, to_camel(key), alias} if isinstance(alias, str) else {key, to_camel(key)}

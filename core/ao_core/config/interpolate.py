@@ -19,7 +19,7 @@ from ao_core.redact import looks_secret
 _VARIABLE = re.compile(
     r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<or>:-(?P<default>[^}]*))?\}|\$\{"
 )
-_PROSE = {"agent_rules", "orchestrator_rules", "message"}
+PROSE = {"agent_rules", "orchestrator_rules", "message"}
 _MISSING = object()
 
 
@@ -67,7 +67,7 @@ class _Filler:
             return value
         if is_reference(value):
             return self._reference(value, where)
-        if _snake(where) in _PROSE or "$" not in value:
+        if _snake(where) in PROSE or "$" not in value:
             self._note(value, value, where)
             return value
         self.filled.templates[where] = value

@@ -20,6 +20,7 @@ from pydantic.alias_generators import to_snake
 
 from ao_core.clock import Clock
 from ao_core.config.document import Document
+from ao_core.config.interpolate import PROSE
 from ao_core.config.models import EffectiveProject
 from ao_core.config.parts import FILE
 from ao_core.config.problem import Where, spelled
@@ -90,7 +91,9 @@ def code_lines(document: Document, id: str, folder: Path) -> tuple[str, ...]:
     ]
     found = [line for where, table in places for line in _of(where, table, folder)]
     found += _of_notifiers(document)
-    files = sorted(set(_files(document.data, document.path.parent)))
+    others = {name: None for name in _table(document.data.get("projects")) if name != id}
+    own = document.data | {"projects": _table(document.data.get("projects")) | others}
+    files = sorted(set(_files(own, document.path.parent)))
     return (*found, *files)
 
 
@@ -150,8 +153,9 @@ def _of_notifiers(document: Document) -> Iterator[str]:
 def _files(value: object, folder: Path) -> Iterator[str]:
     """The content of each plugin file that is named anywhere."""
     if isinstance(value, dict):
-        for item in cast("dict[str, object]", value).values():
-            yield from _files(item, folder)
+        for key, item in cast("dict[str, object]", value).items():
+            if to_snake(key) not in PROSE:
+                yield from _files(item, folder)
     elif isinstance(value, list):
         for item in cast("list[object]", value):
             yield from _files(item, folder)
