@@ -34,7 +34,7 @@ async def _stop(call: Call, asked: Stop) -> Stopped:
     done = await engine_stop(call.engine, chosen)
     if chosen is None:
         call.engine.stopping.set()
-    return Stopped(sessions=tuple(done.sessions), engine=chosen is None)
+    return Stopped(sessions=done.sessions, stubborn=done.stubborn, engine=chosen is None)
 
 
 STOP = Operation(

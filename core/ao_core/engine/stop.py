@@ -18,7 +18,6 @@ from ao_core.model.event import EventKind
 from ao_core.model.session import Session, SessionReason, is_terminal
 from ao_core.store.records import SESSION
 
-
 _log = logging.getLogger(__name__)
 _DEADLINE = 8.0
 
