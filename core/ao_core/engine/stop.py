@@ -31,7 +31,7 @@ class Stopped:
 
 
 async def stop(engine: Engine, project: ProjectId | None = None) -> Stopped:
-    """End the agents of one project, or of all of them and what the runtimes hold."""
+    """End the agents of one project, or of all."""
     live = [one for one in engine.live() if project in (None, one.project)]
     stubborn: list[SessionId] = []
     async with anyio.create_task_group() as tasks:
@@ -39,8 +39,6 @@ async def stop(engine: Engine, project: ProjectId | None = None) -> Stopped:
             tasks.start_soon(_end, engine, session, stubborn)
     if live:  # an idle engine stopped once more does not forget whom the last stop ended
         _remember(engine.home.path / "last-stop.json", engine, live)
-    if project is None:
-        await _retire(engine)
     ended = tuple(session.id for session in live if session.id not in stubborn)
     return Stopped(ended, tuple(stubborn))
 
@@ -55,15 +53,6 @@ async def _end(engine: Engine, session: Session, stubborn: list[SessionId]) -> N
     except (AoError, TimeoutError):
         _log.exception("%s would not end", session.id)
         stubborn.append(session.id)
-
-
-async def _retire(engine: Engine) -> None:
-    for runtime in engine.projects.runtimes():
-        try:
-            with anyio.fail_after(_DEADLINE):
-                await runtime.retire()
-        except (AoError, TimeoutError):
-            _log.exception("runtime %s would not let go", runtime.name)
 
 
 def _over(engine: Engine, session: Session) -> Step | None:

@@ -113,9 +113,6 @@ class Runtime(Plugin[ConfigT]):
     async def attach_info(self, handle: RuntimeHandle) -> AttachInfo:
         """The command that attaches a person."""
 
-    async def retire(self) -> None:
-        """Let go of what is held for no agent; does nothing while there are any."""
-
     async def alive(self, handle: RuntimeHandle) -> bool:
         """Whether the agent runs."""
         seen = (await self.look([handle])).get(handle.id)
