@@ -11,17 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from ao_core.model.activity import Activity, ActivityState, Source
-from ao_core.model.event import Ended, EventKind, Moved, NewEvent, PullSeen, Said
+from ao_core.engine.moves import ended, moved
+from ao_core.engine.pulls import pulled
+from ao_core.model.activity import INPUT_STALENESS, Activity, ActivityState, Source
+from ao_core.model.event import EventKind, NewEvent, Said
 from ao_core.model.session import (
     Doubt,
-    PrFacts,
-    PrReason,
-    PrState,
     RuntimeReason,
     RuntimeState,
     Session,
-    SessionFacts,
     SessionReason,
     SessionState,
     is_terminal,
@@ -90,53 +88,10 @@ def decide(session: Session, seen: Observation, policy: Policy) -> Decided:
             case = _by_hook(case, hook)
         case = _by_activity(case, seen.activity)
         case = _by_runtime(case, seen.seen, policy)
+        case = _by_doubt(case, policy)
         case = _by_silence(case, policy)
     case = _by_pull(case, seen.pull)
     return Decided(case.session, case.events, case.wants)
-
-
-_EVENT = {
-    SessionState.WORKING: EventKind.SESSION_WORKING,
-    SessionState.IDLE: EventKind.SESSION_IDLE,
-    SessionState.NEEDS_INPUT: EventKind.SESSION_NEEDS_INPUT,
-    SessionState.DETECTING: EventKind.SESSION_DETECTING,
-    SessionState.STUCK: EventKind.SESSION_STUCK,
-    SessionState.DONE: EventKind.SESSION_DONE,
-}
-
-
-def moved(
-    session: Session,
-    state: SessionState,
-    reason: SessionReason,
-    at: datetime,
-    note: str | None = None,
-) -> tuple[Session, tuple[NewEvent, ...]]:
-    """Move the session axis; no event when nothing changes."""
-    before = session.facts
-    if (before.state, before.reason, before.note) == (state, reason, note):
-        return session, ()
-    doubt = session.doubt if state in (SessionState.DETECTING, SessionState.STUCK) else None
-    after = replace(session, facts=SessionFacts(state, reason, at, note), doubt=doubt)
-    body = Moved(before.state, state, reason, note)
-    return after, (NewEvent(_EVENT[state], body, session.project, session.id),)
-
-
-def ended(
-    session: Session, reason: SessionReason, at: datetime, kind: EventKind, seen: Seen | None = None
-) -> tuple[Session, tuple[NewEvent, ...]]:
-    """The session is over."""
-    status, signal = (seen.exit_status, seen.exit_signal) if seen else (None, None)
-    facts = SessionFacts(SessionState.TERMINATED, reason, at, _how(status, signal))
-    body = Ended(reason, status, signal)
-    event = NewEvent(kind, body, session.project, session.id)
-    return replace(session, facts=facts, doubt=None, question=None), (event,)
-
-
-def _how(status: int | None, signal: int | None) -> str | None:
-    if signal is not None:
-        return f"its agent was ended by signal {signal}"
-    return None if status is None else f"its agent ended with status {status}"
 
 
 def _to(case: _Case, state: SessionState, reason: SessionReason, note: str | None = None) -> _Case:
@@ -148,10 +103,21 @@ def _to(case: _Case, state: SessionState, reason: SessionReason, note: str | Non
 
 
 def _by_hook(case: _Case, hook: HookEvent) -> _Case:
-    heard = replace(case.session, activity=_heard(hook) or case.session.activity)
+    hook = replace(hook, at=min(hook.at, case.at))  # its time is a claim like the rest
     if hook.native_id:
-        heard = replace(heard, native_id=hook.native_id)
+        case = case.having(replace(case.session, native_id=hook.native_id))
+    if _is_overtaken(case, hook):
+        return case
+    heard = replace(case.session, activity=_heard(hook) or case.session.activity)
     return _HOOKS[hook.kind](case.having(heard), hook)
+
+
+def _is_overtaken(case: _Case, hook: HookEvent) -> bool:
+    """Whether it or a later hook was heard already: files may arrive out of order."""
+    known = case.session.activity
+    if hook.kind is HookKind.REPORTED or known is None or known.source is not Source.HOOK:
+        return False
+    return known.at <= case.at and (hook.at < known.at or _heard(hook) == known)
 
 
 _DOING = {
@@ -203,6 +169,8 @@ def _blocked(case: _Case, hook: HookEvent) -> _Case:
 
 
 def _reported(case: _Case, hook: HookEvent) -> _Case:
+    if hook.text == case.session.report:
+        return case
     session = replace(case.session, report=hook.text)
     body = Said(hook.text or "")
     event = NewEvent(EventKind.SESSION_REPORTED, body, session.project, session.id)
@@ -230,23 +198,34 @@ _SHOWN = {
     ActivityState.WAITING_INPUT: (SessionState.NEEDS_INPUT, SessionReason.AWAITING_USER_INPUT),
     ActivityState.BLOCKED: (SessionState.STUCK, SessionReason.NO_PROGRESS),
 }
-_OWN_WORD = frozenset({SessionState.NEEDS_INPUT})
+_BY_STRENGTH = list(Source)
 
 
 def _by_activity(case: _Case, activity: Activity | None) -> _Case:
     """Weaker evidence than a hook: it counts only when newer than what is known."""
+    if activity is None:
+        return case
+    activity = replace(activity, at=min(activity.at, case.at))
     known = case.session.activity
-    if activity is None or (known and known.at >= activity.at):
+    if (known and known.at >= activity.at) or _is_outweighed(case.session, activity):
         return case
     case = case.having(replace(case.session, activity=activity))
     state, reason = _SHOWN.get(activity.state, (case.session.facts.state, None))
     if reason is None or state is case.session.facts.state:
         return case
     quiet = state is SessionState.IDLE
-    if quiet and case.session.facts.state in _OWN_WORD:
-        return case
     case = _to(case, state, reason, activity.detail)
     return case.having(case.session, want=Want.PULL if quiet else Want.OUTBOX)
+
+
+def _is_outweighed(session: Session, activity: Activity) -> bool:
+    """A question outlives weaker evidence: quiet always, the rest as long as it is fresh."""
+    known = session.activity
+    if session.facts.state is not SessionState.NEEDS_INPUT or known is None:
+        return False
+    weaker = _BY_STRENGTH.index(activity.source) > _BY_STRENGTH.index(known.source)
+    quiet = activity.state in (ActivityState.READY, ActivityState.IDLE)
+    return weaker and (quiet or activity.at - known.at <= INPUT_STALENESS)
 
 
 # -- runtime: whether it lives --------------------------------------------------------------------
@@ -280,7 +259,8 @@ def _alive(case: _Case, seen: Seen, policy: Policy) -> _Case:
     if not doubted:
         return case
     state, reason = _settled(case.session)
-    return _to(case, state, reason)
+    note = case.session.question if state is SessionState.NEEDS_INPUT else None
+    return _to(case, state, reason, note)
 
 
 def _settled(session: Session) -> tuple[SessionState, SessionReason]:
@@ -289,17 +269,20 @@ def _settled(session: Session) -> tuple[SessionState, SessionReason]:
     return SessionState.WORKING, SessionReason.TASK_IN_PROGRESS
 
 
-def _exited(case: _Case, seen: Seen, policy: Policy) -> _Case:
-    case = _fact(case, seen, RuntimeReason.PROCESS_EXITED)
-    why = SessionReason.AGENT_PROCESS_EXITED
-    session, events = ended(case.session, why, case.at, EventKind.SESSION_EXITED, seen)
-    return case.having(session, *events, want=Want.PULL)
+_OVER = {
+    RuntimeState.EXITED: (
+        RuntimeReason.PROCESS_EXITED, SessionReason.AGENT_PROCESS_EXITED, EventKind.SESSION_EXITED,
+    ),
+    RuntimeState.MISSING: (
+        RuntimeReason.RUNTIME_MISSING, SessionReason.RUNTIME_LOST, EventKind.SESSION_KILLED,
+    ),
+}  # fmt: skip
 
 
-def _missing(case: _Case, seen: Seen, policy: Policy) -> _Case:
-    case = _fact(case, seen, RuntimeReason.RUNTIME_MISSING)
-    why = SessionReason.RUNTIME_LOST
-    session, events = ended(case.session, why, case.at, EventKind.SESSION_KILLED, seen)
+def _gone(case: _Case, seen: Seen, policy: Policy) -> _Case:
+    how, why, kind = _OVER[seen.state]
+    case = _fact(case, seen, how)
+    session, events = ended(case.session, why, case.at, kind, seen)
     return case.having(session, *events, want=Want.PULL)
 
 
@@ -323,19 +306,25 @@ def _counted(case: _Case, seen: Seen) -> Doubt:
     return replace(known, looks=known.looks + 1)
 
 
-def _unclear(case: _Case, seen: Seen, policy: Policy) -> _Case:
-    return case
-
-
 _RUNTIME: Mapping[RuntimeState, Callable[[_Case, Seen, Policy], _Case]] = {
     RuntimeState.ALIVE: _alive,
-    RuntimeState.EXITED: _exited,
-    RuntimeState.MISSING: _missing,
+    RuntimeState.EXITED: _gone,
+    RuntimeState.MISSING: _gone,
     RuntimeState.PROBE_FAILED: _doubtful,
-    RuntimeState.UNKNOWN: _unclear,
+    RuntimeState.UNKNOWN: lambda case, seen, policy: case,
 }
 
-# -- silence, commits, pull requests --------------------------------------------------------------
+# -- doubt, silence, commits, pull requests -------------------------------------------------------
+
+
+def _by_doubt(case: _Case, policy: Policy) -> _Case:
+    """Doubt ends in time, also where no further look proves anything."""
+    facts, doubt = case.session.facts, case.session.doubt
+    if facts.state is not SessionState.DETECTING or doubt is None:
+        return case
+    if case.at - doubt.since <= policy.doubt:
+        return case
+    return _to(case, SessionState.STUCK, facts.reason, facts.note)
 
 
 def _by_silence(case: _Case, policy: Policy) -> _Case:
@@ -358,55 +347,19 @@ def _by_head(case: _Case, head: str | None) -> _Case:
     return case.having(session, event)
 
 
+_WAITING = {
+    PullState.MERGED: SessionReason.MERGED_WAITING_DECISION,
+    PullState.CLOSED: SessionReason.PR_CLOSED_WAITING_DECISION,
+}
+
+
 def _by_pull(case: _Case, pull: Pull | None) -> _Case:
     if pull is None:
         return case
-    return _PULLS[pull.state](case, pull)
-
-
-def _facts(pull: Pull, state: PrState, reason: PrReason, at: datetime) -> PrFacts:
-    return PrFacts(state, reason, pull.number, pull.url, pull.head, at)
-
-
-def _event(case: _Case, kind: EventKind, pull: Pull) -> NewEvent:
-    body = PullSeen(pull.number, pull.url, pull.head)
-    return NewEvent(kind, body, case.session.project, case.session.id)
-
-
-def _open_pull(case: _Case, pull: Pull) -> _Case:
-    known = case.session.pr
-    if (known.state, known.number, known.head) == (PrState.OPEN, pull.number, pull.head):
+    session, event = pulled(case.session, pull, case.at)
+    if event is None:
         return case
-    new = known.state is not PrState.OPEN or known.number != pull.number
-    reason = PrReason.IN_PROGRESS if new or known.head != pull.head else known.reason
-    session = replace(case.session, pr=_facts(pull, PrState.OPEN, reason, case.at))
-    kind = EventKind.PR_CREATED if new else EventKind.PR_UPDATED
-    return case.having(session, _event(case, kind, pull))
-
-
-def _merged_pull(case: _Case, pull: Pull) -> _Case:
-    if case.session.pr.state is PrState.MERGED:
+    case = case.having(session, event)
+    if pull.state not in _WAITING or session.facts.state is not SessionState.IDLE:
         return case
-    facts = _facts(pull, PrState.MERGED, PrReason.MERGED, case.at)
-    session = replace(case.session, pr=facts, merged_as=pull.merged_as or case.session.merged_as)
-    case = case.having(session, _event(case, EventKind.PR_MERGED, pull))
-    if is_terminal(session) or session.facts.state is not SessionState.IDLE:
-        return case
-    return _to(case, SessionState.IDLE, SessionReason.MERGED_WAITING_DECISION)
-
-
-def _closed_pull(case: _Case, pull: Pull) -> _Case:
-    if case.session.pr.state is PrState.CLOSED:
-        return case
-    facts = _facts(pull, PrState.CLOSED, PrReason.CLOSED_UNMERGED, case.at)
-    case = case.having(replace(case.session, pr=facts), _event(case, EventKind.PR_CLOSED, pull))
-    if is_terminal(case.session) or case.session.facts.state is not SessionState.IDLE:
-        return case
-    return _to(case, SessionState.IDLE, SessionReason.PR_CLOSED_WAITING_DECISION)
-
-
-_PULLS: Mapping[PullState, Callable[[_Case, Pull], _Case]] = {
-    PullState.OPEN: _open_pull,
-    PullState.MERGED: _merged_pull,
-    PullState.CLOSED: _closed_pull,
-}
+    return _to(case, SessionState.IDLE, _WAITING[pull.state])

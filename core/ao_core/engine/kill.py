@@ -6,9 +6,9 @@ from pathlib import Path
 
 import anyio
 
-from ao_core.engine.decide import ended
 from ao_core.engine.engine import Engine
 from ao_core.engine.launching import plan_of
+from ao_core.engine.moves import ended
 from ao_core.engine.project import Project
 from ao_core.engine.records import Step
 from ao_core.engine.side import run_in

@@ -7,11 +7,11 @@ from typing import TypeVar
 import anyio
 
 from ao_core.engine.caller import Caller
-from ao_core.engine.decide import ended
 from ao_core.engine.engine import Engine
 from ao_core.engine.environment import Grant
 from ao_core.engine.keys import Ticket
 from ao_core.engine.launching import bring_up
+from ao_core.engine.moves import ended
 from ao_core.engine.project import Project
 from ao_core.engine.records import Step
 from ao_core.engine.side import git_for

@@ -1,0 +1,51 @@
+"""How the session axis moves, and what the journal is told of it."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from ao_core.model.event import Ended, EventKind, Moved, NewEvent
+from ao_core.model.session import Session, SessionFacts, SessionReason, SessionState
+from ao_core.slots.runtime import Seen
+
+_EVENT = {
+    SessionState.WORKING: EventKind.SESSION_WORKING,
+    SessionState.IDLE: EventKind.SESSION_IDLE,
+    SessionState.NEEDS_INPUT: EventKind.SESSION_NEEDS_INPUT,
+    SessionState.DETECTING: EventKind.SESSION_DETECTING,
+    SessionState.STUCK: EventKind.SESSION_STUCK,
+    SessionState.DONE: EventKind.SESSION_DONE,
+}
+
+
+def moved(
+    session: Session,
+    state: SessionState,
+    reason: SessionReason,
+    at: datetime,
+    note: str | None = None,
+) -> tuple[Session, tuple[NewEvent, ...]]:
+    """Move the session axis; no event when nothing changes."""
+    before = session.facts
+    if (before.state, before.reason, before.note) == (state, reason, note):
+        return session, ()
+    doubt = session.doubt if state in (SessionState.DETECTING, SessionState.STUCK) else None
+    after = replace(session, facts=SessionFacts(state, reason, at, note), doubt=doubt)
+    body = Moved(before.state, state, reason, note)
+    return after, (NewEvent(_EVENT[state], body, session.project, session.id),)
+
+
+def ended(
+    session: Session, reason: SessionReason, at: datetime, kind: EventKind, seen: Seen | None = None
+) -> tuple[Session, tuple[NewEvent, ...]]:
+    """The session is over."""
+    status, signal = (seen.exit_status, seen.exit_signal) if seen else (None, None)
+    facts = SessionFacts(SessionState.TERMINATED, reason, at, _how(status, signal))
+    body = Ended(reason, status, signal)
+    event = NewEvent(kind, body, session.project, session.id)
+    return replace(session, facts=facts, doubt=None, question=None), (event,)
+
+
+def _how(status: int | None, signal: int | None) -> str | None:
+    if signal is not None:
+        return f"its agent was ended by signal {signal}"
+    return None if status is None else f"its agent ended with status {status}"
