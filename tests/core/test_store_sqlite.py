@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import pytest
 from hypothesis import settings
@@ -22,7 +23,7 @@ from ao_core.model.event import Event
 from ao_core.store import codec, database
 from ao_core.store.codec import encode_moment
 from ao_core.store.contract import Store
-from ao_core.store.database import in_our_words, open_writer
+from ao_core.store.database import in_our_words, open_writer, transaction
 from ao_core.store.records import COUNTER
 from ao_core.store.sqlite import SqliteStore
 from ao_core.testing.store import SharedStoreContract, StoreContract
@@ -343,28 +344,87 @@ async def test_tasks_cancelled_while_the_disk_works_leave_whole_commits(path: Pa
         assert {f"{n}/2" for n in range(20) if n % 3 < 2} < set(made)
 
 
-async def test_a_follower_learns_of_a_commit_whose_task_was_cancelled(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begun, go_on = threading.Event(), threading.Event()
+class Gate:
+    """Holds the writer's thread in the middle of a transaction, at its first event or later."""
 
-    def encode(moment: datetime) -> str:
-        begun.set()
-        assert go_on.wait(5)
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.passing = 0
+        self._begun, self._go_on = threading.Event(), threading.Event()
+        patch.setattr(codec, "encode_moment", self._encode)
+
+    async def reached(self) -> None:
+        assert await anyio.to_thread.run_sync(self._begun.wait, 5)
+
+    def open(self) -> None:
+        self._go_on.set()
+
+    def _encode(self, moment: datetime) -> str:
+        self.passing -= 1
+        if self.passing < 0:
+            self._begun.set()
+            assert self._go_on.wait(5)
         return encode_moment(moment)
 
-    monkeypatch.setattr(codec, "encode_moment", encode)
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
+    return Gate(monkeypatch)
+
+
+async def cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_follower_learns_of_a_commit_whose_task_was_cancelled(
+    path: Path, gate: Gate
+) -> None:
     async with opened(path) as store:
         task = asyncio.create_task(commit(store, "a"))
-        await anyio.to_thread.run_sync(begun.wait, 5)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        go_on.set()
+        await gate.reached()
+        await cancelled(task)
+        gate.open()
         with anyio.fail_after(5):
             assert [event.seq async for event in one(store)] == [1]
         await commit(store, "b")
         assert await journal(store) == ["a", "b"]
+
+
+async def test_a_commit_cancelled_before_its_turn_never_happens(path: Path, gate: Gate) -> None:
+    async with opened(path) as store:
+        first = asyncio.create_task(commit(store, "first"))
+        await gate.reached()
+        second = asyncio.create_task(commit(store, "second"))
+        await anyio.lowlevel.checkpoint()
+        await cancelled(second)
+        gate.open()
+        await first
+        await commit(store, "third")
+        assert await journal(store) == ["first", "third"]
+
+
+async def test_a_commit_is_not_believed_before_it_is_on_the_disk(path: Path, gate: Gate) -> None:
+    gate.passing = 2
+    async with opened(path) as store:
+        tasks = [asyncio.create_task(commit(store, name)) for name in "abc"]
+        await gate.reached()
+        await cancelled(tasks[0])
+        assert store.head == 0
+        assert await counters(store) == []
+        assert not tasks[1].done()
+        gate.open()
+        await asyncio.gather(*tasks[1:])
+        assert await journal(store) == ["a", "b", "c"]
+
+
+def test_a_transaction_that_fails_is_undone(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        with suppress(ZeroDivisionError), transaction(db):
+            db.execute("CREATE TABLE t (a)")
+            raise ZeroDivisionError
+        assert not db.in_transaction
+        assert db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
 
 
 async def one(store: Store) -> AsyncIterator[Event]:
