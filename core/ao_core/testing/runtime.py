@@ -129,7 +129,8 @@ class RuntimeContract:
         assert secret in await _appeared(order.workspace / "dump")
         lines = [" ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])]
         assert [line for line in lines if secret in line] == []
-        folders = [runtime.scope.state, Path(runtime.scope.environment["XDG_RUNTIME_DIR"])]
+        sockets = runtime.scope.environment.get("XDG_RUNTIME_DIR", runtime.scope.state)
+        folders = [runtime.scope.state, Path(sockets)]
         files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
         assert [path for path in files if secret.encode() in path.read_bytes()] == []
 

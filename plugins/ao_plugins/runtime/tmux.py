@@ -89,7 +89,7 @@ class Tmux(TmuxKeyboard, Runtime[TmuxConfig], Mourning, Measurable):
         self._program = program
         argv = (program, "-u", "-S", str(self._socket), "-f", str(settings))
         self.control = Control(argv, env)
-        self._stack.push_async_callback(self.control.aclose)
+        self._stack.push_async_callback(self._leave)
         self._deaths = Deaths()
         self._stack.callback(self._deaths.close)
         self._usage = Usage()
@@ -200,6 +200,14 @@ class Tmux(TmuxKeyboard, Runtime[TmuxConfig], Mourning, Measurable):
                 raise
         await self.watch(handle)
         return handle
+
+    async def _leave(self) -> None:
+        """Go; a server without agents goes, too."""
+        if self.control.connected:
+            with suppress(Unavailable, TimedOut, TmuxRefused):  # it went first, or will not go
+                if len(await self._rows()) == 1:  # our own place to sit
+                    await self.control.ask("kill-server")
+        await self.control.aclose()
 
     async def _undo(self, name: str) -> None:
         with suppress(PluginError, CommandFailed):  # what is reported is why it did not start

@@ -66,6 +66,16 @@ class TestTmux(RuntimeContract, TypableContract, MourningContract, MeasurableCon
         await runtime.destroy(old)
         assert await runtime.alive(new)
 
+    async def test_a_server_without_agents_ends_with_the_engine_and_one_with_agents_stays(
+        self, scope: Scope, start: Callable[..., Start]
+    ) -> None:
+        async with Tmux(TmuxConfig(), scope) as first:
+            handle = await first.create(start())
+        assert not await gone(server_of(handle))
+        async with Tmux(TmuxConfig(), scope) as second:
+            await second.destroy(handle)
+        await until(lambda: gone(server_of(handle)))
+
     async def test_a_socket_that_was_removed_comes_back(
         self, runtime: Tmux, start: Callable[..., Start]
     ) -> None:

@@ -82,6 +82,11 @@ class Control:
             await self.aclose()  # what was not read yet must not be obeyed later
             raise TimedOut(f"tmux did not answer within {self.deadline:g} s") from exc
 
+    @property
+    def connected(self) -> bool:
+        """Whether there is a client now."""
+        return self._client is not None and not self._client.pipe.ended
+
     async def aclose(self) -> None:
         """Let the client go; the server and its agents stay."""
         client, self._client = self._client, None
