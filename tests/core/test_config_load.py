@@ -1,6 +1,7 @@
 """Configuration is found, read, checked and layered."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -385,3 +386,45 @@ def test_a_plugin_from_a_file_has_a_name_of_its_own(write: Write, repository: Pa
 def test_a_project_that_is_not_configured_is_unknown(write: Write) -> None:
     with pytest.raises(Unknown):
         project(read(write("projects: {app: {}}")), "apple")
+
+
+def test_anchors_and_merge_keys_work_as_yaml_has_them(write: Write) -> None:
+    loaded = read(
+        write(
+            "notifiers:\n"
+            "  a: &a {plugin: x, one: 1, two: 2}\n"
+            "  b: {<<: *a, two: 3}\n"
+            "  c: {two: 4, <<: [*a, {three: 3}]}\n"
+        )
+    )
+    assert {name: one.settings for name, one in loaded.settings.notifiers.items()} == {
+        "a": {"one": 1, "two": 2},
+        "b": {"one": 1, "two": 3},
+        "c": {"one": 1, "two": 4, "three": 3},
+    }
+    assert "`<<` should name settings" in refused(write("env: {<<: x}"))[0]
+
+
+def test_a_tree_without_a_main_checkout_is_configured_where_it_is(
+    home: Path, tmp_path: Path
+) -> None:
+    private = tmp_path / "bare.git" / "worktrees" / "mine"
+    private.mkdir(parents=True)
+    (private / "commondir").write_text("../..\n")
+    (tmp_path / "bare.git" / "refs/heads").mkdir(parents=True)
+    (tmp_path / "bare.git" / "refs/heads/master").touch()
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / ".git").write_text(f"gitdir: {private}\n")
+    path = mine / "agent-orchestrator.yaml"
+    path.write_text("projects: {app: {}}")
+    assert find(mine, None, {}, home) == path
+    assert project(read(path), "app").default_branch == "master"
+
+
+def test_every_example_in_the_documents_loads(write: Write) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    examples = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert len(examples) > 5
+    for example in examples:
+        assert read(write(example)).settings.model_fields_set

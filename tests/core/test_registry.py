@@ -295,3 +295,18 @@ def test_a_file_may_describe_its_types_as_text(tmp_path: Path) -> None:
     (tmp_path / "late_file.py").write_text("from __future__ import annotations\n" + WHOLE)
     found = registry().resolve("notifier", "late_file.py:Mine", tmp_path, trusted=True)
     assert configure(found, {"channel": "c"}).model_dump()["channel"] == "c"
+
+
+@pytest.mark.parametrize("source", ["1 / 0", "class Mine(:", "\0", "raise SystemExit"])
+def test_a_file_that_cannot_be_run_is_broken_until_it_is_mended(
+    source: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "mended_file.py"
+    path.write_text(source)
+    before = set(sys.modules)
+    with pytest.raises(BrokenPlugin):
+        registry().resolve("notifier", "mended_file.py:Mine", tmp_path, trusted=True)
+    assert not {name for name in set(sys.modules) - before if name.startswith("_ao_file_")}
+    path.write_text(WHOLE)
+    found = registry().resolve("notifier", "mended_file.py:Mine", tmp_path, trusted=True)
+    assert found.manifest.name == "mine"
