@@ -6,7 +6,8 @@ from team import Team, git
 
 
 def test_an_issue_becomes_merged_work(team: Team) -> None:
-    issue = team.call("create_issue", title="Say hello", body="do: write hello.txt hi\ndo: commit hello")
+    body = "do: write hello.txt hi\ndo: commit hello"
+    issue = team.call("create_issue", title="Say hello", body=body)
     started = team.call("spawn", issue=issue["issue"])
     session = started["session"]
 

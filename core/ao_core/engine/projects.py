@@ -103,7 +103,7 @@ class Projects:
     async def _at(self, loaded: Loaded, here: Path) -> Project:
         for id in loaded.settings.projects:
             settings = project(loaded, id)
-            if settings.path.resolve() == here.resolve():
+            if _same(settings.path, here):
                 return await self._opened(ProjectId(id), settings, loaded.path)
         settings = zero(here, loaded)
         return await self._opened(ProjectId(settings.id), settings, None)
@@ -116,7 +116,7 @@ class Projects:
         here = await self._here(caller)
         for id in loaded.settings.projects:
             settings = project(loaded, id)
-            if name == id or (name is None and here and settings.path.resolve() == here.resolve()):
+            if name == id or (name is None and here and _same(settings.path, here)):
                 return settings, loaded.path
         if name is None and here is not None:
             return zero(here, loaded), None
@@ -270,6 +270,10 @@ class Projects:
             if (await kind.detect(config, {**self.login, **caller.environment})).found:
                 return name
         return None
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
 
 
 def _free(prefix: str, taken: set[str]) -> str:
