@@ -43,6 +43,7 @@ class Table:
 
     titles: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    heading: str = ""
 
 
 Block: TypeAlias = Text | Aside | Facts | Table
@@ -74,9 +75,10 @@ def _plain(block: Block) -> str:
             return clean(text).rstrip("\n")
         case Facts(facts):
             return _columns([(f"{name}:", cell(value)) for name, value in facts])
-        case Table(titles, rows):
+        case Table(titles, rows, heading):
             heads = tuple(title.upper() for title in titles)
-            return _columns([heads, *(tuple(map(cell, row)) for row in rows)])
+            under = _columns([heads, *(tuple(map(cell, row)) for row in rows)])
+            return f"{heading}\n{under}" if heading else under
         case Aside():
             return ""
 

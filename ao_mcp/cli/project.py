@@ -13,7 +13,7 @@ from pydantic_core import PydanticUndefined
 from ao_core.engine.caller import Role
 from ao_core.wire import Message
 from ao_mcp.cli.blocks import as_json
-from ao_mcp.cli.place import Place
+from ao_mcp.cli.place import Place, pass_place
 from ao_mcp.cli.render import failed, render
 from ao_mcp.cli.run import FAILED, FINE, spoken
 from ao_mcp.cli.screen import show
@@ -42,8 +42,8 @@ class _Argument(click.Argument):
     def __init__(self, name: str, field: FieldInfo) -> None:
         shape = _shape(field.annotation)
         many = -1 if shape.many else 1
-        super().__init__([name], field.is_required(), type=shape.kind, nargs=many, default=None)
-        self.told = _told(field)
+        super().__init__([name], field.is_required(), type=shape.kind, nargs=many)
+        self.told = _explained(field)
 
 
 class _Command(click.Command):
@@ -90,11 +90,11 @@ def _callback(operation: AnyOperation) -> Callable[..., int]:
     takes_project = "project" in operation.request.model_fields
     doing = "" if operation.read_only else operation.title
 
-    @click.pass_obj
+    @pass_place
     def perform(place: Place, machine: bool, **given: object) -> int:
-        if takes_project and given.get("project") is None:
-            given["project"] = place.project
-        reply = place.ask(operation.name, _sent(given), "" if machine else doing)
+        default = {"project": place.project} if takes_project and place.project else {}
+        asked = default | _said(click.get_current_context(), given)
+        reply = place.ask(operation.name, asked, "" if machine else doing)
         return present(operation.name, reply, machine=machine)
 
     return perform
@@ -109,10 +109,11 @@ def present(operation: str, reply: Message, *, machine: bool) -> int:
     return FAILED if failed(operation, reply) else FINE
 
 
-def _sent(given: Mapping[str, object]) -> dict[str, object]:
-    """Only what was given: what was left out has its default in the engine."""
-    said = {name: value for name, value in given.items() if value is not None and value != ()}
-    return {name: _listed(value) for name, value in said.items()}
+def _said(context: click.Context, given: Mapping[str, object]) -> dict[str, object]:
+    """Only what was said: what was left out has its default in the engine."""
+    source = click.core.ParameterSource.COMMANDLINE
+    said = (name for name in given if context.get_parameter_source(name) is source)
+    return {name: _listed(given[name]) for name in said}
 
 
 def _listed(value: object) -> object:
@@ -128,8 +129,7 @@ def _option(name: str, field: FieldInfo) -> click.Option:
         is_flag=flag,
         multiple=shape.many,
         required=field.is_required(),
-        default=None,
-        help=_told(field),
+        help=_explained(field),
     )
 
 
@@ -138,7 +138,7 @@ def _spelled(name: str, *, negatable: bool) -> str:
     return f"--{option}/--no-{option}" if negatable else f"--{option}"
 
 
-def _told(field: FieldInfo) -> str:
+def _explained(field: FieldInfo) -> str:
     """What the field is for, and what it is when left out."""
     parts = [spoken(field.description or "")]
     if _shape(field.annotation).many:

@@ -1,6 +1,7 @@
 """How people read a reply: some by hand, all others by their shape."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias, cast
 
 from ao_core.wire import Message
@@ -30,9 +31,14 @@ def anything(reply: Mapping[str, Any]) -> Sequence[Block]:
     blocks: list[Block] = [Text(str(facts.pop("said")))] if facts.get("said") else []
     if facts:
         blocks.append(_facts(facts))
-    for name, value in reply.items():
-        blocks += _more(name, value)
-    return blocks or [Text("Nothing.")]
+    more = [block for name, value in reply.items() for block in _more(name, value)]
+    match [*blocks, *more]:
+        case []:
+            return [Text("Nothing.")]
+        case [Table() as only]:
+            return [replace(only, heading="")]
+        case every:
+            return every
 
 
 def team(lines: Rows) -> Table:
@@ -85,7 +91,9 @@ def _show(reply: Message) -> Sequence[Block]:
     for name in ("attention", "why"):
         shown.pop(name, None)
     lead = {"status": shown.pop("status"), "needs": needs, "question": shown.pop("question", None)}
-    facts = {name: value for name, value in (lead | shown).items() if _is_fact(value)}
+    facts = {
+        name: one for name, one in (lead | shown).items() if one is not False and _is_fact(one)
+    }
     blocks: list[Block] = [head, _facts(facts)]
     for name in ("permissions_pending", "messages"):
         blocks += _more(name, shown.get(name))
@@ -170,7 +178,7 @@ def _more(name: str, value: object) -> Sequence[Block]:
     if isinstance(value, dict):
         return [Text(title, "bold"), *anything(cast("Message", value))]
     if rows := _rows(value):
-        return [Text(title, "bold"), table(rows)]
+        return [replace(table(rows), heading=title)]
     word = _word(value)
     return [Text(f"{title}\n{word}")] if "\n" in word else []
 

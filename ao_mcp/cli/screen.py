@@ -67,8 +67,8 @@ def _renderable(block: Block) -> "RenderableType":
             return RichText(clean(text).rstrip("\n"), style=style)
         case Facts(facts):
             return _facts(facts)
-        case Table(titles, rows):
-            return _table(titles, rows)
+        case Table():
+            return _table(block)
         case Aside(text):
             return RichText(clean(text), style="dim")
 
@@ -93,13 +93,14 @@ def _facts(facts: Sequence[tuple[str, str]]) -> "RichTable":
     return grid
 
 
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> "RichTable":
+def _table(table: Table) -> "RenderableType":
+    from rich.console import Group
     from rich.text import Text as RichText
 
-    grid = _grid(*titles)
-    for row in rows:
+    grid = _grid(*table.titles)
+    for row in table.rows:
         grid.add_row(*(RichText(cell(value), style=_colour(value)) for value in row))
-    return grid
+    return Group(RichText(table.heading, style="bold"), grid) if table.heading else grid
 
 
 def _colour(value: str) -> str:

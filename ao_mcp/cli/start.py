@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import click
 
@@ -14,8 +15,6 @@ from ao_mcp.cli.own import json_option
 from ao_mcp.cli.place import CALL_DEADLINE, Place, pass_place
 from ao_mcp.cli.run import FAILED, FINE, tell
 from ao_mcp.cli.working import Working
-
-_STOPPED = "engine_stopped"
 
 
 @click.command("start")
@@ -47,18 +46,25 @@ def command(place: Place, foreground: bool, restore: bool | None, machine: bool)
     return FAILED if failures else FINE
 
 
-def last_stopped(place: Place) -> list[str]:
-    """The sessions the last stop ended."""
+def _waiting(place: Place, connection: Connection) -> list[str]:
+    """Those whom the last stop ended, and whom nobody has brought back since."""
+    stopped_at, sessions = _last_stop(place)
+    shown = {id: _shown(connection, id) for id in sessions}
+    return [id for id, one in shown.items() if one and _as_left(one, stopped_at)]
+
+
+def _last_stop(place: Place) -> tuple[datetime, list[str]]:
     try:
         told = json.loads((place.home / "last-stop.json").read_text())
-        return [str(id) for ids in told["sessions"].values() for id in ids]
+        sessions = [str(id) for ids in told["sessions"].values() for id in ids]
+        return datetime.fromisoformat(told["stopped_at"]), sessions
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        return []
+        return datetime.now(UTC), []
 
 
-def _waiting(place: Place, connection: Connection) -> list[str]:
-    """Those of them that nobody has brought back or removed since."""
-    return [id for id in last_stopped(place) if _shown(connection, id).get("reason") == _STOPPED]
+def _as_left(shown: Message, stopped_at: datetime) -> bool:
+    """Whether it does not run, and has not run since."""
+    return not shown["attach"] and datetime.fromisoformat(shown["since"]) <= stopped_at
 
 
 def _shown(connection: Connection, id: str) -> Message:

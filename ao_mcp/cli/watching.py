@@ -83,7 +83,7 @@ def _page(state: Message) -> list[Block]:
     if not state:
         return [Text("…")]
     events = [Text("\n".join(state["events"]), "dim")] if state["events"] else []
-    return [*view(state), *events, Text("q ends this view, and nothing else", "dim")]
+    return [*view(state), Text("q ends this view, and nothing else", "dim"), *events]
 
 
 def _leaves(heard: int) -> bool:
