@@ -1,9 +1,12 @@
 """Linux tells of files moved into a folder."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any, TypeAlias, cast
 
 import asyncinotify
+
+Add: TypeAlias = Callable[[Path, asyncinotify.Mask], asyncinotify.Watch]
 
 
 class Inotify:
@@ -17,7 +20,8 @@ class Inotify:
         """Watch one more."""
         if folder not in self._watches:
             mask = asyncinotify.Mask.MOVED_TO | asyncinotify.Mask.ONLYDIR
-            self._watches[folder] = self._inotify.add_watch(folder, mask)
+            add = cast("Add", cast("Any", self._inotify).add_watch)  # typed only in part
+            self._watches[folder] = add(folder, mask)
 
     def remove(self, folder: Path) -> None:
         """No longer watch it; a folder that is gone has taken its watch along."""

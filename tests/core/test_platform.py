@@ -281,7 +281,7 @@ def test_a_folder_that_cannot_be_made_is_told_with_a_remedy() -> None:
 MOUNTS = r"""/dev/vda / ext4 rw 0 0
 server:/x /net nfs4 rw 0 0
 /dev/vdb /net/local\040disk xfs rw 0 0
-me@box: /home/me/far fuse.sshfs rw 0 0
+me@box: /srv/me/far fuse.sshfs rw 0 0
 C:\134 /mnt/c 9p rw 0 0
 /dev/vda /over ext4 rw 0 0
 //box/share /over cifs rw 0 0
@@ -291,12 +291,12 @@ C:\134 /mnt/c 9p rw 0 0
 @pytest.mark.parametrize(
     ("path", "kind_found"),
     [
-        ("/home/me", None),
+        ("/srv/me", None),
         ("/net", "nfs4"),
         ("/net/a/b", "nfs4"),
         ("/network", None),
         ("/net/local disk/a", None),
-        ("/home/me/far/away", "fuse.sshfs"),
+        ("/srv/me/far/away", "fuse.sshfs"),
         ("/over/a", "cifs"),
         ("/mnt/c/home", None),
     ],

@@ -160,7 +160,7 @@ class Projects:
         await self._trusted(settings, config)
         home = self.home.project(record.folder)
         scope = self._scoped(settings, record)
-        runtime = cast("Runtime[Any]", await self._home_plugin("runtime", settings.runtime))
+        runtime = cast("Runtime[Any]", await self._home_plugin("runtime", settings))
         workspace = await self._plugin("workspace", settings.workspace, scope)
         tracker = await self._plugin("tracker", settings.tracker, scope)
         scm = await self._plugin("scm", settings.scm, scope)
@@ -206,11 +206,12 @@ class Projects:
         made = kind(config, scope.of(slot, choice.name))
         return await self.stack.enter_async_context(made)
 
-    async def _home_plugin(self, slot: Slot, choice: PluginChoice) -> Plugin[Any]:
+    async def _home_plugin(self, slot: Slot, settings: EffectiveProject) -> Plugin[Any]:
         """Plugins that serve every project alike are opened once: one terminal server a home."""
+        choice = settings.runtime
         key = f"{slot}/{choice.name}/{sorted(choice.settings.items())!r}"
         if key not in self._shared:
-            kind = self.registry.resolve(slot, choice.name)
+            kind = self.registry.resolve(slot, choice.name, root=settings.path, trusted=True)
             config = self.registry.configure(kind, choice.settings)
             state = self.home.plugin_state(slot, choice.name)
             scope = Scope(state, home=self.home.id, environment=self.login, clock=self.clock)
