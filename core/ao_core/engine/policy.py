@@ -4,8 +4,9 @@ Inside its workspace a worker may read, edit and run the project's own build and
 Everything else is asked for. Paths are judged after links and `..` are followed.
 """
 
+import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -39,12 +40,18 @@ class Ruling:
 
 
 _READS = frozenset({"read", "list", "search", "glob", "grep"})
-_EDITS = frozenset({"edit", "write", "create", "move", "delete"})
-_HARMLESS = (
-    ("git", "status"), ("git", "diff"), ("git", "log"), ("git", "show"), ("git", "add"),
-    ("git", "commit"), ("git", "branch", "--show-current"), ("ls",), ("pwd",), ("cat",),
+_EDITS = frozenset({"edit", "write", "create", "delete"})
+_LOOKING = (
+    ("git", "status"), ("git", "diff"), ("git", "log"), ("git", "show"),
+    ("ls",), ("pwd",), ("cat",),
 )  # fmt: skip
-_RESERVED = (".git", ".ao")
+_KEEPING = (("git", "add"), ("git", "commit"))
+_ALONE = (("git", "branch", "--show-current"),)  # `--no-show-current -D main` would undo it
+_BARRED = ("--out", "--ext", "--textc")  # git's options that write files or run what is configured
+_RESERVED = frozenset({".git", ".ao"})
+_LONGEST = 1_000
+_OPERATOR = re.compile(r"^\d*[;&|<>]|`|\$\(")
+_JOINT = re.compile(r"[=:,;@]")
 
 
 def judge(
@@ -53,8 +60,10 @@ def judge(
     """Rule on one wish."""
     if mode is PermissionMode.PERMISSIONLESS:
         return Ruling(Verdict.ALLOW, "the session is permissionless")
+    if wish.path is not None and within(wish.path, workspace) is None:
+        return Ruling(Verdict.ASK, "outside the workspace")
     if wish.command:
-        return _command(wish.command, workspace, commands)
+        return _command(wish.command, workspace, mode, commands)
     tool = wish.tool.lower()
     if tool in _READS | _EDITS and wish.path is not None:
         return _path(tool, wish.path, workspace, mode)
@@ -63,31 +72,44 @@ def judge(
 
 def _path(tool: str, path: str, workspace: Path, mode: PermissionMode) -> Ruling:
     inside = within(path, workspace)
-    if inside is None:
-        return Ruling(Verdict.ASK, "outside the workspace")
     if tool in _READS:
         return Ruling(Verdict.ALLOW, "reading inside the workspace")
-    if inside.parts[:1] and inside.parts[0] in _RESERVED:
-        return Ruling(Verdict.ASK, f"{inside.parts[0]} is not the project's")
+    if inside is None or not inside.parts:
+        return Ruling(Verdict.ASK, "the workspace as a whole")
+    if _RESERVED & {part.lower() for part in inside.parts}:
+        return Ruling(Verdict.ASK, "not the project's own files")
     if mode is PermissionMode.SUGGEST:
         return Ruling(Verdict.ASK, "the session only suggests")
     return Ruling(Verdict.ALLOW, "editing inside the workspace")
 
 
 def within(path: str, workspace: Path) -> Path | None:
-    """The path relative to the workspace, links followed; None when it leads outside."""
-    if "\0" in path:
+    """The path relative to the workspace, links followed; None when it leads outside.
+
+    Also when nobody can say where: some tools read `~` and URLs, and links may go in circles.
+    """
+    if path.startswith("~") or "://" in path or "\0" in path:
         return None
-    root = workspace.resolve()
-    target = (root / path).resolve()
+    try:
+        root = workspace.resolve()
+        target = (root / path).resolve()
+    except (OSError, RuntimeError, ValueError):
+        return None
     return target.relative_to(root) if target.is_relative_to(root) else None
 
 
-def _command(argv: tuple[str, ...], workspace: Path, commands: Sequence[Sequence[str]]) -> Ruling:
-    if not any(_starts(argv, allowed) for allowed in (*_HARMLESS, *commands)):
+def _command(
+    argv: tuple[str, ...], workspace: Path, mode: PermissionMode, commands: Sequence[Sequence[str]]
+) -> Ruling:
+    changing = () if mode is PermissionMode.SUGGEST else _KEEPING
+    known = [one for one in (*_LOOKING, *changing, *commands) if _starts(argv, one)]
+    if argv not in _ALONE and not known:
         return Ruling(Verdict.ASK, "not one of the project's commands")
-    if any(_escapes(word, workspace) for word in argv[1:]):
-        return Ruling(Verdict.ASK, "names a path outside the workspace")
+    rest = argv[max(map(len, known), default=len(argv)) :]
+    if argv[0] == "git" and any(word.startswith(_BARRED) for word in rest):
+        return Ruling(Verdict.ASK, "an option that does more than the command")
+    if any(_is_doubtful(word, workspace) for word in rest):
+        return Ruling(Verdict.ASK, "may name a path outside the workspace")
     return Ruling(Verdict.ALLOW, "one of the project's commands")
 
 
@@ -95,11 +117,20 @@ def _starts(argv: Sequence[str], allowed: Sequence[str]) -> bool:
     return bool(allowed) and tuple(argv[: len(allowed)]) == tuple(allowed)
 
 
-def _escapes(word: str, workspace: Path) -> bool:
-    """Options may carry paths (`--output=/x`), and so may plain words."""
-    value = word.split("=", 1)[-1]
-    looks_like_path = "/" in value or value.startswith(("~", ".."))
-    return looks_like_path and (value.startswith("~") or within(value, workspace) is None)
+def _is_doubtful(word: str, workspace: Path) -> bool:
+    """Whether some reading of the word leads outside, or only a shell could say what it means."""
+    if len(word) > _LONGEST or _OPERATOR.search(word):
+        return True
+    return any(within(part, workspace) is None for part in _readings(word))
+
+
+def _readings(word: str) -> Iterator[str]:
+    """Everything in a word that may be a path: `x`, `--output=x`, `-ox`, `@x`, `a:x`, `a,x`."""
+    yield word
+    yield from _JOINT.split(word)
+    yield from (word[joint.end() :] for joint in _JOINT.finditer(word))
+    if word.startswith("-") and not word.startswith("--"):
+        yield from (word[place:] for place in range(1, len(word)))
 
 
 _SHELL = frozenset(";&|<>`$(){}\n*?[]#!")
