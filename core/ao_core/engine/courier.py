@@ -69,6 +69,7 @@ class Courier:
         keyboard = await self._keyboard()
         message = await self._recovered(message, keyboard)
         if message.state is Delivery.QUEUED:
+            _tell_apart(message, keyboard.composer)
             message = await self._paste(message, keyboard)
         if message.state is Delivery.PASTING:
             message = await self._see(message, keyboard)
@@ -208,6 +209,15 @@ class Courier:
             keyboard.handle, keyboard.composer.submit, mark=message.id,
             expect=self._echo(message, keyboard), refuse=keyboard.composer.dialogs,
         )  # fmt: skip
+
+
+def _tell_apart(message: Message, composer: Composer) -> None:
+    """A draft that shows what a dialog shows could not be told from one."""
+    if any(text in message.body for text in composer.dialogs):
+        raise WrongState(
+            "The message holds a text that the agent's own dialogs show.",
+            hint="Say it in other words.",
+        )
 
 
 async def _looks() -> AsyncIterator[int]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from ao_core.engine.moves import ended, moved
+from ao_core.engine.moves import asking, ended, moved
 from ao_core.engine.pulls import pulled
 from ao_core.model.activity import INPUT_STALENESS, Activity, ActivityState, Source
 from ao_core.model.event import EventKind, NewEvent, Said
@@ -160,8 +160,8 @@ def _asks(case: _Case, hook: HookEvent) -> _Case:
 
 
 def _asks_permission(case: _Case, hook: HookEvent) -> _Case:
-    note = f"may it use {hook.tool or 'a tool'}?"
-    return _to(case, SessionState.NEEDS_INPUT, SessionReason.AWAITING_PERMISSION, note)
+    session, events = asking(case.session, hook.tool or "a tool", case.at)
+    return case.having(session, *events)
 
 
 def _blocked(case: _Case, hook: HookEvent) -> _Case:

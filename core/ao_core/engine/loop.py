@@ -151,12 +151,22 @@ class Loop:
 
     async def _checked(self, session: Session, hooks: list[HookEvent]) -> list[HookEvent]:
         """Hooks are claims. What they say of messages and permissions goes to those books."""
+        believed: list[HookEvent] = []
         for hook in hooks:
+            if hook.kind is HookKind.PERMISSION_ASKED and not await self._claimed(session, hook):
+                continue
+            believed.append(hook)
             if hook.token and hook.kind in (HookKind.ACCEPTED, HookKind.TURN_STARTED):
                 await self._engine.outbox.accepted(session.id, hook.token, "the agent's hook")
             if hook.kind is HookKind.PERMISSION_ENDED:
-                await self._engine.permissions.expire(session.id, "answered at the keyboard")
-        return hooks
+                id = f"{session.id}.{hook.id}"
+                await self._engine.permissions.ended(session.id, id, hook.at)
+        return believed
+
+    async def _claimed(self, session: Session, hook: HookEvent) -> bool:
+        id = f"{session.id}.{hook.id}"
+        tool, arguments = hook.tool or "a tool", hook.arguments or ""
+        return await self._engine.permissions.claim(session, id, tool, arguments)
 
     async def _activity(
         self, project: Project, session: Session, seen: Seen | None

@@ -34,6 +34,12 @@ def moved(
     return after, (NewEvent(_EVENT[state], body, session.project, session.id),)
 
 
+def asking(session: Session, tool: str, at: datetime) -> tuple[Session, tuple[NewEvent, ...]]:
+    """The session waits for a permission."""
+    why = SessionReason.AWAITING_PERMISSION
+    return moved(session, SessionState.NEEDS_INPUT, why, at, f"may it use {tool}?")
+
+
 def ended(
     session: Session, reason: SessionReason, at: datetime, kind: EventKind, seen: Seen | None = None
 ) -> tuple[Session, tuple[NewEvent, ...]]:

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from ao_core.clock import Clock
 from ao_core.engine import policy
+from ao_core.engine.moves import asking
 from ao_core.engine.policy import Verdict, Wish
 from ao_core.engine.records import Records, Step
 from ao_core.errors import Unknown, WrongState
@@ -13,8 +15,8 @@ from ao_core.ids import SessionId
 from ao_core.model.event import EventKind, NewEvent, PermissionMoved
 from ao_core.model.session import Session
 from ao_core.redact import visible
-from ao_core.store.contract import Put
-from ao_core.store.records import PERMISSION, Decision, Permission
+from ao_core.store.contract import Change, Put
+from ao_core.store.records import PERMISSION, SESSION, Decision, Permission
 
 _SHOWN = 2_000
 
@@ -33,19 +35,40 @@ class Permissions:
         if known is not None:
             return known
         ruling = policy.judge(wish, Path(session.path), session.permissions, commands)
-        asked = Permission(
-            id, session.id, visible(wish.tool, 100), visible(shown, _SHOWN), self._clock.now()
-        )
-        await self._put(session, asked)
+        now = self._clock.now()
+        asked = Permission(id, session.id, visible(wish.tool, 100), visible(shown, _SHOWN), now)
         if ruling.verdict is Verdict.ASK:
+            await self._wait(asked)
             return asked
         decision = Decision.ALLOW if ruling.verdict is Verdict.ALLOW else Decision.DENY
-        return await self._end(asked, decision, "policy", ruling.rule)
+        ruled = replace(asked, decision=decision, by="policy", reason=ruling.rule, ended_at=now)
+        event = self._event(ruled, EventKind.PERMISSION_ANSWERED)
+        await self._records.commit([Put(PERMISSION, id, ruled, 0)], [event])
+        return ruled
 
-    async def _put(self, session: Session, asked: Permission) -> None:
-        body = PermissionMoved(asked.id, asked.tool, asked.arguments)
-        event = NewEvent(EventKind.PERMISSION_ASKED, body, session.project, session.id)
-        await self._records.commit([Put(PERMISSION, asked.id, asked, 0)], [event])
+    async def claim(self, session: Session, id: str, tool: str, shown: str) -> bool:
+        """A dialog that its worker only tells of: nobody waits but the keyboard.
+
+        False when the request is known, and over: then there is no dialog any more.
+        """
+        known = self._records.find(PERMISSION, id)
+        if known is not None:
+            return known.ended_at is None
+        now = self._clock.now()
+        await self._wait(
+            Permission(id, session.id, visible(tool, 100), visible(shown, _SHOWN), now)
+        )
+        return True
+
+    async def _wait(self, asked: Permission) -> None:
+        """The session waits for somebody's answer from here on."""
+
+        def waiting(session: Session) -> Step:
+            after, moves = asking(session, asked.tool, asked.asked_at)
+            told = self._event(asked, EventKind.PERMISSION_ASKED)
+            return Step(after, (told, *moves), (Put(PERMISSION, asked.id, asked, 0),))
+
+        await self._records.update(SESSION, asked.session, waiting)
 
     async def decided(self, id: str) -> Permission:
         """Wait until somebody answered."""
@@ -78,13 +101,23 @@ class Permissions:
         return pending[0]
 
     async def answer(
-        self, asked: Permission, decision: Decision, by: str, reason: str | None = None
+        self, asked: Permission, decision: Decision, by: str, *, beside: Sequence[Change] = ()
     ) -> Permission:
         """Somebody answers."""
-        return await self._end(asked, decision, by, reason)
+        return await self._end(asked, decision, by, None, beside)
+
+    async def ended(self, session: SessionId, id: str, at: datetime) -> None:
+        """The dialog was closed at the keyboard: the one named, else those open by then."""
+        why = "answered at the keyboard"
+        for asked in self.pending(session):
+            named = asked.id == id
+            if named or (asked.asked_at <= at and not self._records.find(PERMISSION, id)):
+                await self._records.update(
+                    PERMISSION, asked.id, lambda now: self._expired(now, why)
+                )
 
     async def expire(self, session: SessionId, why: str) -> None:
-        """The worker no longer waits: it was answered at the keyboard, or it ended."""
+        """Nobody waits any more: the worker ended."""
         for asked in self.pending(session):
             await self._records.update(PERMISSION, asked.id, lambda now: self._expired(now, why))
 
@@ -95,15 +128,16 @@ class Permissions:
         return Step(after, (self._event(after, EventKind.PERMISSION_EXPIRED),))
 
     async def _end(
-        self, asked: Permission, decision: Decision, by: str, reason: str | None
-    ) -> Permission:
+        self, asked: Permission, decision: Decision, by: str, reason: str | None,
+        beside: Sequence[Change] = (),
+    ) -> Permission:  # fmt: skip
         def ended(now: Permission) -> Step | None:
             if now.ended_at is not None:
                 return None
             after = replace(
                 now, decision=decision, by=by, reason=reason, ended_at=self._clock.now()
             )
-            return Step(after, (self._event(after, EventKind.PERMISSION_ANSWERED),))
+            return Step(after, (self._event(after, EventKind.PERMISSION_ANSWERED),), tuple(beside))
 
         return await self._records.update(PERMISSION, asked.id, ended)
 

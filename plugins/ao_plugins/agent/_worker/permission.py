@@ -10,6 +10,7 @@ from ao_plugins.agent._worker.terminal import Terminal
 from ao_plugins.agent._worker.turn import Permit
 
 _TYPED = {"1": "allow", "y": "allow", "2": "deny", "n": "deny"}
+_SAID = ("allow", "deny")
 _PRESSED = {"enter": "allow", "escape": "deny", "interrupt": "deny"}
 
 
@@ -37,9 +38,6 @@ class Dialog:
             return then("allow")
         request = new_request(wish.tool, wish.arguments)
         self._request, self._then = request, then
-        self.hooks.tell(
-            HookKind.PERMISSION_ASKED, id=request.id, tool=wish.tool, arguments=wish.arguments
-        )
         self.terminal.aside(lambda: self._through_engine(request))
 
     def press(self, key: Key) -> None:
@@ -50,7 +48,17 @@ class Dialog:
 
     def _through_engine(self, request: Request) -> Callable[[], None]:
         said = self.hooks.ask(request)
-        return lambda: self._close(request, said) if said in ("allow", "deny") else None
+        return lambda: self._close(request, said) if said in _SAID else self._left(request)
+
+    def _left(self, request: Request) -> None:
+        """The engine did not answer: the keyboard has to, and whoever reads the spool knows."""
+        if request is self._request:
+            self.hooks.tell(
+                HookKind.PERMISSION_ASKED,
+                id=request.id,
+                tool=request.tool,
+                arguments=request.arguments,
+            )
 
     def _close(self, request: Request, said: str) -> None:
         then = self._then
