@@ -291,11 +291,12 @@ def test_the_engine_answers_for_the_keyboard(
     rig.told(HookKind.TURN_ENDED)
     serving.join()
     assert (rig.workspace / "ran.txt").exists() is (decision == "allow")
-    asked = rig.told(HookKind.PERMISSION_ASKED)
-    params = {"id": asked.id, "tool": "run", "arguments": "touch ran.txt"}
+    ended = rig.told(HookKind.PERMISSION_ENDED)
+    params = {"id": ended.id, "tool": "run", "arguments": "touch ran.txt"}
     assert [call["params"] for _, call in engine.calls] == [params, params]
     assert {call["method"] for _, call in engine.calls} == {"permission"}
     assert {(call.role, call.token) for call, _ in engine.calls} == {("worker", "secret")}
+    assert "permission_asked" not in rig.kinds()  # the engine knows, and answered
 
 
 def test_an_engine_that_leaves_it_open_leaves_it_to_the_keyboard(
@@ -307,6 +308,7 @@ def test_an_engine_that_leaves_it_open_leaves_it_to_the_keyboard(
     rig.start("do: run touch ran.txt")
     serving.join()
     rig.shows("Do you want to proceed?")
+    rig.told(HookKind.PERMISSION_ASKED)
     rig.keys("y")
     rig.told(HookKind.TURN_ENDED)
     assert (rig.workspace / "ran.txt").exists()
