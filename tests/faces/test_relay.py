@@ -46,6 +46,7 @@ def test_what_it_imports_is_standard_library_and_little_of_ours() -> None:
     code = (
         "import sys; before = set(sys.modules)\n"
         "import ao_mcp.__main__, ao_mcp.relay, ao_mcp.start\n"
+        "ao_mcp.start.socket_path(ao_mcp.start.home({}), {})\n"
         "print(*sorted(set(sys.modules) - before))"
     )
     quiet = {name: text for name, text in os.environ.items() if not name.startswith("COVERAGE_")}
@@ -59,7 +60,7 @@ def test_what_it_imports_is_standard_library_and_little_of_ours() -> None:
     assert ours <= allowed
     foreign = {name.partition(".")[0] for name in loaded} - sys.stdlib_module_names
     assert foreign == {"ao_core", "ao_mcp"}
-    assert not {"asyncio", "argparse", "dataclasses", "subprocess"} & set(loaded)
+    assert not {"asyncio", "argparse", "dataclasses", "subprocess", "_hashlib"} & set(loaded)
 
 
 def test_it_says_its_version_and_refuses_what_it_does_not_know() -> None:
