@@ -91,10 +91,10 @@ async def _diff(engine: Engine, session: Session) -> str:
     path = Path(session.path)
     if session.workspace_gone or not await anyio.Path(path).exists():
         git = git_for(project, project.repository)
-        changed, _ = await git.diff(session.base_commit, f"refs/heads/{session.branch}")
+        changed = await git.diff(session.base_commit, f"refs/heads/{session.branch}")
         return visible(changed, MOST * 10)
     git = git_for(project, path)
-    changed, _ = await git.diff(session.base_commit, None)
+    changed = await git.diff(session.base_commit)
     new = [f"new file, not added yet: {one.path}" for one in await git.status() if one.code == "?"]
     return visible("\n".join([changed, *new]), MOST * 10)
 
