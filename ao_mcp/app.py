@@ -8,7 +8,6 @@ from logging.handlers import WatchedFileHandler
 from pathlib import Path
 
 import anyio
-from ao_core.registry import Registry
 
 import ao_plugins
 from ao_core import prompt
@@ -24,8 +23,9 @@ from ao_core.engine.recover import recover
 from ao_core.ids import SessionId
 from ao_core.model.event import EventKind, NewEvent, Said
 from ao_core.redact import RedactingFilter, Redactor
+from ao_core.registry import Registry
 from ao_core.store.sqlite import SqliteStore
-from ao_mcp import __version__
+from ao_mcp import __version__, handshake
 from ao_mcp.operations.every import OPERATIONS
 from ao_mcp.server import serve
 from ao_mcp.start import socket_path
@@ -97,7 +97,7 @@ async def _note(engine: Engine, kind: EventKind, text: str) -> None:
 async def _while_home_lasts(engine: Engine) -> None:
     """An engine whose home was removed has nothing left to hold."""
     lock = engine.home.path / "engine.lock"
-    while await anyio.Path(lock).exists():
+    while await anyio.Path(lock).exists():  # noqa: ASYNC110 - nothing tells of a folder removed
         await anyio.sleep(_GLANCE)
     _log.error("the home is gone; so is its engine")
     engine.stopping.set()
