@@ -85,9 +85,16 @@ async def _listen(engine: Engine, *, task_status: anyio.abc.TaskStatus[None]) ->
         return engine.worker(token)
 
     await serve(
-        engine, OPERATIONS, engine.socket, home_id=engine.home.id, version=__version__,
-        authenticate=authenticate, instructions=prompt.lead_prompt(), task_status=task_status,
-    )  # fmt: skip
+        engine,
+        OPERATIONS,
+        engine.socket,
+        home_id=engine.home.id,
+        version=__version__,
+        authenticate=authenticate,
+        instructions=prompt.lead_prompt(),
+        handshake=engine.home.path / handshake.FILE,
+        task_status=task_status,
+    )
 
 
 async def _note(engine: Engine, kind: EventKind, text: str) -> None:
