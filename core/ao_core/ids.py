@@ -135,8 +135,8 @@ def new_token(bytes: int = 16) -> str:
 
 
 def new_id(prefix: str) -> str:
-    """Make a unique name that sorts by time, such as `msg-<ms>-<random>`."""
-    return record_id(f"{prefix}-{time.time_ns() // 1_000_000:011x}-{_random(8)}")
+    """Make a unique name that sorts by time, such as `msg-<ns>-<random>`."""
+    return record_id(f"{prefix}-{time.time_ns():016x}-{_random(8)}")
 
 
 def folder_hash(path: str | os.PathLike[str]) -> str:
