@@ -50,7 +50,8 @@ def enveloped(message: Message) -> str:
 
 def settled(message: Message) -> bool:
     """Whether its receipt can go no further."""
-    return message.state in SETTLED or message.state is message.highest
+    unproven = message.state is Delivery.SUBMITTED and message.highest is not Delivery.ACCEPTED
+    return message.state in SETTLED or unproven
 
 
 class Outbox:
