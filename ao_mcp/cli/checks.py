@@ -1,8 +1,9 @@
-"""What `ao doctor` looks at on the machine. Nothing here changes anything."""
+"""What `ao doctor` looks at on the machine. Nothing here leaves anything behind."""
 
 import os
 import shutil
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,8 +69,11 @@ def _folder(name: str, path: Path, variable: str) -> Check:
         found = f"{path} is on {network}, where locks cannot be trusted"
         return Check(name, FAIL, found, f"Set {variable} to a folder on a local disk.")
     there = next(folder for folder in (path, *path.parents) if os.path.lexists(folder))
-    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-        found = f"{path} cannot be written: {there} is in the way"
+    try:
+        # permissions do not tell of every file system that takes nothing
+        tempfile.TemporaryDirectory(prefix=".ao-", dir=there).cleanup()
+    except OSError as exc:
+        found = f"{path} cannot be written: {there}: {exc.strerror}"
         return Check(name, FAIL, found, f"Set {variable} to a folder that is yours.")
     if there != path:
         return Check(name, OK, f"{path}, not made yet")

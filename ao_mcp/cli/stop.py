@@ -1,16 +1,19 @@
 """`ao stop`: ends the agents of one project, or all of them and the engine."""
 
+from collections.abc import Sequence
+
 import click
 
+from ao_core.errors import WrongState
 from ao_core.wire import Connection, Message
 from ao_mcp.cli.blocks import as_json
 from ao_mcp.cli.ending import await_end, watched
 from ao_mcp.cli.own import json_option
 from ao_mcp.cli.place import CALL_DEADLINE, Place, pass_place
-from ao_mcp.cli.run import FINE
+from ao_mcp.cli.run import FAILED, FINE, tell
 from ao_mcp.cli.working import Working
 
-_NOTHING: Message = {"sessions": [], "engine": False}
+_NOTHING: Message = {"sessions": [], "stubborn": [], "engine": False}
 
 
 @click.command("stop")
@@ -25,7 +28,11 @@ def command(place: Place, project: str | None, machine: bool) -> int:
     chosen = project or place.project
     stopped = _stop(place, chosen, "" if machine else "ending the agents")
     click.echo(as_json(stopped) if machine else _said(stopped, chosen))
-    return FINE
+    if not stopped["stubborn"]:
+        return FINE
+    if not machine:
+        tell(_left(stopped["stubborn"]))
+    return FAILED
 
 
 def _stop(place: Place, project: str | None, doing: str) -> Message:
@@ -43,6 +50,12 @@ def _ended(connection: Connection, project: str | None) -> Message:
         if stopped["engine"]:
             await_end(connection, process)
     return stopped
+
+
+def _left(sessions: Sequence[str]) -> WrongState:
+    names = ", ".join(sessions)
+    hint = "`ao logs --engine` says why; the next engine takes up what still runs."
+    return WrongState(f"{names} would not end.", hint=hint)
 
 
 def _said(stopped: Message, project: str | None) -> str:

@@ -14,6 +14,12 @@ from types import TracebackType
 
 AO = (sys.executable, "-I", "-m", "ao_mcp.cli")
 _PATIENCE = 15.0
+# makes the terminal the program's own, so that Ctrl-C reaches it
+_TAKE = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 class Terminal:
@@ -25,7 +31,8 @@ class Terminal:
         self.before = termios.tcgetattr(self._theirs)
         self.seen = ""
         self.process = subprocess.Popen(
-            [*AO, *arguments], cwd=cwd, env={**env, "TERM": "xterm-256color"},
+            [sys.executable, "-I", "-c", _TAKE, *AO, *arguments],
+            cwd=cwd, env={**env, "TERM": "xterm-256color"},
             stdin=self._theirs, stdout=self._theirs, stderr=self._theirs,
             start_new_session=True,
         )  # fmt: skip
