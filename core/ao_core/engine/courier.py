@@ -4,18 +4,17 @@ A step is only taken where the runtime itself checks, in the same breath, that t
 that no dialog holds the keyboard. What cannot be typed now waits and says why.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
 import anyio
 
-from ao_core.engine.outbox import Outbox, enveloped
+from ao_core.engine.outbox import Outbox, enveloped, settled
 from ao_core.engine.records import Records
 from ao_core.errors import AoError, WrongState
 from ao_core.ids import SessionId
-from ao_core.model.session import RuntimeHandle, Session, SessionState, is_terminal
+from ao_core.model.session import GONE, RuntimeHandle, Session, SessionState, is_terminal
 from ao_core.slots.agent import Composer
 from ao_core.slots.runtime import Runtime, Typable
 from ao_core.store.records import MESSAGE, PERMISSION, Delivery, Message
@@ -23,7 +22,7 @@ from ao_core.store.records import MESSAGE, PERMISSION, Delivery, Message
 _ECHO_DEADLINE = 30.0
 _PROOF_DEADLINE = 30.0
 _FIRST_LOOK, _LAST_LOOK = 0.004, 0.5
-_PATIENCE = 1.0
+_PRESS_AGAIN = 1.0
 _PRESSES = 3
 
 
@@ -61,8 +60,9 @@ class Courier:
     async def _lost(self, message: Message, exc: AoError) -> None:
         """The way to the agent broke. Nothing typed: failed. Perhaps typed: uncertain."""
         now = self._records.find(MESSAGE, message.id) or message
-        typed = now.state not in (Delivery.QUEUED, Delivery.PASTING)
-        end = Delivery.UNCERTAIN if typed else Delivery.FAILED
+        ended = now.state is Delivery.PASTING and isinstance(exc, WrongState)
+        untyped = now.state is Delivery.QUEUED or ended
+        end = Delivery.FAILED if untyped else Delivery.UNCERTAIN
         await self._outbox.move(now, end, reason=exc.message)
 
     async def _carry(self, message: Message) -> None:
@@ -95,17 +95,17 @@ class Courier:
 
     async def _recovered(self, message: Message, keyboard: Keyboard) -> Message:
         """What the runtime's own marks say about a step that was under way."""
+        if message.state not in (Delivery.PASTING, Delivery.TYPED):
+            return message
+        marks = await keyboard.screen.marks(keyboard.handle)
+        if marks.submitted == message.id:
+            return await self._moved(message, Delivery.SUBMITTED, "the runtime's mark")
+        if marks.pasted == message.id:
+            return message
         if message.state is Delivery.PASTING:
-            marks = await keyboard.screen.marks(keyboard.handle)
-            if marks.submitted == message.id:
-                return await self._moved(message, Delivery.SUBMITTED, "the runtime's mark")
-            if marks.pasted != message.id:
-                return await self._moved(message, Delivery.QUEUED)
-        if message.state is Delivery.TYPED:
-            marks = await keyboard.screen.marks(keyboard.handle)
-            if marks.submitted == message.id:
-                return await self._moved(message, Delivery.SUBMITTED, "the runtime's mark")
-        return message
+            return await self._moved(message, Delivery.QUEUED)
+        reason = "it was typed into a terminal that is gone"
+        return await self._moved(message, Delivery.UNCERTAIN, reason=reason)
 
     async def _moved(
         self, message: Message, state: Delivery, evidence: str | None = None,
@@ -116,29 +116,30 @@ class Courier:
     # -- the steps -------------------------------------------------------------------------------
 
     async def _paste(self, message: Message, keyboard: Keyboard) -> Message:
-        while True:
+        async for _ in _looks():
             message = await self._unhindered(message)
             message = await self._moved(message, Delivery.PASTING)
+            if message.state is not Delivery.PASTING:
+                break
             done = await keyboard.screen.paste(
                 keyboard.handle, enveloped(message),
                 mark=message.id, refuse=keyboard.composer.dialogs,
             )  # fmt: skip
             if done:
-                return message
-            message = await self._moved(message, Delivery.QUEUED, reason="a dialog is open")
+                break
             await self._alive(keyboard)
+            message = await self._moved(message, Delivery.QUEUED, reason="a dialog is open")
             await self._no_dialog(keyboard)
+        return message
 
     async def _unhindered(self, message: Message) -> Message:
         """Wait while the worker asks for a permission: a message must not answer it."""
         if self._asking():
-            message = await self._moved(
-                message, Delivery.QUEUED, reason="it waits for a permission"
-            )
+            message = await self._moved(message, message.state, reason="it waits for a permission")
             await self._records.until(lambda: None if self._asking() else True)
         if is_terminal(self._records.session(self._session)):
             raise WrongState(f"{self._session} has ended.", hint="`restore` brings it back.")
-        return message
+        return self._records.find(MESSAGE, message.id) or message
 
     def _asking(self) -> bool:
         if is_terminal(self._records.session(self._session)):
@@ -146,14 +147,20 @@ class Courier:
         mine = self._records.of_session(PERMISSION, self._session)
         return any(asked.ended_at is None for asked in mine)
 
-    async def _no_dialog(self, keyboard: Keyboard) -> None:
+    async def _no_dialog(self, keyboard: Keyboard) -> bool:
+        """Wait until no dialog is open; whether one was."""
+        was_open = False
         async for _ in _looks():
             if not await keyboard.screen.shows(keyboard.handle, keyboard.composer.dialogs):
-                return
+                break
+            was_open = True
             await self._alive(keyboard)
+        return was_open
 
     async def _alive(self, keyboard: Keyboard) -> None:
-        if not await self._runtime.alive(keyboard.handle):
+        """Raise if the agent has ended; a look that failed proves nothing."""
+        seen = (await self._runtime.look([keyboard.handle])).get(keyboard.handle.id)
+        if seen is not None and seen.state in GONE:
             raise WrongState(f"{self._session} has ended.", hint="`restore` brings it back.")
 
     def _echo(self, message: Message, keyboard: Keyboard) -> tuple[str, ...]:
@@ -161,38 +168,52 @@ class Courier:
 
     async def _see(self, message: Message, keyboard: Keyboard) -> Message:
         """Wait for the echo. A dialog may hide it; then it is back when the dialog has gone."""
-        async with _patience(_ECHO_DEADLINE) as late:
-            async for _ in _looks():
-                if await keyboard.screen.shows(keyboard.handle, self._echo(message, keyboard)):
-                    return await self._moved(message, Delivery.TYPED, "its echo was seen")
-                await self._alive(keyboard)
-                if late():
-                    break
+        late = _patience()
+        async for _ in _looks():
+            if await keyboard.screen.shows(keyboard.handle, self._echo(message, keyboard)):
+                return await self._moved(message, Delivery.TYPED, "its echo was seen")
+            await self._alive(keyboard)
+            if await self._no_dialog(keyboard):
+                late = _patience()
+            elif late():
+                break
         return await self._moved(
             message, Delivery.UNCERTAIN, reason="it was typed, but the agent never showed it"
         )
 
     async def _submit(self, message: Message, keyboard: Keyboard) -> Message:
+        late = _patience()
         async for _ in _looks():
-            pressed = await keyboard.screen.submit(
-                keyboard.handle, keyboard.composer.submit, mark=message.id,
-                expect=self._echo(message, keyboard), refuse=keyboard.composer.dialogs,
-            )  # fmt: skip
-            if pressed:
-                break
+            message = await self._unhindered(message)
+            if message.state is not Delivery.TYPED:
+                return message
+            if await self._press(message, keyboard):
+                return await self._moved(message, Delivery.SUBMITTED, "its keys were pressed")
             await self._alive(keyboard)
-            await self._no_dialog(keyboard)
-        return await self._moved(message, Delivery.SUBMITTED, "its keys were pressed")
+            if await self._no_dialog(keyboard):
+                late = _patience()
+            elif late():
+                break
+        return await self._moved(
+            message, Delivery.UNCERTAIN, reason="it was typed, but is no longer to be seen"
+        )
+
+    async def _press(self, message: Message, keyboard: Keyboard) -> bool:
+        return await keyboard.screen.submit(
+            keyboard.handle, keyboard.composer.submit, mark=message.id,
+            expect=self._echo(message, keyboard), refuse=keyboard.composer.dialogs,
+        )  # fmt: skip
 
     async def _prove(self, message: Message, keyboard: Keyboard) -> None:
         """Wait for the agent's own word, where it gives one. An Enter it ignored is repeated."""
-        if keyboard.composer.best is not Delivery.ACCEPTED:
+        if settled(message):
             return
         for press in range(_PRESSES):
-            with anyio.move_on_after(_PATIENCE * 2**press):
+            with anyio.move_on_after(_PRESS_AGAIN * 2**press):
                 await self._records.until(lambda: self._taken(message))
                 return
-            await self._again(message, keyboard)
+            if not self._taken(message) and not self._asking():
+                await self._press(message, keyboard)
         with anyio.move_on_after(_PROOF_DEADLINE):
             await self._records.until(lambda: self._taken(message))
             return
@@ -203,12 +224,6 @@ class Courier:
             return True
         now = self._records.find(MESSAGE, message.id)
         return True if now is None or now.state is not Delivery.SUBMITTED else None
-
-    async def _again(self, message: Message, keyboard: Keyboard) -> None:
-        await keyboard.screen.submit(
-            keyboard.handle, keyboard.composer.submit, mark=message.id,
-            expect=self._echo(message, keyboard), refuse=keyboard.composer.dialogs,
-        )  # fmt: skip
 
 
 def _tell_apart(message: Message, composer: Composer) -> None:
@@ -229,7 +244,6 @@ async def _looks() -> AsyncIterator[int]:
         pause, count = min(pause * 1.6, _LAST_LOOK), count + 1
 
 
-@asynccontextmanager
-async def _patience(seconds: float) -> AsyncGenerator[Callable[[], bool]]:
-    end = anyio.current_time() + seconds
-    yield lambda: anyio.current_time() > end
+def _patience() -> Callable[[], bool]:
+    end = anyio.current_time() + _ECHO_DEADLINE
+    return lambda: anyio.current_time() > end
