@@ -36,7 +36,7 @@ _ALWAYS = {
 }  # fmt: skip
 _SLOTS = {"runtime", "agent", "workspace", "tracker", "scm"}
 _ROLES = {"worker", "orchestrator"}
-_HARMLESS_MODES = {"default", "auto-edit", "suggest"}
+_HARMLESS_MODES = ("default", "auto-edit", "suggest")  # compared: a setting may be a list
 _PROGRAMS = {"command", "args", "resume", "process", "program", "binary", "executable", "path"}
 _WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ELSEWHERE = re.compile(r"\$\{\w+\}|secret://\S+")
