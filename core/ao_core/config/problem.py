@@ -13,6 +13,7 @@ Where: TypeAlias = tuple[str | int, ...]
 
 _WHERE_LIMIT = 160
 _MESSAGE_LIMIT = 400
+_HINT = "Mend what is named, then call again; docs/configuration.md has every setting."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class ConfigProblems(ConfigError):
     """Everything that is wrong with a configuration, at once."""
 
     def __init__(self, problems: Sequence[Problem], *, hint: str | None = None) -> None:
-        super().__init__("\n".join(map(str, problems)), hint=hint)
+        super().__init__("\n".join(map(str, problems)), hint=hint or _HINT)
         self.problems = tuple(problems)
 
 
