@@ -80,9 +80,7 @@ class Tmux(TmuxKeyboard, Runtime[TmuxConfig], Mourning, Measurable):
     async def open(self) -> None:
         """Prepare; the server is started by the first who needs it."""
         env = default_env(self.scope.environment)
-        program = server.find_tmux(env)
-        if program is None:
-            raise NotInstalled("tmux is not on PATH", hint=server.HINT)
+        program = server.find_tmux(env) or "tmux"  # who needs it is told that it is missing
         self._folder = make_private(runtime_dir(self.scope.state, self.scope.environment))
         self._socket = server.checked_socket(self.config.socket or self._folder / "tmux")
         settings = server.write_settings(make_private(self.scope.state))
@@ -130,7 +128,7 @@ class Tmux(TmuxKeyboard, Runtime[TmuxConfig], Mourning, Measurable):
         try:
             await self._revive(handles)
             found = await self._settled()
-        except (Unavailable, TimedOut) as exc:
+        except (Unavailable, TimedOut, NotInstalled) as exc:
             failed = Seen(RuntimeState.PROBE_FAILED, detail=exc.message)
             return dict.fromkeys((handle.id for handle in handles), failed)
         return {handle.id: self._seen(handle, found) for handle in handles}

@@ -17,7 +17,10 @@ from ao_core.slots.runtime import Start
 from ao_core.testing.runtime import RECORD, RuntimeContract, heard, python, shown, until
 from ao_core.testing.runtime_abilities import MeasurableContract, MourningContract, TypableContract
 from ao_plugins.runtime._tmux import deaths as deaths_module
+from ao_plugins.runtime._tmux.panes import handle_of
 from ao_plugins.runtime.tmux import Tmux, TmuxConfig
+
+_NOBODY = 999_999_999  # no process has this number
 
 
 class TestTmux(RuntimeContract, TypableContract, MourningContract, MeasurableContract):
@@ -179,9 +182,11 @@ async def test_tmux_that_is_missing_is_told_with_its_remedy(tmp_path: Path) -> N
     found = await Tmux.detect(TmuxConfig(), nowhere)
     assert not found.found
     assert "apt-get install tmux" in (found.hint or "")
-    with pytest.raises(NotInstalled, match="tmux"):
-        async with Tmux(TmuxConfig(), Scope(state=tmp_path, environment=nowhere)):
-            pass
+    async with Tmux(TmuxConfig(), Scope(state=tmp_path / "tmux", environment=nowhere)) as runtime:
+        handle = handle_of("app-1", "%1", _NOBODY, _NOBODY)
+        assert (await runtime.look([handle]))["app-1"].state is RuntimeState.PROBE_FAILED
+        with pytest.raises(NotInstalled, match="tmux"):
+            await runtime.find("app-1")
 
 
 @pytest.mark.parametrize(
