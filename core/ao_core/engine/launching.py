@@ -1,11 +1,14 @@
 """Bringing a session's agent up: workspace, prompts, hooks, process. For spawn and restore."""
 
 import logging
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import anyio
 
 from ao_core import prompt
 from ao_core.engine import environment
@@ -57,6 +60,8 @@ async def bring_up(engine: Engine, id: SessionId, *, resume: bool) -> Session:
         checkout = await _workspace(effort, saga)
         session = await engine.records.update(SESSION, id, lambda now: _placed(now, checkout))
         effort = replace(effort, session=session)
+        if not resume:
+            saga.undo("its folders", lambda: _forget(project, session))
         launch = await _launch(effort)
         engine.spools.add(session.id, launch.spool)
         saga.undo("the hooks' folder", lambda: _unwatch(engine, session.id))
@@ -69,6 +74,16 @@ async def bring_up(engine: Engine, id: SessionId, *, resume: bool) -> Session:
 
 async def _unwatch(engine: Engine, session: SessionId) -> None:
     engine.spools.remove(session)
+
+
+async def _forget(project: Project, session: Session) -> None:
+    """Remove the prompts and the spool of an agent that never ran."""
+
+    def remove() -> None:
+        shutil.rmtree(project.home.prompts(session.id), ignore_errors=True)
+        shutil.rmtree(project.home.spool(session.id), ignore_errors=True)
+
+    await anyio.to_thread.run_sync(remove)
 
 
 # -- workspace -----------------------------------------------------------------------------------
@@ -92,6 +107,8 @@ async def _workspace(effort: Effort, saga: Saga) -> Checkout:
     if effort.resume:
         return await _again(effort, plan)
     checkout = await project.workspace.create(plan, run)
+    git, base = git_for(project, project.repository), checkout.base_commit
+    saga.undo("the branch", lambda: git.drop_branch(checkout.branch, base))
     saga.undo("the workspace", lambda: project.workspace.destroy(checkout, run))
     await project.workspace.prepare(checkout, run)
     return checkout

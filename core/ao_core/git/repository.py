@@ -235,6 +235,10 @@ class Git:
                 done, "update-ref", self.path
             )
 
+    async def drop_branch(self, branch: str, at: str) -> None:
+        """Delete a branch that nothing was done on; one that has moved from `at` stays."""
+        await self.attempt("update-ref", "--no-deref", "-d", f"refs/heads/{branch}", at)
+
     async def identity(self) -> Identity:
         """Who commits here, or a name of our own where nobody is configured."""
         name = await self.call("config", "--get", "user.name", ok=(0, 1))
