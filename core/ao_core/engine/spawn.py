@@ -16,7 +16,7 @@ from ao_core.engine.project import Project
 from ao_core.engine.records import Step
 from ao_core.engine.side import git_for
 from ao_core.errors import AoError, BadRequest, Conflict, NotInstalled, Unknown, raise_all
-from ao_core.ids import SessionId, new_branch, session_id
+from ao_core.ids import SessionId, branch_name, new_branch, session_id
 from ao_core.model.event import EventKind, NewEvent, Said, Started
 from ao_core.model.session import (
     PermissionMode,
@@ -129,10 +129,10 @@ async def _base(project: Project, wish: Wish) -> tuple[str, str]:
     git = git_for(project, project.repository)
     await git.preflight()
     base = wish.base or project.branch
-    commit = await git.resolve(base)
+    commit = await git.branch_tip(branch_name(base))
     if commit is None:
         raise BadRequest(
-            f"The base {ascii(base)[:60]} does not exist in {project.repository}.",
+            f"The base {ascii(base)[:60]} is not a branch of {project.repository}.",
             hint="Name a branch that exists with `base`, or set `default_branch`.",
         )
     return base, commit
