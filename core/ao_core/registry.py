@@ -13,6 +13,7 @@ import inspect
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -37,6 +38,7 @@ _OURS = {"ao_core", "ao_plugins", "ao_mcp", "ao_prompts"}
 _SHOWN = 80
 _DETECT_DEADLINE = 30.0
 _SAID_LIMIT = 300
+_AUTHOR = "Its own log or author can say more."
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +145,35 @@ class Registry:
         return ConfigError(f"There is no {slot} {ascii(ref)[:_SHOWN]}.", hint=hint)
 
 
-async def detect(plugin: PluginType, environment: Mapping[str, str]) -> Detection:
+async def detect(
+    plugin: PluginType, environment: Mapping[str, str], config: Config | None = None
+) -> Detection:
     """Whether what a plugin needs is there, with its settings as they are unless configured."""
+    given = plugin.config_type.model_construct() if config is None else config
     try:
         with anyio.fail_after(_DETECT_DEADLINE):
-            return await plugin.detect(plugin.config_type.model_construct(), environment)
+            return await plugin.detect(given, environment)
     except AoError:
         raise
     except Exception as exc:
         raise BrokenPlugin(f"{plugin.__name__}: looking for it failed ({_kind(exc)})") from exc
+
+
+async def opened(stack: AsyncExitStack, plugin: Plugin[Any]) -> Plugin[Any]:
+    """Enter a plugin for as long as the stack lasts; what breaks in it is `BrokenPlugin`."""
+    try:
+        return await stack.enter_async_context(plugin)
+    except AoError:
+        raise
+    except Exception as exc:
+        raise broken(plugin, "opening it", exc) from exc
+
+
+def broken(plugin: Plugin[Any], doing: str, exc: Exception) -> BrokenPlugin:
+    """What a plugin's own exception is told as."""
+    manifest = plugin.manifest
+    said = f"The {manifest.slot} {manifest.name} is broken: {doing} failed ({_kind(exc)})"
+    return BrokenPlugin(said, hint=_AUTHOR)
 
 
 def configure(plugin: PluginType, settings: Mapping[str, object]) -> Config:
@@ -204,7 +226,7 @@ def _guarded(slot: Slot, name: str, load: Any) -> object:  # noqa: ANN401 - any 
         raise
     except (Exception, SystemExit) as exc:
         said = f"The {slot} {visible(name, _SHOWN)} cannot be loaded: {_kind(exc)}"
-        raise BrokenPlugin(said, hint="Its own log or author can say more.") from exc
+        raise BrokenPlugin(said, hint=_AUTHOR) from exc
 
 
 def _is_own(missing: str | None, module: str) -> bool:

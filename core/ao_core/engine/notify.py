@@ -1,5 +1,6 @@
 """Tell people: one note to each notifier that is wanted, and who got it."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,10 @@ from ao_core.ids import new_id
 from ao_core.model.event import EventKind, NewEvent, Priority, Told
 from ao_core.model.session import Session
 from ao_core.redact import visible
+from ao_core.registry import broken
 from ao_core.slots.notifier import Note, Notifier
 
+_log = logging.getLogger(__name__)
 _DEADLINE = 30.0
 
 
@@ -68,6 +71,10 @@ async def _one(
         results[name] = Delivered(name, exc.message, exc.hint)
     except TimeoutError:
         results[name] = Delivered(name, "It did not answer in time.")
+    except Exception as exc:
+        _log.exception("notifier %s", name)
+        found = broken(notifier, "telling", exc)
+        results[name] = Delivered(name, found.message, found.hint)
     else:
         results[name] = Delivered(name)
 

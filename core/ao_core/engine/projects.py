@@ -1,5 +1,6 @@
 """Which project a call is about, and the plugins that serve it, opened once and shared."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -19,14 +20,22 @@ from ao_core.engine.environment import Grant
 from ao_core.engine.home import Home
 from ao_core.engine.project import Project
 from ao_core.engine.records import Records
-from ao_core.errors import AoError, BadRequest, ConfigError, NotInstalled, Unknown
+from ao_core.engine.unusable import Unusable
+from ao_core.errors import (
+    AoError,
+    BadRequest,
+    ConfigError,
+    NotInstalled,
+    PluginError,
+    Unknown,
+)
 from ao_core.git.repository import Git
 from ao_core.ids import ProjectId, folder_hash, project_id
 from ao_core.index import Slot
 from ao_core.model.event import EventKind, NewEvent, Told
 from ao_core.plugin import Plugin, Scope
 from ao_core.process import Run, run
-from ao_core.registry import Registry
+from ao_core.registry import Registry, detect, opened
 from ao_core.slots.agent import Agent
 from ao_core.slots.notifier import Notifier
 from ao_core.slots.runtime import Runtime
@@ -36,6 +45,7 @@ from ao_core.slots.workspace import Workspace
 from ao_core.store.contract import Put
 from ao_core.store.records import PROJECT, ProjectRecord
 
+_log = logging.getLogger(__name__)
 _FIRST_AGENTS = ("claude-code", "codex", "opencode", "gemini", "copilot", "aider", "goose")
 
 
@@ -165,8 +175,7 @@ class Projects:
         tracker = await self._plugin("tracker", settings.tracker, scope)
         scm = await self._plugin("scm", settings.scm, scope)
         notifiers = {
-            choice.alias: cast("Notifier[Any]", await self._plugin("notifier", choice, scope))
-            for choice in settings.notifiers
+            choice.alias: await self._notifier(choice, scope) for choice in settings.notifiers
         }
         return Project(
             record.id, settings, settings.path, common, record.prefix, home, config, runtime,
@@ -203,8 +212,15 @@ class Projects:
     async def _plugin(self, slot: Slot, choice: PluginChoice, scope: "_Scoped") -> Plugin[Any]:
         kind = self.registry.resolve(slot, choice.name, root=scope.settings.path, trusted=True)
         config = self.registry.configure(kind, choice.settings)
-        made = kind(config, scope.of(slot, choice.name))
-        return await self.stack.enter_async_context(made)
+        return await opened(self.stack, kind(config, scope.of(slot, choice.name)))
+
+    async def _notifier(self, choice: PluginChoice, scope: "_Scoped") -> Notifier[Any]:
+        """One that is broken keeps nobody from working; whoever uses it is told."""
+        try:
+            return cast("Notifier[Any]", await self._plugin("notifier", choice, scope))
+        except PluginError as exc:
+            _log.warning("notifier %s: %s", choice.alias, exc.message)
+            return Unusable(exc, scope.of("notifier", choice.name))
 
     async def _home_plugin(self, slot: Slot, settings: EffectiveProject) -> Plugin[Any]:
         """Plugins that serve every project alike are opened once: one terminal server a home."""
@@ -215,7 +231,7 @@ class Projects:
             config = self.registry.configure(kind, choice.settings)
             state = self.home.plugin_state(slot, choice.name)
             scope = Scope(state, home=self.home.id, environment=self.login, clock=self.clock)
-            self._shared[key] = await self.stack.enter_async_context(kind(config, scope))
+            self._shared[key] = await opened(self.stack, kind(config, scope))
         return self._shared[key]
 
     def runtimes(self) -> Sequence[Runtime[Any]]:
@@ -239,7 +255,7 @@ class Projects:
         choice = project.settings.agent_choice(name)
         kind = self.registry.resolve("agent", choice.name, root=project.repository, trusted=True)
         config = self.registry.configure(kind, choice.settings)
-        found = await kind.detect(config, {**self.login, **caller.environment})
+        found = await detect(kind, {**self.login, **caller.environment}, config)
         if not found.found:
             raise NotInstalled(f"Agent {name}: {found.detail}", hint=found.hint)
 
@@ -256,7 +272,7 @@ class Projects:
     async def runnable(self, project: Project, caller: Caller) -> None:
         """Raise unless the project's runtime can run here."""
         runtime = project.runtime
-        found = await type(runtime).detect(runtime.config, self.login)
+        found = await detect(type(runtime), self.login, runtime.config)
         if not found.found:
             raise NotInstalled(f"Runtime {runtime.name}: {found.detail}", hint=found.hint)
 
@@ -266,9 +282,10 @@ class Projects:
             try:
                 kind = self.registry.resolve("agent", name)
                 config = self.registry.configure(kind, {})
+                found = await detect(kind, {**self.login, **caller.environment}, config)
             except AoError:
                 continue
-            if (await kind.detect(config, {**self.login, **caller.environment})).found:
+            if found.found:
                 return name
         return None
 
