@@ -57,7 +57,7 @@ async def test_a_process_nobody_could_look_at_is_not_dead(tmp_path: Path) -> Non
     assert await judge(tmp_path, native(ACTIVE, 1), alive=None) is ACTIVE
 
 
-@pytest.mark.parametrize("state", ACTIONABLE)
+@pytest.mark.parametrize("state", sorted(ACTIONABLE))
 async def test_the_agents_own_question_comes_before_the_activity_log(
     tmp_path: Path, state: ActivityState
 ) -> None:
@@ -65,7 +65,7 @@ async def test_the_agents_own_question_comes_before_the_activity_log(
     assert await judge(tmp_path, native(state, 600)) is state
 
 
-@pytest.mark.parametrize("state", ACTIONABLE)
+@pytest.mark.parametrize("state", sorted(ACTIONABLE))
 @pytest.mark.parametrize(("age", "current"), [(0, True), (300, True), (300.1, False), (9e5, False)])
 async def test_a_question_in_the_activity_log_counts_for_five_minutes(
     tmp_path: Path, state: ActivityState, age: float, current: bool
