@@ -1,6 +1,7 @@
 """What `ao doctor` looks at on the machine. Nothing here leaves anything behind."""
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from ao_mcp.cli.place import Place
 OK, NOTE, WARN, FAIL = "ok", "note", "warn", "fail"
 
 _PYTHON, _GIT = (3, 11), (2, 38)
+_GET_GIT = "Install git 2.38 or later."
 _NEEDED = ("runtime", "workspace", "tracker", "scm")
 _AGENTS = (
     "claude", "codex", "opencode", "gemini", "copilot", "cursor-agent", "aider", "goose", "cline",
@@ -44,18 +46,22 @@ def python() -> Check:
     return Check("python", OK, f"{found}, {sys.executable}")
 
 
-async def git() -> Check:
-    """Git, which has to predict merges."""
-    from ao_core.git.repository import Git
+async def git(place: Place) -> Check:
+    """Git as the engine finds it, which has to predict merges."""
     from ao_core.process import run
+    from ao_mcp.start import engine_environment
 
+    environment = engine_environment(place.environment)
+    program = shutil.which("git", path=environment["PATH"])
+    if program is None:
+        return Check("git", FAIL, f"not in {environment['PATH']}", _GET_GIT)
     try:
-        major, minor = await Git(run, Path("/")).version()
+        said = (await run([program, "version"], env=environment)).text.strip()
     except AoError as error:
         return failing("git", error)
-    if (major, minor) < _GIT:
-        return Check("git", FAIL, f"{major}.{minor}", "Install git 2.38 or later.")
-    return Check("git", OK, f"{major}.{minor}")
+    found = re.search(r"(\d+)\.(\d+)", said)
+    new_enough = found is not None and (int(found[1]), int(found[2])) >= _GIT
+    return Check("git", OK, said) if new_enough else Check("git", FAIL, said, _GET_GIT)
 
 
 def home(place: Place) -> list[Check]:

@@ -38,7 +38,7 @@ async def _every(place: Place) -> list[Check]:
 
     return [
         checks.python(),
-        await checks.git(),
+        await checks.git(place),
         *checks.home(place),
         *await anyio.to_thread.run_sync(home_checks.engine, place),
         *await anyio.to_thread.run_sync(home_checks.configuration, place),

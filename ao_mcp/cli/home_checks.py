@@ -57,7 +57,7 @@ def configuration(place: Place) -> list[Check]:
     from ao_core.config.problem import ConfigProblems
 
     try:
-        path = find(place.cwd, place.config, place.environment, place.home)
+        path = find(place.cwd or Path("/"), place.config, place.environment, place.home)
         loaded = load(path, environment=place.environment, home=place.home)
     except ConfigProblems as error:
         return [Check("config", FAIL, str(one), error.hint) for one in error.problems]

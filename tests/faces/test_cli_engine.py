@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -379,6 +380,18 @@ def test_doctor_knows_whether_the_configuration_is_trusted(team: Team) -> None:
     told(team, "trust", "--yes")
     blocked = 0
     assert trust() == "ok"
+
+
+def test_doctor_works_where_hardly_anything_does(team: Team, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    code = "import os, sys; os.rmdir(os.getcwd()); os.execv(sys.argv[1], sys.argv[1:])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *AO, "doctor", "--json"], cwd=gone, capture_output=True,
+        env=team.env | {"PATH": "/nonexistent"}, check=True,
+    )  # fmt: skip
+    states = {one["name"]: one["state"] for one in json.loads(done.stdout)["checks"]}
+    assert (states["git"], states["config"], states["mcp"]) == ("ok", "ok", "warn")
 
 
 def test_plugins_are_listed_with_what_they_lack(team: Team) -> None:
