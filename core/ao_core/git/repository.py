@@ -34,6 +34,7 @@ _SETTINGS = (
     "gc.auto=0",
     "advice.detachedHead=false",
 )
+_TRIES = 3
 _ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true", "LC_ALL": "C"}
 
 
@@ -184,8 +185,17 @@ class Git:
 
     async def worktrees(self) -> tuple[Registered, ...]:
         """Every work tree git knows of, the main one first."""
-        output = os.fsdecode((await self.call("worktree", "list", "--porcelain", "-z")).stdout)
+        output = os.fsdecode((await self._worktree_list()).stdout)
         return tuple(_registered(block) for block in output.split("\0\0") if block.strip("\0"))
+
+    async def _worktree_list(self) -> Completed:
+        """git takes a registration that another git is just writing for a broken one: once more."""
+        args = ("worktree", "list", "--porcelain", "-z")
+        for _ in range(_TRIES):
+            done = await self.attempt(*args)
+            if done.status == 0:
+                return done
+        return await self.call(*args)
 
     async def checked_out_at(self, branch: str) -> Registered | None:
         """The work tree that holds a branch."""

@@ -17,7 +17,7 @@ from ao_core.files import append_line
 from ao_core.git.repository import LONG, Git, Registered
 from ao_core.git.salvage import has_unsaved
 from ao_core.ids import branch_name, session_id
-from ao_core.plugin import Config, Manifest
+from ao_core.plugin import Config, Manifest, Scope
 from ao_core.process import Run
 from ao_core.slots.workspace import Checkout, Plan, Workspace
 
@@ -34,6 +34,11 @@ class Worktree(Workspace[WorktreeConfig]):
 
     manifest = Manifest("worktree", "workspace", "A git work tree for each session", "1.0")
     config_type = WorktreeConfig
+
+    def __init__(self, config: WorktreeConfig, scope: Scope) -> None:
+        super().__init__(config, scope)
+        # git takes a registration that another git is just writing for a broken one
+        self._registering = anyio.Lock()
 
     async def create(self, plan: Plan, run: Run) -> Checkout:
         """Make it on a new branch from `plan.base`; adopt it if this very plan was made before."""
@@ -115,8 +120,9 @@ class Worktree(Workspace[WorktreeConfig]):
         # `--no-track` writes no configuration, whose lock parallel calls would fight for
         track = ["--no-track"] if how else []
         add = ["worktree", "add", "--no-guess-remote", *track, *how, "--", str(plan.path), start]
-        await git.call(*add, deadline=LONG)
-        await self._lock(git, plan.path)
+        async with self._registering:
+            await git.call(*add, deadline=LONG)
+            await self._lock(git, plan.path)
         return await self._checkout(git, plan)
 
     async def _lock(self, git: Git, path: Path) -> None:
