@@ -1,0 +1,18 @@
+"""Keys hold however many workers are started at the same time."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from team import Team, git
+
+
+def test_a_key_starts_one_worker_even_among_many_that_start_together(team: Team) -> None:
+    def spawned(number: int) -> str:
+        return team.spawn("do: say ready", key=f"key-{number}")
+
+    with ThreadPoolExecutor(6) as pool:
+        first = list(pool.map(spawned, range(6)))
+        again = list(pool.map(spawned, range(6)))
+
+    assert again == first
+    assert len(set(first)) == len(team.call("list")["sessions"]) == 6
+    assert len(git(team.repository, "branch", "--list", "ao/*").splitlines()) == 6
