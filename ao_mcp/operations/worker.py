@@ -42,7 +42,6 @@ async def _ask(call: Call, asked: AskPermission) -> Decided:
     try:
         commands = project.settings.allow_commands
         await engine.permissions.ask(session, id, wish, shown, commands)
-        engine.nudge(session.id)
         done = await engine.permissions.decided(id)
     finally:
         engine.listening.discard(id)
