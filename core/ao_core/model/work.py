@@ -173,13 +173,17 @@ class ReviewComment:
 
 @dataclass(frozen=True, slots=True)
 class Mergeability:
-    """Whether a pull request may be merged, and what stands in its way."""
+    """Whether a pull request may be merged, and what stands in its way.
+
+    `files` are those in conflict, where the host tells.
+    """
 
     mergeable: bool
     checks: ChecksSummary
     decision: ReviewDecision
     conflicts: bool | None
     blockers: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 class MergeMethod(StrEnum):

@@ -111,6 +111,7 @@ class ScmContract(ABC):
         await scm.merge(first, MergeMethod.MERGE)
         able = await scm.mergeability(second, MergeMethod.MERGE)
         assert (able.mergeable, able.conflicts) == (False, True)
+        assert able.files in ((), ("same.txt",))
         assert "same.txt" in able.blockers[0]
         landed = await scm.merge(second, MergeMethod.MERGE)
         assert (landed.landing, landed.conflicts) == (Landing.CONFLICT, ("same.txt",))

@@ -143,7 +143,7 @@ class LocalScm(Scm[LocalScmConfig], BatchObservable):
             blockers.append(exc.message)
         found = None if conflicts is None else bool(conflicts)
         none = ChecksSummary.NONE, ReviewDecision.NONE
-        return Mergeability(not blockers, *none, found, tuple(blockers))
+        return Mergeability(not blockers, *none, found, tuple(blockers), conflicts or ())
 
     @property
     def _git(self) -> Git:
