@@ -10,7 +10,7 @@ from ao_core.engine.send import send
 from ao_core.errors import BadRequest, Refused, WrongState
 from ao_core.ids import SessionId
 from ao_core.slots.runtime import Typable
-from ao_core.store.records import Decision, Permission
+from ao_core.store.records import PERMISSION, Decision, Permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ async def answer(
     if (text is None) == (decision is None):
         raise BadRequest("Give either `text` or `decision`.", hint="`show` tells what it asks.")
     if decision is not None:
-        return await _decide(engine, caller, id, decision, request)
+        return await _decide(engine, caller, id, decision, request, ticket)
     return await _reply(engine, caller, id, cast("str", text), ticket)
 
 
@@ -57,20 +57,28 @@ async def _reply(
 
 
 async def _decide(
-    engine: Engine, caller: Caller, id: SessionId, decision: Decision, request: str | None
+    engine: Engine,
+    caller: Caller,
+    id: SessionId,
+    decision: Decision,
+    request: str | None,
+    ticket: Ticket,
 ) -> Answered:
     engine.session(id)
-    asked = engine.permissions.choose(id, request)
-    asked = await engine.permissions.answer(asked, decision, str(caller.role))
-    pressed = await _press(engine, id, asked)
+    known = engine.records.find(PERMISSION, ticket.subject) if ticket.subject else None
+    asked = known or engine.permissions.choose(id, request)
+    told = known is not None or asked.id in engine.listening  # asked before its hook can be gone
+    used = ticket.used_for(asked.id)
+    asked = await engine.permissions.answer(asked, decision, str(caller.role), beside=used)
+    pressed = not told and await _press(engine, id, asked)
     state = "answered" if asked.decision is decision else "expired"
     return Answered(state, asked.id, decision, reason=None if pressed else "told to its hook")
 
 
 async def _press(engine: Engine, id: SessionId, asked: Permission) -> bool:
     """Where no hook waits for the answer, press what the dialog needs, if it still is there."""
-    if asked.id in engine.listening:
-        return False
+    if engine.permissions.pending(id):
+        return False  # the dialog may be another's by now
     session = engine.session(id)
     project = await engine.project_of(session)
     composer = (await engine.agent_of(session)).composer()
