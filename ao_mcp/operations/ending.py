@@ -105,10 +105,11 @@ class Killed(Reply):
 
 
 async def _kill(call: Call, asked: Kill) -> Killed:
-    async with keyed(call, "kill", asked):
+    async with keyed(call, "kill", asked) as ticket:
         killed = await engine_kill(
-            call.engine, session_id(asked.session), reason=SessionReason.MANUALLY_KILLED
-        )
+            call.engine, session_id(asked.session), reason=SessionReason.MANUALLY_KILLED,
+            ticket=ticket,
+        )  # fmt: skip
     return Killed(
         session=killed.session.id,
         status=derive_status(killed.session),
@@ -153,8 +154,8 @@ class Restored(Reply):
 
 
 async def _restore(call: Call, asked: Restore) -> Restored:
-    async with keyed(call, "restore", asked):
-        session = await engine_restore(call.engine, call.caller, session_id(asked.session))
+    async with keyed(call, "restore", asked) as ticket:
+        session = await engine_restore(call.engine, call.caller, session_id(asked.session), ticket)
     return Restored(
         session=session.id,
         status=derive_status(session),

@@ -3,7 +3,8 @@
 import hashlib
 import hmac
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -55,6 +56,7 @@ class Engine:
     grants: dict[SessionId, Grant] = field(default_factory=dict[SessionId, Grant])
     stopping: anyio.Event = field(default_factory=anyio.Event)
     listening: set[str] = field(default_factory=set[str])
+    _ending: set[SessionId] = field(default_factory=set[SessionId])
     _carrying: set[SessionId] = field(default_factory=set[SessionId])
     _locks: dict[SessionId, anyio.Lock] = field(default_factory=dict[SessionId, anyio.Lock])
     _dirty: set[SessionId] = field(default_factory=set[SessionId])
@@ -75,6 +77,20 @@ class Engine:
     def live(self) -> list[Session]:
         """Every session that has not ended."""
         return [one for one in self.records.all(SESSION) if not is_terminal(one)]
+
+    @contextmanager
+    def ending(self, session: SessionId) -> Generator[None]:
+        """While we end an agent ourselves, its death is no news."""
+        self._ending.add(session)
+        try:
+            yield
+        finally:
+            self._ending.discard(session)
+            self.nudge(session)
+
+    def is_ending(self, session: SessionId) -> bool:
+        """Whether its death would be our own doing."""
+        return session in self._ending
 
     def alone(self, session: SessionId) -> anyio.Lock:
         """Held by whoever starts, ends or restores the session."""

@@ -7,19 +7,20 @@ from pathlib import Path
 import anyio
 
 from ao_core.engine.engine import Engine
+from ao_core.engine.keys import Ticket
 from ao_core.engine.launching import plan_of
 from ao_core.engine.moves import ended
 from ao_core.engine.project import Project
 from ao_core.engine.records import Step
-from ao_core.engine.side import run_in
+from ao_core.engine.side import git_for, run_in
 from ao_core.errors import AoError
-from ao_core.git.salvage import Saved, salvage
+from ao_core.git.salvage import Saved, archive_of, salvage
 from ao_core.ids import HomeId, SessionId
 from ao_core.model import event
 from ao_core.model.event import EventKind, NewEvent
 from ao_core.model.session import RuntimeReason, RuntimeState, Session, SessionReason, is_terminal
 from ao_core.slots.workspace import Checkout
-from ao_core.store.records import SESSION, IntentKind, Outcome
+from ao_core.store.records import SESSION, Intent, IntentKind, Outcome
 
 _log = logging.getLogger(__name__)
 
@@ -35,15 +36,32 @@ class Killed:
     kept_because: str | None = None
 
 
-async def kill(engine: Engine, id: SessionId, *, reason: SessionReason) -> Killed:
+async def kill(
+    engine: Engine, id: SessionId, *, reason: SessionReason, ticket: Ticket | None = None
+) -> Killed:
     """End a session for good, as far as its work allows. A second call finds nothing to do."""
-    session = engine.session(id)
-    fingerprint = f"{session.generation}"
-    if is_terminal(session) and session.workspace_gone:
-        return Killed(session, _last(session), None, removed=True)
-    intent = await engine.intents.begin(IntentKind.KILL, id, fingerprint)
+    session, ticket = engine.session(id), ticket or Ticket()
+    this = str(session.generation)
+    if (is_terminal(session) and session.workspace_gone) or ticket.subject not in (None, this):
+        return await _before(engine, session)
+    intent = engine.intents.beginning(IntentKind.KILL, id, this)
+    await engine.records.commit([intent, *ticket.used_for(this)])
+    return await engine.detached(lambda: _carried_out(engine, intent.value, reason))
+
+
+async def _before(engine: Engine, session: Session) -> Killed:
+    """What an earlier call has done already."""
+    saved = session.salvage[-1] if session.salvage else None
+    project = await engine.project_of(session)
+    commit = await git_for(project, project.repository).resolve(saved) if saved else None
+    archive = archive_of(project.home.archive, commit) if commit else None
+    kept = str(archive) if archive and await anyio.Path(archive).exists() else None
+    return Killed(session, saved, kept, session.workspace_gone)
+
+
+async def _carried_out(engine: Engine, intent: Intent, reason: SessionReason) -> Killed:
     try:
-        killed = await engine.detached(lambda: _kill(engine, id, reason))
+        killed = await _kill(engine, engine.session(intent.session).id, reason)
     except AoError as exc:
         await engine.intents.end(intent.id, Outcome.FAILED, exc.code)
         raise
@@ -51,19 +69,18 @@ async def kill(engine: Engine, id: SessionId, *, reason: SessionReason) -> Kille
     return killed
 
 
-def _last(session: Session) -> str | None:
-    return session.salvage[-1] if session.salvage else None
-
-
 async def _kill(engine: Engine, id: SessionId, reason: SessionReason) -> Killed:
     async with engine.alone(id):
         session = engine.session(id)
+        if is_terminal(session) and session.workspace_gone:  # somebody was faster
+            return await _before(engine, session)
         project = await engine.project_of(session)
-        await end_agent(engine, project, session)
-        saved = await _save(engine, project, session, reason)
-        session = await engine.records.update(
-            SESSION, id, lambda now: _over(engine, now, reason, saved)
-        )
+        with engine.ending(id):
+            await end_agent(engine, project, session)
+            saved = await _save(engine, project, session, reason)
+            session = await engine.records.update(
+                SESSION, id, lambda now: _over(engine, now, reason, saved)
+            )
         await engine.permissions.expire(id, "the session ended")
         engine.deliver(id)
         kept = await _remove(project, session, saved)
@@ -71,8 +88,10 @@ async def _kill(engine: Engine, id: SessionId, reason: SessionReason) -> Killed:
             session = await engine.records.update(
                 SESSION, id, lambda now: Step(replace(now, workspace_gone=True))
             )
-    archive = str(saved.archive) if saved and saved.archive else None
-    return Killed(session, saved.ref if saved else _last(session), archive, kept is None, kept)
+    if saved is None:
+        return replace(await _before(engine, session), kept_because=kept)
+    archive = str(saved.archive) if saved.archive else None
+    return Killed(session, saved.ref, archive, kept is None, kept)
 
 
 async def end_agent(engine: Engine, project: Project, session: Session) -> None:
@@ -103,7 +122,8 @@ def _over(engine: Engine, session: Session, reason: SessionReason, saved: Saved 
         archive = str(saved.archive) if saved.archive else None
         body = event.Saved(saved.ref, saved.commit, archive)
         events = (NewEvent(EventKind.SESSION_SALVAGED, body, session.project, session.id),)
-        session = replace(session, salvage=(*session.salvage, saved.ref))
+        refs = [ref for ref in session.salvage if ref != saved.ref]
+        session = replace(session, salvage=(*refs, saved.ref), kept=saved.ref)
     if not is_terminal(session):
         session, over = ended(session, reason, now, EventKind.SESSION_KILLED)
         events += over

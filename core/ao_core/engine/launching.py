@@ -17,9 +17,10 @@ from ao_core.engine.project import Project
 from ao_core.engine.records import Step
 from ao_core.engine.saga import Saga
 from ao_core.engine.side import git_for, run_in
+from ao_core.errors import WrongState
 from ao_core.files import write_atomic
-from ao_core.git.salvage import restore_into
-from ao_core.ids import SessionId
+from ao_core.git.salvage import restore_into, salvage
+from ao_core.ids import HomeId, SessionId
 from ao_core.model.event import EventKind, NewEvent, Started
 from ao_core.model.session import (
     RuntimeFacts,
@@ -32,6 +33,7 @@ from ao_core.model.session import (
     SessionState,
 )
 from ao_core.model.work import Issue
+from ao_core.process import Run
 from ao_core.slots.agent import Agent, Launch, Resumable
 from ao_core.slots.runtime import Command, Mourning, Start
 from ao_core.slots.workspace import Checkout, Plan
@@ -49,13 +51,14 @@ class Effort:
     agent: Agent[Any]
     session: Session
     resume: bool
+    redo: bool = False  # the last engine began it
 
 
-async def bring_up(engine: Engine, id: SessionId, *, resume: bool) -> Session:
+async def bring_up(engine: Engine, id: SessionId, *, resume: bool, redo: bool = False) -> Session:
     """Take every step, or undo those taken."""
     session = engine.session(id)
     project = await engine.project_of(session)
-    effort = Effort(engine, project, await engine.agent_of(session), session, resume)
+    effort = Effort(engine, project, await engine.agent_of(session), session, resume, redo)
     async with Saga() as saga:
         checkout = await _workspace(effort, saga)
         session = await engine.records.update(SESSION, id, lambda now: _placed(now, checkout))
@@ -106,7 +109,7 @@ async def _workspace(effort: Effort, saga: Saga) -> Checkout:
     plan, run = plan_of(project, session), run_in(project, project.repository)
     if effort.resume:
         return await _again(effort, plan)
-    checkout = await project.workspace.create(plan, run)
+    checkout = await _made(effort, plan, run)
     git, base = git_for(project, project.repository), checkout.base_commit
     saga.undo("the branch", lambda: git.drop_branch(checkout.branch, base))
     saga.undo("the workspace", lambda: project.workspace.destroy(checkout, run))
@@ -114,15 +117,41 @@ async def _workspace(effort: Effort, saga: Saga) -> Checkout:
     return checkout
 
 
+async def _made(effort: Effort, plan: Plan, run: Run) -> Checkout:
+    workspace = effort.project.workspace
+    try:
+        return await workspace.create(plan, run)
+    except WrongState:
+        if not effort.redo:
+            raise
+    return await workspace.restore(plan, run)  # its branch was made, and nothing more
+
+
 async def _again(effort: Effort, plan: Plan) -> Checkout:
     """The workspace of an ended session, with what was saved of it put back."""
     project, session = effort.project, effort.session
     run = run_in(project, project.repository)
     there = await project.workspace.exists(plan.path, run)
+    if there and session.workspace_gone:
+        await _clear_away(effort, plan)
+        there = False
     checkout = await project.workspace.restore(plan, run)
-    if session.salvage and not there:
-        await restore_into(run_in(project, plan.path), session.salvage[-1], plan.path)
+    if session.kept and not there:
+        inside = run_in(project, plan.path)
+        await restore_into(inside, session.kept, plan.path, archive=project.home.archive)
     return checkout
+
+
+async def _clear_away(effort: Effort, plan: Plan) -> None:
+    """What an interrupted restore left: nobody has worked in it, yet it is saved all the same."""
+    project, session = effort.project, effort.session
+    saved = await salvage(
+        run_in(project, plan.path), plan.path, HomeId(effort.engine.home.id), session.id,
+        "a restore was interrupted", archive=project.home.archive,
+    )  # fmt: skip
+    checkout = Checkout(plan.path, session.branch, session.id, plan.project)
+    run = run_in(project, project.repository)
+    await project.workspace.destroy(checkout, run, saved=saved.commit if saved else None)
 
 
 def _placed(session: Session, checkout: Checkout) -> Step:
@@ -134,6 +163,7 @@ def _placed(session: Session, checkout: Checkout) -> Step:
             branch=checkout.branch,
             base_commit=base,
             workspace_gone=False,
+            kept=None,
         )
     )
 

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, cast
 
 import anyio
@@ -21,7 +22,7 @@ from ao_core.engine.project import Project
 from ao_core.engine.records import Step
 from ao_core.errors import AoError
 from ao_core.ids import ProjectId, SessionId
-from ao_core.model.activity import Activity
+from ao_core.model.activity import Activity, ActivityState
 from ao_core.model.session import RuntimeState, Session, is_terminal
 from ao_core.model.work import Pull
 from ao_core.slots.agent import Look
@@ -32,6 +33,7 @@ from ao_core.store.records import SESSION
 
 _log = logging.getLogger(__name__)
 _TICK = 10.0
+_CLOSING = timedelta(seconds=2)  # in which a dialog that was answered is gone
 
 
 class Loop:
@@ -41,6 +43,7 @@ class Loop:
         self._engine = engine
         self._outputs: dict[SessionId, str] = {}
         self._mourned: set[str] = set()
+        self._met: set[SessionId] = set()  # since this engine started
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -98,8 +101,7 @@ class Loop:
                 wants[session.id] = await self._one(project, session, seen.get(session.id))
             except Exception:
                 _log.exception("could not look at %s", session.id)
-        pulls = [session.id for session in sessions if Want.PULL in wants.get(session.id, ())]
-        await self._pulls(project, pulls)
+        await self._pulls(project, [id for id, wanted in wants.items() if self._calls(id, wanted)])
         for id, wanted in wants.items():
             if Want.OUTBOX in wanted:
                 self._engine.deliver(id)
@@ -139,6 +141,7 @@ class Loop:
         def step(now: Session) -> Step:
             fresh = replace(
                 observation,
+                seen=None if self._engine.is_ending(id) else observation.seen,
                 hooks=tuple(hook for hook in observation.hooks if hook.id not in now.consumed),
             )
             decided = decide(now, fresh, self._engine.policy)
@@ -181,7 +184,15 @@ class Loop:
             screen = await cast("Typable", project.runtime).screen(session.run.handle)
         launch = launch_of(self._engine, project, session)
         now = self._engine.clock.now()
-        return await agent.activity(Look(launch, True, now, session.created_at, screen))
+        activity = await agent.activity(Look(launch, True, now, session.created_at, screen))
+        return None if self._is_answered(session.id, activity) else activity
+
+    def _is_answered(self, id: SessionId, activity: Activity | None) -> bool:
+        """Whether what log or screen shows is a dialog that we have answered a moment ago."""
+        answered = self._engine.permissions.answered_at(id)
+        if activity is None or activity.state is not ActivityState.WAITING_INPUT or not answered:
+            return False
+        return activity.at <= answered + _CLOSING
 
     async def _after(self, before: Session, after: Session, hooks: Sequence[HookEvent]) -> None:
         if is_terminal(after) and not is_terminal(before):
@@ -189,6 +200,12 @@ class Loop:
             self._engine.spools.remove(after.id)
             self._engine.deliver(after.id)
             self._outputs.pop(after.id, None)
+
+    def _calls(self, id: SessionId, wanted: frozenset[Want]) -> bool:
+        """Whether its pull request is to be looked at: or was, when the last engine ended."""
+        new = id not in self._met
+        self._met.add(id)
+        return new or Want.PULL in wanted
 
     # -- pull requests ---------------------------------------------------------------------------
 

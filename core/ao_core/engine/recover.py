@@ -75,7 +75,7 @@ async def _runs(engine: Engine, project: Project, session: Session, *, resume: b
 async def _anew(engine: Engine, session: Session, intent: Intent) -> None:
     try:
         if intent.kind is IntentKind.SPAWN:
-            await carry_out(engine, session.id)
+            await carry_out(engine, session.id, redo=True)
         else:
             async with engine.alone(session.id):
                 await again(engine, session.id, intent.id)
@@ -86,6 +86,8 @@ async def _anew(engine: Engine, session: Session, intent: Intent) -> None:
 async def _killing(engine: Engine, intent: Intent) -> Outcome:
     """Killing twice does no harm, so it is simply finished."""
     session = engine.session(intent.session)
+    if intent.fingerprint != str(session.generation) or session.workspace_gone:
+        return Outcome.DONE  # it was done, and perhaps the session was brought back since
     try:
         await kill(engine, session.id, reason=SessionReason.MANUALLY_KILLED)
     except AoError as exc:

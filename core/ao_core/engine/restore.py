@@ -1,13 +1,15 @@
 """Restore: bring an ended worker back, with its branch, its saved work and its prompts."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ao_core.engine import environment
 from ao_core.engine.caller import Caller
 from ao_core.engine.engine import Engine
+from ao_core.engine.keys import Ticket
 from ao_core.engine.launching import bring_up
 from ao_core.engine.records import Step
-from ao_core.engine.spawn import failed
+from ao_core.engine.spawn import failed, started
 from ao_core.errors import WrongState
 from ao_core.ids import SessionId
 from ao_core.model.session import (
@@ -21,14 +23,17 @@ from ao_core.model.session import (
     SessionState,
     is_terminal,
 )
+from ao_core.store.contract import Change
 from ao_core.store.records import SESSION, IntentKind, Outcome
 
 _ENDED_PR = (PrState.MERGED, PrState.CLOSED)
 
 
-async def restore(engine: Engine, caller: Caller, id: SessionId) -> Session:
-    """Bring it back; refused while it runs."""
+async def restore(engine: Engine, caller: Caller, id: SessionId, ticket: Ticket) -> Session:
+    """Bring it back; refused while it runs. With a key that was used before, as it came out."""
     session = engine.session(id)
+    if ticket.subject is not None and session.facts.reason is not SessionReason.ERROR_IN_PROCESS:
+        return await started(engine, id)
     if not is_terminal(session):
         raise WrongState(f"{id} has not ended.", hint="`send` reaches it; `kill` ends it.")
     project = await engine.project_of(session)
@@ -40,10 +45,10 @@ async def restore(engine: Engine, caller: Caller, id: SessionId) -> Session:
         environment.layered(project.settings.env, granted, engine.login()),
     )
     engine.grants[id] = granted
-    return await engine.detached(lambda: _restore(engine, id))
+    return await engine.detached(lambda: _restore(engine, id, ticket))
 
 
-async def _restore(engine: Engine, id: SessionId) -> Session:
+async def _restore(engine: Engine, id: SessionId, ticket: Ticket) -> Session:
     async with engine.alone(id):
         session = engine.session(id)
         if not is_terminal(session):
@@ -52,7 +57,8 @@ async def _restore(engine: Engine, id: SessionId) -> Session:
         if session.run.handle is not None:
             await project.runtime.destroy(session.run.handle)
         intent = await engine.intents.begin(IntentKind.RESTORE, id, str(session.generation + 1))
-        await engine.records.update(SESSION, id, lambda now: _again(engine, now))
+        used = ticket.used_for(id)
+        await engine.records.update(SESSION, id, lambda now: _again(engine, now, used))
         return await again(engine, id, intent.id)
 
 
@@ -68,7 +74,7 @@ async def again(engine: Engine, id: SessionId, intent: str) -> Session:
     return session
 
 
-def _again(engine: Engine, session: Session) -> Step:
+def _again(engine: Engine, session: Session, beside: Sequence[Change]) -> Step:
     now = engine.clock.now()
     pr = session.pr
     if pr.state in _ENDED_PR:
@@ -84,5 +90,6 @@ def _again(engine: Engine, session: Session) -> Step:
             doubt=None,
             question=None,
             generation=session.generation + 1,
-        )
+        ),
+        beside=tuple(beside),
     )

@@ -200,12 +200,12 @@ def _announced(session: Session) -> NewEvent:
 # -- carry out -----------------------------------------------------------------------------------
 
 
-async def carry_out(engine: Engine, id: SessionId) -> Session:
+async def carry_out(engine: Engine, id: SessionId, *, redo: bool = False) -> Session:
     """Bring a reserved session up, or end it with the reason."""
     intent = f"{IntentKind.SPAWN}/{id}/1"
     async with engine.alone(id):
         try:
-            session = await bring_up(engine, id, resume=False)
+            session = await bring_up(engine, id, resume=False, redo=redo)
         except Exception as exc:
             await failed(engine, id, exc)
             await engine.intents.end(intent, Outcome.FAILED, type(exc).__name__)

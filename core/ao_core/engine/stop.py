@@ -48,8 +48,9 @@ async def _end(engine: Engine, session: Session, stubborn: list[SessionId]) -> N
     try:
         with anyio.fail_after(_DEADLINE):
             async with engine.alone(session.id):
-                await end_agent(engine, await engine.project_of(session), session)
-                await engine.records.update(SESSION, session.id, lambda now: _over(engine, now))
+                with engine.ending(session.id):
+                    await end_agent(engine, await engine.project_of(session), session)
+                    await engine.records.update(SESSION, session.id, lambda now: _over(engine, now))
     except (AoError, TimeoutError):
         _log.exception("%s would not end", session.id)
         stubborn.append(session.id)

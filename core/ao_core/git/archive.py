@@ -60,6 +60,19 @@ def write(root: Path, items: Sequence[Item], target: Path) -> None:
         raise StoreUnavailable(f"{target} cannot be written: {exc}", hint=hint) from exc
 
 
+def unpack(source: Path, folder: Path) -> None:
+    """Put back what an archive holds, if there is one."""
+    try:
+        with tarfile.open(source) as archive:
+            # Python 3.11.2 has no filters yet
+            archive.extraction_filter = getattr(tarfile, "tar_filter", None)
+            archive.extractall(folder)  # noqa: S202 - we wrote it, and the filter keeps it inside
+    except FileNotFoundError:
+        return
+    except (OSError, tarfile.TarError) as exc:
+        raise StoreUnavailable(f"{source} cannot be put back: {exc}") from exc
+
+
 def _fill(descriptor: int, root: Path, items: Sequence[Item]) -> None:
     with os.fdopen(descriptor, "wb") as file:
         with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:

@@ -13,7 +13,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from ao_core.errors import Conflict, Unknown, WrongState
-from ao_core.git.archive import Measured, chosen, measure, write
+from ao_core.git.archive import Measured, chosen, measure, unpack, write
 from ao_core.git.repository import FALLBACK, LONG, NOTHING, Git
 from ao_core.git.scratch import scratch
 from ao_core.git.snapshot import Risk, Trees, capture, look
@@ -53,7 +53,7 @@ async def salvage(
     target = await _earlier(git, home, session, risk, trees, kept, archive)
     if target is None:
         target = await _save(git, home, session, risk, trees, kept, archive, reason)
-    return Saved(*target, _archive(archive, target[1]) if kept else None, left_out)
+    return Saved(*target, archive_of(archive, target[1]) if kept else None, left_out)
 
 
 async def has_unsaved(
@@ -70,10 +70,14 @@ async def has_unsaved(
     return not await _holds(git, saved, risk, await capture(git), found)
 
 
-async def restore_into(run: Run, ref: str, folder: Path, *, repository: Path | None = None) -> None:
+async def restore_into(
+    run: Run, ref: str, folder: Path, *,
+    repository: Path | None = None, archive: Path | None = None,
+) -> None:  # fmt: skip
     """Put every byte of a saved work tree into a clean work tree, or into an empty folder.
 
-    `repository` is where `ref` is found, if not from the folder itself.
+    `repository` is where `ref` is found, if not from the folder itself; `archive` is where
+    `salvage` was told to put what git would not keep.
     """
     git = Git(run, repository or folder)
     commit = await git.resolve(ref)
@@ -83,6 +87,8 @@ async def restore_into(run: Run, ref: str, folder: Path, *, repository: Path | N
     async with scratch(git, folder) as bare:
         await bare.call("read-tree", commit)
         await bare.call("checkout-index", "--all", "--force", deadline=LONG)
+    if archive is not None:
+        await anyio.to_thread.run_sync(unpack, archive_of(archive, commit), folder)
 
 
 async def _clear(run: Run, folder: Path) -> None:
@@ -110,7 +116,7 @@ async def _save(
     commit = await git.commit_tree(trees.work, [*before, index, *risk.loose], message)
     if kept:
         items = [one.item for one in kept]
-        target = _archive(archive, commit)
+        target = archive_of(archive, commit)
         await anyio.to_thread.run_sync(write, git.path, items, target)
     return await _point(git, home, session, commit), commit
 
@@ -140,7 +146,7 @@ async def _earlier(
     kept: Sequence[Measured], archive: Path,
 ) -> tuple[str, str] | None:  # fmt: skip
     for ref, commit in await _refs(git, home, session):
-        there = not kept or await anyio.Path(_archive(archive, commit)).exists()
+        there = not kept or await anyio.Path(archive_of(archive, commit)).exists()
         if there and await _holds(git, commit, risk, trees, kept):
             return ref, commit
     return None
@@ -168,5 +174,6 @@ def _message(session: SessionId, risk: Risk, kept: Sequence[Measured], reason: s
     return "\n".join([*lines, *(f"AO-Kept: {one.mark}" for one in kept), ""])
 
 
-def _archive(archive: Path, commit: str) -> Path:
+def archive_of(archive: Path, commit: str) -> Path:
+    """Where what git would not keep of a saved work tree lies, if there was any."""
     return archive / f"{commit}.tar"

@@ -226,6 +226,7 @@ class Session:
     report: str | None = None
     merged_as: str | None = None
     consumed: tuple[str, ...] = ()
+    kept: str | None = None  # the one of `salvage` that `restore` has yet to put back
 
 
 TERMINAL_STATES = frozenset({SessionState.DONE, SessionState.TERMINATED})
