@@ -1,5 +1,6 @@
 """One home, one repository and a client of the engine, for tests of the whole path."""
 
+import json
 import os
 import subprocess
 import time
@@ -10,6 +11,8 @@ from typing import Any
 import psutil
 
 from ao_core import wire
+from ao_core.errors import AoError
+from ao_core.platform import process_exists
 from ao_mcp.start import open_connection, socket_path
 
 CONFIG = """\
@@ -81,6 +84,23 @@ class Team:
         with self.connect() as connection:
             return connection.call(method, params, _PATIENCE)
 
+    def sure(self, method: str, **params: Any) -> dict[str, Any]:
+        """Repeat the call for as long as the engine says that it may be repeated."""
+        end = time.monotonic() + 2 * _PATIENCE
+        while True:
+            try:
+                return self.call(method, **params)
+            except AoError as error:
+                if not error.retryable or time.monotonic() > end:
+                    raise
+
+    def journal(self) -> list[str]:
+        """Every line of the journal."""
+        lines: list[str] = []
+        while page := self.sure("events", after=len(lines), limit=1_000)["lines"]:
+            lines += page
+        return lines
+
     def spawn(self, *script: str, **params: Any) -> str:
         """A worker on a script; returns its session."""
         prompt = "\n".join(["Do this:", *script])
@@ -88,16 +108,20 @@ class Team:
 
     def until(self, session: str, status: str, patience: float = _PATIENCE) -> dict[str, Any]:
         """Wait, on the journal, until a session has a status."""
+        return self.until_so(session, lambda shown: shown["status"] == status, patience)
+
+    def until_so(
+        self, session: str, so: Callable[[dict[str, Any]], bool], patience: float = _PATIENCE
+    ) -> dict[str, Any]:
+        """Wait, on the journal, until what is shown of a session is so."""
         end, cursor = time.monotonic() + patience, 0
         while True:
-            shown = self.call("show", session=session)
-            if shown["status"] == status:
+            shown = self.sure("show", session=session)
+            if so(shown):
                 return shown
             if time.monotonic() > end:
-                raise AssertionError(f"{session} never became {status}: {shown}\n{self.log()}")
-            news = self.call(
-                "wait", sessions=[session], until="any", cursor=cursor, seconds=5
-            )
+                raise AssertionError(f"{session} never became so: {shown}\n{self.log()}")
+            news = self.sure("wait", sessions=[session], until="any", cursor=cursor, seconds=5)
             cursor = news["cursor"]
 
     def log(self) -> str:
@@ -112,11 +136,22 @@ class Team:
         """The engine's process."""
         return int(self.call("about")["pid"])
 
-    def kill_engine(self) -> None:
+    def running_pid(self) -> int | None:
+        """The engine's process as the home tells it, if that one runs."""
+        try:
+            pid = int(json.loads((self.home / "running.json").read_text())["pid"])
+            return pid if str(self.home) in psutil.Process(pid).cmdline() else None
+        except (OSError, ValueError, psutil.Error):
+            return None
+
+    def kill_engine(self, pid: int | None = None) -> None:
         """End it without any warning."""
-        process = psutil.Process(self.engine_pid)
-        process.kill()
-        eventually(lambda: not process.is_running() or process.status() == "zombie")
+        try:
+            process = psutil.Process(pid or self.engine_pid)
+            process.kill()
+        except psutil.NoSuchProcess:
+            return
+        eventually(lambda: not process_exists(process.pid))
 
     def processes(self) -> list[psutil.Process]:
         """Every process that knows this home."""
