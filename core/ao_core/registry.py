@@ -27,7 +27,7 @@ from ao_core.config.check import faults, field_called
 from ao_core.config.problem import ConfigProblems, nearest, problem
 from ao_core.errors import AoError, BrokenPlugin, ConfigError, NotInstalled, NotTrusted
 from ao_core.index import SLOTS, Entry, Index, Slot
-from ao_core.plugin import Config, Detection, Manifest, Plugin
+from ao_core.plugin import Config, Detection, Manifest, Plugin, Scope
 from ao_core.plugin_file import load_file
 from ao_core.redact import scrub, visible
 
@@ -159,17 +159,19 @@ async def detect(
         raise BrokenPlugin(f"{plugin.__name__}: looking for it failed ({_kind(exc)})") from exc
 
 
-async def opened(stack: AsyncExitStack, plugin: Plugin[Any]) -> Plugin[Any]:
-    """Enter a plugin for as long as the stack lasts; what breaks in it is `BrokenPlugin`."""
+async def opened(
+    stack: AsyncExitStack, plugin: PluginType, config: Config, scope: Scope
+) -> Plugin[Any]:
+    """A plugin, open for as long as the stack lasts; what breaks in it is `BrokenPlugin`."""
     try:
-        return await stack.enter_async_context(plugin)
+        return await stack.enter_async_context(plugin(config, scope))
     except AoError:
         raise
     except Exception as exc:
         raise broken(plugin, "opening it", exc) from exc
 
 
-def broken(plugin: Plugin[Any], doing: str, exc: Exception) -> BrokenPlugin:
+def broken(plugin: Plugin[Any] | PluginType, doing: str, exc: Exception) -> BrokenPlugin:
     """What a plugin's own exception is told as."""
     manifest = plugin.manifest
     said = f"The {manifest.slot} {manifest.name} is broken: {doing} failed ({_kind(exc)})"

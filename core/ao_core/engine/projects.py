@@ -212,7 +212,7 @@ class Projects:
     async def _plugin(self, slot: Slot, choice: PluginChoice, scope: "_Scoped") -> Plugin[Any]:
         kind = self.registry.resolve(slot, choice.name, root=scope.settings.path, trusted=True)
         config = self.registry.configure(kind, choice.settings)
-        return await opened(self.stack, kind(config, scope.of(slot, choice.name)))
+        return await opened(self.stack, kind, config, scope.of(slot, choice.name))
 
     async def _notifier(self, choice: PluginChoice, scope: "_Scoped") -> Notifier[Any]:
         """One that is broken keeps nobody from working; whoever uses it is told."""
@@ -231,7 +231,7 @@ class Projects:
             config = self.registry.configure(kind, choice.settings)
             state = self.home.plugin_state(slot, choice.name)
             scope = Scope(state, home=self.home.id, environment=self.login, clock=self.clock)
-            self._shared[key] = await opened(self.stack, kind(config, scope))
+            self._shared[key] = await opened(self.stack, kind, config, scope)
         return self._shared[key]
 
     def runtimes(self) -> Sequence[Runtime[Any]]:

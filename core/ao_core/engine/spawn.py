@@ -62,7 +62,7 @@ async def spawn(engine: Engine, caller: Caller, wish: Wish, ticket: Ticket) -> S
     """Start a worker. With a key that was used before, this is the session it started."""
     if ticket.subject is not None:
         return await started(engine, session_id(ticket.subject))
-    if not wish.issue and not wish.prompt:
+    if not wish.issue and not (wish.prompt or "").strip():
         raise BadRequest("There is nothing to do.", hint="Give `issue`, `prompt`, or both.")
     checked = await _check(engine, caller, wish)
     session = await _reserve(engine, checked, wish, ticket)
