@@ -1,0 +1,125 @@
+"""A home, a repository and agents to measure with; and all of it gone afterwards."""
+
+import os
+import select
+import shutil
+import tempfile
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from ao_core import wire
+from ao_core.errors import AoError
+from ao_mcp.start import socket_path
+from team import Team, eventually, git
+
+_DEADLINE = 30.0
+_CLIENT = {"name": "bench", "version": "0"}
+HELLO = wire.encode(
+    {
+        "jsonrpc": "2.0", "id": 1, "method": "initialize",
+        "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": _CLIENT},
+    }
+)  # fmt: skip
+_AGENT = 'echo $$ > "$1"\nexec cat\n'
+_ECHO = """\
+projects:
+  sample:
+    path: .
+    agent: command
+    agentConfig:
+      command: sh {agent} {beats} {{prompt_file}}
+      receipt: submitted
+"""
+
+
+class Beats:
+    """Programs that start say so here, with their process number."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._held = path, b""
+        os.mkfifo(path)
+        self._pipe = os.open(path, os.O_RDWR)  # never at its end, and never in a writer's way
+
+    def next(self) -> tuple[int, float]:
+        """Which one started, and when that was heard."""
+        while b"\n" not in self._held:
+            if not select.select([self._pipe], [], [], _DEADLINE)[0]:
+                raise AssertionError("no program started")
+            self._held += os.read(self._pipe, 4096)
+        line, _, self._held = self._held.partition(b"\n")
+        return int(line), perf_counter()
+
+
+class Stage:
+    """Where one figure is measured. Its agents say that they started, then echo like `cat`."""
+
+    def __init__(self, folder: Path, files: int, config: str | None) -> None:
+        self.folder = folder
+        self.agent = folder / "agent.sh"
+        self.agent.write_text(_AGENT)
+        self.beats = Beats(folder / "beats")
+        text = config or _ECHO.format(agent=self.agent, beats=self.beats.path)
+        self.repository = Team.new_repository(folder / "sample", text)
+        _fill(self.repository, files)
+        self.team = Team(folder / "home", self.repository, folder / "run")
+
+    def settle(self) -> None:
+        """Start the engine, and return when it has answered over MCP: all of it is loaded."""
+        self.team.call("about")
+        self.greet()
+
+    def greet(self) -> None:
+        """An MCP client says hello to the engine."""
+        preamble = wire.Preamble(wire.MCP, cwd=str(self.repository), pid=os.getpid())
+        path = socket_path(self.team.home, self.team.env)
+        opened, received = wire.connect(path, preamble, _DEADLINE).detach()
+        with opened:
+            opened.sendall(HELLO)
+            wire.receive_line(opened, bytearray(received), None)
+
+    def spawn(self) -> str:
+        """A worker; returns its session."""
+        return str(self.team.call("spawn", prompt="Work.")["session"])
+
+    def stop_engine(self) -> None:
+        """End it, and wait until it is gone."""
+        pid = self.team.engine_pid
+        self.team.call("stop")
+        eventually(lambda: not Path(f"/proc/{pid}").exists())
+
+
+@contextmanager
+def stage(files: int = 0, config: str | None = None) -> Generator[Stage]:
+    """Everything to measure with."""
+    folder = Path(tempfile.mkdtemp(prefix="ao-bench-"))
+    made: Stage | None = None
+    try:
+        made = Stage(folder, files, config)
+        yield made
+    finally:
+        if made is not None:
+            _quietly(made.team.end)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _quietly(end: Callable[[], Any]) -> None:
+    try:
+        end()
+    except AoError:  # the engine was stopped already
+        return
+
+
+def _fill(repository: Path, files: int) -> None:
+    """So many files of about 4 KB, in folders of a hundred."""
+    if not files:
+        return
+    for number in range(files):
+        folder = repository / f"part{number // 100}"
+        folder.mkdir(exist_ok=True)
+        line = f"line {{}} of file {number}, long enough to weigh something\n"
+        (folder / f"file{number}.txt").write_text("".join(map(line.format, range(80))))
+    git(repository, "add", "-A")
+    git(repository, "commit", "-q", "-m", "many files")
