@@ -119,7 +119,7 @@ class TerminalDouble(Runtime[Config], Typable):
 
     async def exec(
         self, where: Where, argv: Sequence[str], env: Mapping[str, str] | None = None,
-        deadline: float = 1.0, *, stdin: bytes | None = None,
+        deadline: float = 1.0, *, stdin: bytes | None = None, limit: int = 0,
     ) -> Completed:  # fmt: skip
         raise NotImplementedError
 

@@ -24,7 +24,7 @@ def run_in(project: Project, workspace: Path, handle: RuntimeHandle | None = Non
         limit: int = OUTPUT_LIMIT,
     ) -> Completed:
         place = Where(cwd, handle) if cwd else where
-        return await project.runtime.exec(place, argv, env, deadline, stdin=stdin)
+        return await project.runtime.exec(place, argv, env, deadline, stdin=stdin, limit=limit)
 
     return through_runtime
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ao_core.model.session import RuntimeHandle, RuntimeState
 from ao_core.plugin import ConfigT, Plugin
-from ao_core.process import DEFAULT_DEADLINE, Completed
+from ao_core.process import DEFAULT_DEADLINE, OUTPUT_LIMIT, Completed
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,12 @@ class Runtime(Plugin[ConfigT]):
         deadline: float = DEFAULT_DEADLINE,
         *,
         stdin: bytes | None = None,
+        limit: int = OUTPUT_LIMIT,
     ) -> Completed:
-        """Run a side command inside the session's environment: gates, git."""
+        """Run a side command inside the session's environment: gates, git.
+
+        Of each stream the first `limit` bytes are kept.
+        """
 
     @abstractmethod
     async def attach_info(self, handle: RuntimeHandle) -> AttachInfo:

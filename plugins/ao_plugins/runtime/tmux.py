@@ -27,7 +27,7 @@ from ao_core.launchpad import launchpad
 from ao_core.model.session import RuntimeHandle, RuntimeState
 from ao_core.platform import default_env, make_private, runtime_dir
 from ao_core.plugin import Config, Detection, Manifest
-from ao_core.process import DEFAULT_DEADLINE, Completed, alive, end_tree
+from ao_core.process import DEFAULT_DEADLINE, OUTPUT_LIMIT, Completed, alive, end_tree
 from ao_core.slots.runtime import (
     AttachInfo,
     Measurable,
@@ -52,7 +52,7 @@ from ao_plugins.runtime._tmux.panes import (
     rows,
     server_of,
 )
-from ao_plugins.runtime._tmux.processes import Usage, end_orphans
+from ao_plugins.runtime._tmux.processes import Usage, end_orphans, fetched
 
 _LINES_LIMIT = 5000
 _TRIES = 20  # round trips in which tmux learns of a death that we know of
@@ -105,10 +105,11 @@ class Tmux(TmuxKeyboard, Runtime[TmuxConfig], Mourning, Measurable):
             return await self._launch(name, start)
 
     async def find(self, id: str) -> RuntimeHandle | None:
-        """What runs, or ran, under this id."""
-        name = server.checked_id(id)
-        row = next((row for row in await self._rows() if row.agent == name), None)
-        return handle_of(name, row.pane, row.pid, row.server) if row else None
+        """What runs, or ran, under this id; once it is clear what an interrupted start became."""
+        found = await self._found(server.checked_id(id))
+        if found:
+            await fetched(process_of(found)[0], self.config.deadline)
+        return found
 
     async def destroy(self, handle: RuntimeHandle) -> None:
         """End the agent with all it started, then its session."""
@@ -126,7 +127,8 @@ class Tmux(TmuxKeyboard, Runtime[TmuxConfig], Mourning, Measurable):
         if not handles:
             return {}
         try:
-            await self._revive(handles)
+            for tmux in {server_of(handle) for handle in handles}:
+                await server.revive_socket(self._socket, *tmux)
             found = await self._settled()
         except (Unavailable, TimedOut, NotInstalled) as exc:
             failed = Seen(RuntimeState.PROBE_FAILED, detail=exc.message)
@@ -159,11 +161,12 @@ class Tmux(TmuxKeyboard, Runtime[TmuxConfig], Mourning, Measurable):
         deadline: float = DEFAULT_DEADLINE,
         *,
         stdin: bytes | None = None,
+        limit: int = OUTPUT_LIMIT,
     ) -> Completed:
         """Run a side command in the workspace."""
         given = default_env(self.scope.environment) if env is None else env
         return await self.scope.run(
-            argv, cwd=where.workspace, env=given, deadline=deadline, stdin=stdin
+            argv, cwd=where.workspace, env=given, deadline=deadline, stdin=stdin, limit=limit
         )
 
     async def attach_info(self, handle: RuntimeHandle) -> AttachInfo:
@@ -209,8 +212,12 @@ class Tmux(TmuxKeyboard, Runtime[TmuxConfig], Mourning, Measurable):
 
     async def _undo(self, name: str) -> None:
         with suppress(PluginError, CommandFailed):  # what is reported is why it did not start
-            if left := await self.find(name):
+            if left := await self._found(name):
                 await self.destroy(left)
+
+    async def _found(self, name: str) -> RuntimeHandle | None:
+        row = next((row for row in await self._rows() if row.agent == name), None)
+        return handle_of(name, row.pane, row.pid, row.server) if row else None
 
     async def _rows(self) -> list[Row]:
         asked_at = time.time()
@@ -233,16 +240,10 @@ class Tmux(TmuxKeyboard, Runtime[TmuxConfig], Mourning, Measurable):
         return found
 
     def _is_over(self, row: Row) -> bool:
-        return row.dead or self._deaths.knows(row.agent, row.pid)
+        return row.dead or self._deaths.knows(row.agent, row.pid) or not alive(row.pid)
 
     def _seen(self, handle: RuntimeHandle, found: Sequence[Row]) -> Seen:
         row = next((row for row in found if row.is_of(handle)), None)
         if row is None:
             return absent(handle, found)
         return row.seen(runs=not self._is_over(row) or alive(*process_of(handle)))
-
-    async def _revive(self, handles: Sequence[RuntimeHandle]) -> None:
-        """Somebody may have tidied our socket away; the server makes it anew."""
-        if not server.path_exists(self._socket):
-            for tmux in {server_of(handle) for handle in handles}:
-                await server.revive_socket(self._socket, *tmux)

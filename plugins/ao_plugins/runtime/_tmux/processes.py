@@ -5,12 +5,16 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from ao_core import exec_stub
 from ao_core.platform import process_exists, process_started, session_of
 from ao_core.process import alive, end_tree
 from ao_core.slots.runtime import Metrics
 
 if TYPE_CHECKING:
     import psutil
+
+
+_LOOK_AGAIN = 0.01
 
 
 class Usage:
@@ -41,6 +45,22 @@ class Usage:
         self._last[pid] = (now, busy)
         cpu = 100 * max(0.0, busy - before) / max(now - then, 0.01)
         return Metrics(now - born, sum(memory for memory, _ in uses), cpu)
+
+
+async def fetched(pid: int, patience: float) -> None:
+    """Wait until a stub has become its program, or has ended because its launcher is gone."""
+    with anyio.move_on_after(patience):
+        while await anyio.to_thread.run_sync(_is_stub, pid):  # noqa: ASYNC110
+            await anyio.sleep(_LOOK_AGAIN)
+
+
+def _is_stub(pid: int) -> bool:
+    import psutil
+
+    try:
+        return exec_stub.__file__ in psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return False
 
 
 async def end_orphans(leader: int, grace: float) -> None:
