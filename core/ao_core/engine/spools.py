@@ -77,7 +77,7 @@ class Spools:
 
 def _parsed(file: Path) -> list[HookEvent]:
     try:
-        return [spool.parse(file.name, file.read_bytes())]
-    except (BadRequest, OSError) as exc:
+        return [spool.read(file)]
+    except BadRequest as exc:
         _log.warning("a hook left something unreadable in %s: %s", file.parent.name, exc)
         return []
