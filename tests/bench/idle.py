@@ -102,7 +102,7 @@ def _counted_engine(one: Stage) -> Generator[_Engine]:
     try:
         yield _Engine(one, child.pid, book)
     finally:
-        one.team.end()
+        one.end()
         child.end()
 
 

@@ -4,14 +4,13 @@ import os
 import select
 import shutil
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 from ao_core import wire
-from ao_core.errors import AoError
+from ao_core.platform import process_exists
 from ao_mcp.start import socket_path
 from team import Team, eventually, git
 
@@ -84,11 +83,17 @@ class Stage:
         """A worker; returns its session."""
         return str(self.team.call("spawn", prompt="Work.")["session"])
 
+    def end(self) -> None:
+        """End everything."""
+        if socket_path(self.team.home, self.team.env).exists():
+            self.stop_engine()
+        self.team.end()
+
     def stop_engine(self) -> None:
         """End it, and wait until it is gone."""
         pid = self.team.engine_pid
         self.team.call("stop")
-        eventually(lambda: not Path(f"/proc/{pid}").exists())
+        eventually(lambda: not process_exists(pid))
 
 
 @contextmanager
@@ -101,15 +106,8 @@ def stage(files: int = 0, config: str | None = None) -> Generator[Stage]:
         yield made
     finally:
         if made is not None:
-            _quietly(made.team.end)
+            made.end()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _quietly(end: Callable[[], Any]) -> None:
-    try:
-        end()
-    except AoError:  # the engine was stopped already
-        return
 
 
 def _fill(repository: Path, files: int) -> None:
