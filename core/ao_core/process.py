@@ -192,6 +192,14 @@ async def _close(process: Process, *, kill: bool) -> None:
                 await process.wait()
             platform.end_group(process.pid, force=True)
         await process.aclose()
+        _let_go(process)
+
+
+def _let_go(process: Process) -> None:
+    """Close our ends of pipes that somebody else still holds; anyio leaves these open."""
+    transport = getattr(getattr(process, "_process", None), "_transport", None)
+    if transport is not None:
+        transport.close()
 
 
 def _last_line(stderr: bytes) -> str:
