@@ -207,7 +207,8 @@ def _by_activity(case: _Case, activity: Activity | None) -> _Case:
         return case
     activity = replace(activity, at=min(activity.at, case.at))
     known = case.session.activity
-    if (known and known.at >= activity.at) or _is_outweighed(case.session, activity):
+    since = known.at if known else case.session.facts.since  # before a restore is another life
+    if activity.at <= since or _is_outweighed(case.session, activity):
         return case
     case = case.having(replace(case.session, activity=activity))
     state, reason = _SHOWN.get(activity.state, (case.session.facts.state, None))
@@ -215,6 +216,8 @@ def _by_activity(case: _Case, activity: Activity | None) -> _Case:
         return case
     quiet = state is SessionState.IDLE
     case = _to(case, state, reason, activity.detail)
+    if state is SessionState.NEEDS_INPUT:
+        case = case.having(replace(case.session, question=activity.detail))
     return case.having(case.session, want=Want.PULL if quiet else Want.OUTBOX)
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from ao_core.clock import Clock
 from ao_core.engine import policy
-from ao_core.engine.moves import asking
+from ao_core.engine.moves import asking, moved
 from ao_core.engine.policy import Verdict, Wish
 from ao_core.engine.records import Records, Step
-from ao_core.errors import Unknown, WrongState
+from ao_core.errors import Conflict, Unknown, WrongState
 from ao_core.ids import SessionId
 from ao_core.model.event import EventKind, NewEvent, PermissionMoved
-from ao_core.model.session import Session
+from ao_core.model.session import Session, SessionReason, SessionState
 from ao_core.redact import visible
 from ao_core.store.contract import Change, Put
 from ao_core.store.records import PERMISSION, SESSION, Decision, Permission
@@ -39,11 +39,14 @@ class Permissions:
         asked = Permission(id, session.id, visible(wish.tool, 100), visible(shown, _SHOWN), now)
         if ruling.verdict is Verdict.ASK:
             await self._wait(asked)
-            return asked
+            return self._records.find(PERMISSION, id) or asked
         decision = Decision.ALLOW if ruling.verdict is Verdict.ALLOW else Decision.DENY
         ruled = replace(asked, decision=decision, by="policy", reason=ruling.rule, ended_at=now)
         event = self._event(ruled, EventKind.PERMISSION_ANSWERED)
-        await self._records.commit([Put(PERMISSION, id, ruled, 0)], [event])
+        try:
+            await self._records.commit([Put(PERMISSION, id, ruled, 0)], [event])
+        except Conflict:  # asked twice at once
+            return self._records.find(PERMISSION, id) or ruled
         return ruled
 
     async def claim(self, session: Session, id: str, tool: str, shown: str) -> bool:
@@ -63,7 +66,11 @@ class Permissions:
     async def _wait(self, asked: Permission) -> None:
         """The session waits for somebody's answer from here on."""
 
-        def waiting(session: Session) -> Step:
+        def waiting(session: Session) -> Step | None:
+            if self._records.find(PERMISSION, asked.id) is not None:
+                return None
+            if is_terminal(session):
+                raise WrongState(f"{session.id} has ended.", hint="`restore` brings it back.")
             after, moves = asking(session, asked.tool, asked.asked_at)
             told = self._event(asked, EventKind.PERMISSION_ASKED)
             return Step(after, (told, *moves), (Put(PERMISSION, asked.id, asked, 0),))
@@ -75,7 +82,9 @@ class Permissions:
 
         def ended() -> Permission | None:
             asked = self._records.find(PERMISSION, id)
-            return asked if asked is None or asked.ended_at else None
+            if asked is None:
+                raise Unknown("There is no such permission request.")
+            return asked if asked.ended_at else None
 
         return await self._records.until(ended)
 
@@ -83,6 +92,11 @@ class Permissions:
         """What a session waits for, oldest first."""
         mine = self._records.of_session(PERMISSION, session)
         return [asked for asked in mine if asked.ended_at is None]
+
+    def answered_at(self, session: SessionId) -> datetime | None:
+        """When the session was last answered."""
+        mine = self._records.of_session(PERMISSION, session)
+        return max((asked.ended_at for asked in mine if asked.ended_at), default=None)
 
     def choose(self, session: SessionId, request: str | None) -> Permission:
         """The request that is meant: the one named, or the only one."""
@@ -103,8 +117,17 @@ class Permissions:
     async def answer(
         self, asked: Permission, decision: Decision, by: str, *, beside: Sequence[Change] = ()
     ) -> Permission:
-        """Somebody answers."""
-        return await self._end(asked, decision, by, None, beside)
+        """Somebody answers; the session needs nobody any more, unless it asks for more."""
+        answered = await self._end(asked, decision, by, None, beside)
+        await self._records.update(SESSION, asked.session, self._going_on)
+        return answered
+
+    def _going_on(self, session: Session) -> Step | None:
+        waits = session.facts.reason is SessionReason.AWAITING_PERMISSION
+        if not waits or self.pending(session.id):
+            return None
+        why = SessionReason.TASK_IN_PROGRESS
+        return Step(*moved(session, SessionState.WORKING, why, self._clock.now()))
 
     async def ended(self, session: SessionId, id: str, at: datetime) -> None:
         """The dialog was closed at the keyboard: the one named, else those open by then."""
