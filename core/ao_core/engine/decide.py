@@ -221,13 +221,21 @@ def _by_activity(case: _Case, activity: Activity | None) -> _Case:
     return case.having(case.session, want=Want.PULL if quiet else Want.OUTBOX)
 
 
+_OWN_WORD = frozenset({Source.PROTOCOL, Source.HOOK})
+
+
 def _is_outweighed(session: Session, activity: Activity) -> bool:
-    """A question outlives weaker evidence: quiet always, the rest as long as it is fresh."""
-    known = session.activity
-    if session.facts.state is not SessionState.NEEDS_INPUT or known is None:
+    """What weaker evidence cannot say: that a fresh question is over, or that a turn has ended.
+
+    An agent whose hooks are heard ends its turn by a hook; its log is quiet during any long step.
+    """
+    known, state = session.activity, session.facts.state
+    if known is None or state not in (SessionState.NEEDS_INPUT, SessionState.WORKING):
         return False
     weaker = _BY_STRENGTH.index(activity.source) > _BY_STRENGTH.index(known.source)
     quiet = activity.state in (ActivityState.READY, ActivityState.IDLE)
+    if state is SessionState.WORKING:
+        return weaker and quiet and known.source in _OWN_WORD
     return weaker and (quiet or activity.at - known.at <= INPUT_STALENESS)
 
 

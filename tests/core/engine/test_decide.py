@@ -340,6 +340,14 @@ def test_evidence_older_than_what_is_known_changes_nothing(state: ActivityState)
     assert look(known, 11, activity=shown(state, 5)).session == known
 
 
+@pytest.mark.parametrize("source", [Source.NATIVE, Source.LOG, Source.SCREEN])
+def test_a_turn_that_hooks_began_ends_by_a_hook_not_by_a_quiet_log(source: Source) -> None:
+    session = look(a_session(), 0, hooks=(hook(HookKind.TURN_STARTED),)).session
+    decided = look(session, 60, activity=shown(ActivityState.READY, 40, source))
+    assert decided.session.facts.state is S.WORKING
+    assert decided.events == ()
+
+
 def test_a_hook_that_arrives_late_does_not_undo_what_came_after_it() -> None:
     idle = look(a_session(), 3, hook=hook(HookKind.TURN_ENDED, 3, "done")).session
     late = look(idle, 4, hook=hook(HookKind.TURN_STARTED, 2, native_id="n1"))
