@@ -146,7 +146,8 @@ def test_whoever_must_act_is_told_why_in_one_line() -> None:
         assert (who is Attention.NONE) == (why == "")
         assert "\n" not in why
         lost = each.facts.reason is R.RUNTIME_LOST and derive_status(each) is Status.KILLED
-        assert (who is Attention.LEAD) == (derive_status(each) in CALLING or lost)
+        calls = derive_status(each) in CALLING and each.facts.state is not S.WORKING
+        assert (who is Attention.LEAD) == (calls or lost)
 
 
 def test_what_the_worker_said_comes_before_our_own_words() -> None:

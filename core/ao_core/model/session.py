@@ -310,7 +310,9 @@ _LEAD = {
 
 
 def attention(session: Session) -> tuple[Attention, str]:
-    """Who must act on this session, and why, in one line."""
+    """Who must act on this session, and why, in one line. Whoever works is left to work."""
+    if session.facts.state is SessionState.WORKING:
+        return Attention.NONE, ""
     status = derive_status(session)
     if status is Status.KILLED and session.facts.reason is SessionReason.RUNTIME_LOST:
         return Attention.LEAD, "its runtime was lost; restore it"
