@@ -9,9 +9,9 @@ import click
 from ao_core.errors import BadRequest, NotInstalled, WrongState
 from ao_core.wire import Message
 from ao_mcp.cli.blocks import as_json
+from ao_mcp.cli.outcome import FINE
 from ao_mcp.cli.own import json_option
 from ao_mcp.cli.place import Place, pass_place
-from ao_mcp.cli.run import FINE
 
 
 @click.command("attach")

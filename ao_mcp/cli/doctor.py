@@ -7,9 +7,9 @@ import click
 
 from ao_mcp.cli.blocks import Block, Table, Text, as_json
 from ao_mcp.cli.checks import FAIL, WARN, Check
+from ao_mcp.cli.outcome import FAILED, FINE
 from ao_mcp.cli.own import json_option
 from ao_mcp.cli.place import Place, pass_place
-from ao_mcp.cli.run import FAILED, FINE
 from ao_mcp.cli.screen import show
 from ao_mcp.cli.working import Working
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ao_core import platform
-from ao_mcp.cli.run import FAILED, FINE, tell
+from ao_mcp.cli.outcome import FAILED, FINE, tell
 
 if TYPE_CHECKING:
     from anyio import CancelScope

@@ -6,8 +6,8 @@ import click
 
 from ao_core.errors import ConfigError, WrongState
 from ao_mcp.cli.blocks import clean
+from ao_mcp.cli.outcome import FINE
 from ao_mcp.cli.place import Place, pass_place
-from ao_mcp.cli.run import FINE
 
 _MODE = 0o644  # it is committed, and others read it
 _NEXT = """\

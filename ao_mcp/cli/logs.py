@@ -12,9 +12,9 @@ import click
 from ao_core.errors import Unknown
 from ao_core.wire import Connection, Message
 from ao_mcp.cli.blocks import Text, as_json
+from ao_mcp.cli.outcome import FINE
 from ao_mcp.cli.own import json_option
 from ao_mcp.cli.place import CALL_DEADLINE, Place, pass_place
-from ao_mcp.cli.run import FINE
 from ao_mcp.cli.screen import show
 
 _PAGE = 1_000

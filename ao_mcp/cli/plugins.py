@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ao_mcp.cli.blocks import as_json
+from ao_mcp.cli.outcome import FINE
 from ao_mcp.cli.own import json_option
 from ao_mcp.cli.place import Place, pass_place
 from ao_mcp.cli.render import table
-from ao_mcp.cli.run import FINE
 from ao_mcp.cli.screen import show
 
 if TYPE_CHECKING:

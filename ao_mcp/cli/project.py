@@ -13,9 +13,9 @@ from pydantic_core import PydanticUndefined
 from ao_core.engine.caller import Role
 from ao_core.wire import Message
 from ao_mcp.cli.blocks import as_json
+from ao_mcp.cli.outcome import FAILED, FINE, spoken
 from ao_mcp.cli.place import Place, pass_place
 from ao_mcp.cli.render import failed, render
-from ao_mcp.cli.run import FAILED, FINE, spoken
 from ao_mcp.cli.screen import show
 from ao_mcp.operations.contract import AnyOperation
 

@@ -7,9 +7,9 @@ import click
 from ao_mcp import __version__
 from ao_mcp.cli.blocks import as_json
 from ao_mcp.cli.ending import await_end, watched
+from ao_mcp.cli.outcome import FINE
 from ao_mcp.cli.own import json_option
 from ao_mcp.cli.place import CALL_DEADLINE, Place, pass_place
-from ao_mcp.cli.run import FINE
 from ao_mcp.cli.working import Working
 
 

@@ -1,20 +1,14 @@
-"""Runs one command to its exit status, and says what went wrong as people and programs read it."""
+"""Runs one command to its exit status, whatever goes wrong."""
 
 import os
-import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
 import click
 
-from ao_core.errors import AoError, BadRequest, Several
-from ao_core.redact import visible
-from ao_mcp.cli.blocks import LONGEST_TEXT, as_json
-
-FINE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
-
-_NAMED = re.compile(r"`[a-z]+_[a-z_]+`")
+from ao_core.errors import AoError, BadRequest
+from ao_mcp.cli.outcome import FAILED, FINE, INTERRUPTED, MISUSED, spoken, tell
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -39,18 +33,6 @@ def run(arguments: Sequence[str]) -> int:
     return status if isinstance(status, int) else FINE
 
 
-def tell(error: AoError, *, machine: bool = False) -> int:
-    """Say what went wrong: on stdout for programs, on stderr for people."""
-    if machine:
-        click.echo(as_json({"error": error.wire()}))
-        return FAILED
-    for problem in error.problems if isinstance(error, Several) else (error,):
-        click.echo(f"error: {spoken(problem.message)}", err=True)
-        if problem.hint:
-            click.echo(f"hint: {spoken(problem.hint)}", err=True)
-    return FAILED
-
-
 def _misused(misuse: click.ClickException, *, machine: bool) -> int:
     message = misuse.format_message()
     context = misuse.ctx if isinstance(misuse, click.UsageError) else None
@@ -62,12 +44,6 @@ def _misused(misuse: click.ClickException, *, machine: bool) -> int:
     click.echo(f"error: {spoken(message)}", err=True)
     click.echo(f"hint: {hint}", err=True)
     return MISUSED
-
-
-def spoken(text: str) -> str:
-    """Harmless, and with operations called as they are here: `list-issues`."""
-    plain = visible(text, LONGEST_TEXT)
-    return _NAMED.sub(lambda match: match[0].replace("_", "-"), plain)
 
 
 def _never_fail_to_print() -> None:

@@ -11,9 +11,9 @@ from ao_core.errors import AoError
 from ao_core.wire import Connection, Message
 from ao_mcp import __version__
 from ao_mcp.cli.blocks import as_json
+from ao_mcp.cli.outcome import FAILED, FINE, tell
 from ao_mcp.cli.own import json_option
 from ao_mcp.cli.place import CALL_DEADLINE, Place, pass_place
-from ao_mcp.cli.run import FAILED, FINE, tell
 from ao_mcp.cli.working import Working
 
 

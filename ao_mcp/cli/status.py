@@ -1,19 +1,13 @@
 """`ao status`: the team and its engine, once or as they change."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import click
 
-from ao_core.wire import Connection, Message
-from ao_mcp.cli.blocks import Block, Text, as_json
+from ao_core.wire import Message
+from ao_mcp.cli.outcome import FINE
 from ao_mcp.cli.own import json_option
-from ao_mcp.cli.place import CALL_DEADLINE, Place, pass_place
-from ao_mcp.cli.render import team
-from ao_mcp.cli.run import FINE
-from ao_mcp.cli.screen import show
-
-_PAGE = 500
+from ao_mcp.cli.place import Place, pass_place
+from ao_mcp.cli.team import put, snapshot
+from ao_mcp.cli.watching import watch as watched
 
 
 @click.command("status")
@@ -29,42 +23,6 @@ def command(place: Place, watch: bool, machine: bool) -> int:
         return FINE
     with connection:
         if watch:
-            from ao_mcp.cli.watching import watch as watched
-
             return watched(connection, place.project, machine=machine)
         put(snapshot(connection, place.project), machine=machine)
     return FINE
-
-
-def snapshot(connection: Connection, project: str | None = None) -> Message:
-    """The engine's facts, the projects and the sessions that have not ended."""
-    engine = connection.call("about", {}, CALL_DEADLINE)
-    engine["version"] = connection.greeting.version
-    asked: dict[str, object] = {"limit": _PAGE, "project": project}
-    listed = connection.call("list", asked, CALL_DEADLINE)
-    sessions, after = listed["sessions"], listed["next"]
-    while after:
-        page = connection.call("list", {**asked, "cursor": after}, CALL_DEADLINE)
-        sessions, after = [*sessions, *page["sessions"]], page["next"]
-    return {"engine": engine, "projects": listed["projects"], "sessions": sessions}
-
-
-def view(state: Message) -> Sequence[Block]:
-    """The team, and a line about its engine."""
-    if state["engine"] is None:
-        return [Text("The engine is not running. `ao start` starts it and shows its team.")]
-    team_now = team(state["sessions"]) if state["sessions"] else Text("No workers.")
-    return [team_now, Text(_engine(state["engine"]), "dim")]
-
-
-def put(state: Message, *, machine: bool) -> None:
-    """Show a snapshot."""
-    if machine:
-        click.echo(as_json(state))
-    else:
-        show(view(state))
-
-
-def _engine(engine: Mapping[str, Any]) -> str:
-    sessions = f"{engine['live']} live of {engine['sessions']} sessions"
-    return f"engine {engine['version']}, process {engine['pid']}, {sessions}, home {engine['home']}"

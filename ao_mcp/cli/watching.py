@@ -16,10 +16,10 @@ import click
 from ao_core.errors import AoError
 from ao_core.wire import Connection, Message
 from ao_mcp.cli.blocks import Block, Text
+from ao_mcp.cli.outcome import FINE
 from ao_mcp.cli.place import CALL_DEADLINE
-from ao_mcp.cli.run import FINE
 from ao_mcp.cli.screen import console, on_terminal, renderable
-from ao_mcp.cli.status import put, snapshot, view
+from ao_mcp.cli.team import put, snapshot, view
 
 _PATIENCE = 45.0
 _EVENTS_SHOWN = 8
