@@ -28,6 +28,7 @@ ToServer: TypeAlias = MemoryObjectSendStream[SessionMessage | Exception]
 ToClient: TypeAlias = MemoryObjectSendStream[SessionMessage]
 FromServer: TypeAlias = MemoryObjectReceiveStream[SessionMessage]
 
+_ID_LIMIT = 200
 _CLOSED = (anyio.BrokenResourceError, anyio.ClosedResourceError)
 
 
@@ -60,8 +61,8 @@ class _Pumps:
             try:
                 async for line in self._peer.lines():
                     if (fault := await self._take(line, to_server)) is not None:
-                        malformed += 1
-                        await to_client.send(_error(None, fault))
+                        malformed += fault.id is None
+                        await self._refuse(fault, to_client)
                     if malformed >= MALFORMED:
                         return
             except BadRequest as error:
@@ -79,7 +80,12 @@ class _Pumps:
                 if not await self._peer.send(_line(item)):
                     give_up()
 
-    async def _take(self, line: bytes, to_server: ToServer) -> ErrorData | None:
+    async def _refuse(self, fault: JSONRPCError, to_client: ToClient) -> None:
+        if fault.id is not None:  # as a call that was let in: its answer makes room again
+            await self._room.acquire()
+        await to_client.send(SessionMessage(fault))
+
+    async def _take(self, line: bytes, to_server: ToServer) -> JSONRPCError | None:
         """Hand one message on; says what is wrong with a line that is none."""
         try:
             message = jsonrpc_message_adapter.validate_json(line, by_name=False)
@@ -113,9 +119,14 @@ def _error(call: int | str | None, error: ErrorData) -> SessionMessage:
     return SessionMessage(JSONRPCError(jsonrpc="2.0", id=call, error=error))
 
 
-def _fault(line: bytes) -> ErrorData:
+def _fault(line: bytes) -> JSONRPCError:
+    """What is wrong with a line; under its id where it has one, so that nobody waits in vain."""
     try:
-        decode(line)
+        call = decode(line).get("id")
     except BadRequest as error:
-        return ErrorData(code=PARSE_ERROR, message=error.message)
-    return ErrorData(code=INVALID_REQUEST, message="The line is not a JSON-RPC 2.0 message.")
+        fault = ErrorData(code=PARSE_ERROR, message=error.message)
+        return JSONRPCError(jsonrpc="2.0", id=None, error=fault)
+    known = isinstance(call, str | int) and not isinstance(call, bool)
+    usable = known and len(str(call)) <= _ID_LIMIT and str(call).isprintable()
+    fault = ErrorData(code=INVALID_REQUEST, message="The line is not a JSON-RPC 2.0 message.")
+    return JSONRPCError(jsonrpc="2.0", id=call if usable else None, error=fault)
