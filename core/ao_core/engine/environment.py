@@ -41,14 +41,14 @@ def with_secrets(granted: Grant, secrets: Mapping[str, str]) -> Grant:
 
 
 def _allowed(name: str, wanted: frozenset[str]) -> bool:
-    return name in wanted or _ALLOWED.match(name) is not None
+    return name in wanted or _ALLOWED.fullmatch(name) is not None
 
 
 def layered(
     project: Mapping[str, str], granted: Grant | None, login: Mapping[str, str]
 ) -> dict[str, str]:
     """The layers in order, the last one first."""
-    shell = {name: text for name, text in login.items() if _ALLOWED.match(name)}
+    shell = {name: text for name, text in login.items() if _allowed(name, frozenset())}
     return {**shell, **(granted.values if granted else {}), **project}
 
 

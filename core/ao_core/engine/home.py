@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from ao_core import platform
-from ao_core.errors import ConfigError, EngineRunning, StoreUnavailable
+from ao_core.errors import BadId, ConfigError, EngineRunning, StoreUnavailable
 from ao_core.files import FileLock, private_dir, try_lock, write_atomic
-from ao_core.ids import HomeId, new_home_id
+from ao_core.ids import HomeId, home_id, new_home_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +110,17 @@ def open_home(path: Path) -> Home:
     lock = try_lock(path / "engine.lock")
     if lock is None:
         holder = running(path)
-        by = f" by process {holder.pid}" if holder else ""
+        by = f" by process {holder.pid}" if holder and _lives(holder) else ""
         raise EngineRunning(f"The home {path} is held{by}.", hint="Use it, or run `ao stop`.")
-    identity = _identity(path / "home.json")
-    return Home(path, HomeId(str(identity["id"])), bytes.fromhex(str(identity["key"])), lock)
+    try:
+        return Home(path, *_identity(path / "home.json"), lock)
+    except BaseException:
+        lock.close()
+        raise
 
 
 def running(path: Path) -> Running | None:
-    """What `running.json` says; None when nobody holds the home or it cannot be read."""
+    """What `running.json` says, also if its engine was killed; None if it cannot be read."""
     try:
         found = cast("dict[str, Any]", json.loads((path / "running.json").read_text()))
         return Running(**{name: found[name] for name in Running.__slots__})
@@ -125,15 +128,23 @@ def running(path: Path) -> Running | None:
         return None
 
 
-def _identity(file: Path) -> dict[str, object]:
+def _lives(holder: Running) -> bool:
+    """Whether it is the process it was: numbers are used again."""
+    if holder.boot != platform.boot_id() or not platform.process_exists(holder.pid):
+        return False
+    return (platform.process_started(holder.pid) or 0.0) == holder.started
+
+
+def _identity(file: Path) -> tuple[HomeId, bytes]:
     """The home's name and key, made once."""
     try:
-        return cast("dict[str, object]", json.loads(file.read_text()))
+        found = cast("dict[str, str]", json.loads(file.read_text()))
+        return home_id(found["id"]), bytes.fromhex(found["key"])
     except FileNotFoundError:
-        made: dict[str, object] = {"id": new_home_id(), "key": secrets.token_hex(32)}
+        made = {"id": new_home_id(), "key": secrets.token_hex(32)}
         write_atomic(file, json.dumps(made) + "\n")
-        return made
-    except (OSError, ValueError) as exc:
+        return HomeId(made["id"]), bytes.fromhex(made["key"])
+    except (OSError, ValueError, KeyError, TypeError, BadId) as exc:
         raise StoreUnavailable(
             f"{file} cannot be read.", hint="Restore it from a backup, or choose another AO_HOME."
         ) from exc

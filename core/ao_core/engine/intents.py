@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from ao_core.clock import Clock
 from ao_core.engine.records import Records, Step
+from ao_core.errors import AoError
 from ao_core.model.event import EventKind, NewEvent, Unresolved
 from ao_core.store.contract import Put
 from ao_core.store.records import INTENT, Intent, IntentKind, Outcome
@@ -54,6 +55,14 @@ class Intents:
         """Settle every intent a crash left open."""
         for intent in list(self._records.all(INTENT)):
             if intent.outcome is Outcome.PENDING and intent.kind in probes:
-                outcome = await probes[intent.kind](intent)
+                outcome, detail = await _probed(probes[intent.kind], intent)
                 if outcome is not Outcome.PENDING:
-                    await self.end(intent.id, outcome, "settled after a restart")
+                    await self.end(intent.id, outcome, detail)
+
+
+async def _probed(probe: Probe, intent: Intent) -> tuple[Outcome, str]:
+    """One act that cannot be judged must not keep the rest from being settled."""
+    try:
+        return await probe(intent), "settled after a restart"
+    except AoError as exc:
+        return Outcome.UNKNOWN, f"it could not be judged: {exc.message}"

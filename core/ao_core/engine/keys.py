@@ -7,7 +7,7 @@ both or neither.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from ao_core.clock import Clock
@@ -19,7 +19,7 @@ from ao_core.store.records import KEY, KeyUse
 KEPT = timedelta(days=7)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Ticket:
     """One use of a key, or of none."""
 
@@ -28,13 +28,11 @@ class Ticket:
     revision: int = 0
     subject: str | None = None
     reply: str | None = None
-    taken: bool = field(default=False)
 
     def used_for(self, subject: str) -> Sequence[Change]:
-        """The change that ties the key to what was done with it."""
-        if self.id is None or self.use is None or self.taken:
+        """The change that ties the key to what is done with it; the same for every attempt."""
+        if self.id is None or self.use is None:
             return ()
-        self.taken = True
         return (Put(KEY, self.id, replace(self.use, subject=subject), self.revision),)
 
 
@@ -61,16 +59,22 @@ class Keys:
             raise Conflict(
                 "A call with this key is still under way.", hint="Wait, then repeat the call."
             )
+        self._under_way.add(id)
+        try:
+            return await self._ticket(id, operation, digest(arguments))
+        except BaseException:
+            self._under_way.discard(id)
+            raise
+
+    async def _ticket(self, id: str, operation: str, mark: str) -> Ticket:
         row = await self._fresh(id)
-        mark = digest(arguments)
-        if row is not None and row.value.digest != mark:
+        if row is None:
+            return Ticket(id, KeyUse(operation, "", mark, "", self._clock.now()))
+        if row.value.digest != mark:
             raise BadRequest(
                 "This key was used before with other arguments.", hint="Use a new key."
             )
-        self._under_way.add(id)
-        if row is not None:
-            return Ticket(id, row.value, row.revision, row.value.subject, row.value.reply)
-        return Ticket(id, KeyUse(operation, "", mark, "", self._clock.now()))
+        return Ticket(id, row.value, row.revision, row.value.subject, row.value.reply)
 
     async def _fresh(self, id: str) -> Row[KeyUse] | None:
         row = await self._store.read(KEY, id)

@@ -13,7 +13,7 @@ from ao_core.engine.records import Records, Step
 from ao_core.errors import Conflict, Unknown, WrongState
 from ao_core.ids import SessionId
 from ao_core.model.event import EventKind, NewEvent, PermissionMoved
-from ao_core.model.session import Session, SessionReason, SessionState
+from ao_core.model.session import Session, SessionReason, SessionState, is_terminal
 from ao_core.redact import visible
 from ao_core.store.contract import Change, Put
 from ao_core.store.records import PERMISSION, SESSION, Decision, Permission

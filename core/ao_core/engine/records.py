@@ -1,6 +1,7 @@
 """The engine's view of the store: every live record in memory, every change written through."""
 
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -35,6 +36,7 @@ class Records:
         self.store = store
         self._rows: dict[str, dict[str, Row[Any]]] = {kind.name: {} for kind in _CACHED}
         self._moved = anyio.Event()
+        self._head = 0
 
     async def load(self) -> None:
         """Read everything once."""
@@ -42,11 +44,12 @@ class Records:
             rows = self._rows[kind.name]
             async for row in self.store.scan(cast("Kind[Any]", kind)):
                 rows[row.id] = row
+        self._head = self.store.head
 
     @property
     def head(self) -> int:
-        """The number of the journal's last line."""
-        return self.store.head
+        """The number of the last line whose records are in memory as well."""
+        return self._head
 
     def all(self, kind: Kind[T]) -> Iterator[T]:
         """Every record of a kind."""
@@ -79,6 +82,7 @@ class Records:
         done = await self.store.commit(changes, events)
         for change, revision in zip(changes, done.revisions, strict=True):
             self._remember(change, revision)
+        self._head = max(self._head, *(event.seq for event in done.events), 0)
         moved, self._moved = self._moved, anyio.Event()
         moved.set()
         return done
@@ -89,7 +93,7 @@ class Records:
             return
         if isinstance(change, Drop):
             rows.pop(change.id, None)
-        else:
+        elif revision > self.revision(change.kind, change.id):
             rows[change.id] = Row(change.id, change.value, revision)
 
     async def create(
@@ -105,7 +109,7 @@ class Records:
             if row is None:
                 raise Unknown(f"There is no such {kind.name}.")
             taken = step(row.value)
-            if taken is None or (taken.value == row.value and not taken.events):
+            if taken is None or taken == Step(row.value):
                 return row.value
             try:
                 put = Put(kind, id, taken.value, row.revision)
@@ -130,9 +134,16 @@ class Records:
                 return found
             await moved.wait()
 
-    def follow(self, after: int, *, live: bool = True) -> AsyncGenerator[Event]:
-        """The journal."""
-        return self.store.follow(after, live=live)
+    async def follow(self, after: int, *, live: bool = True) -> AsyncGenerator[Event]:
+        """The journal. Whoever hears of an event finds what it tells of in memory."""
+        async with aclosing(self.store.follow(after, live=live)) as journal:
+            async for event in journal:
+                await self._remembered(event.seq)
+                yield event
+
+    async def _remembered(self, seq: int) -> None:
+        while seq > self._head:
+            await self._moved.wait()
 
     def of_session(self, kind: Kind[T], session: SessionId) -> list[T]:
         """The records of one kind that belong to one session, by id."""

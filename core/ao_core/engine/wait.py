@@ -21,7 +21,7 @@ from ao_core.model.session import (
 from ao_core.store.records import SESSION
 
 LONGEST = 50.0
-_MOST = 200
+_MOST = 40  # what one reply shows
 
 
 class Until(StrEnum):
@@ -97,7 +97,7 @@ async def wait(
     chosen = frozenset(sessions)
     for id in chosen:
         engine.session(id)
-    start = engine.records.head if cursor is None else min(cursor, engine.records.head)
+    start = engine.records.head if cursor is None else min(cursor, engine.records.store.head)
     if cursor is None:
         standing = tuple(one for one in _chosen(engine, chosen) if _STANDS[until](one))
         if standing:
@@ -121,13 +121,13 @@ async def _listen(
             reached = _heard(heard, event, chosen, until) or reached
             if len(heard) >= _MOST:
                 break
-    if not reached:
+    if not reached and len(heard) < _MOST:
         with anyio.move_on_after(seconds):
             async with aclosing(engine.records.follow(last)) as coming:
                 async for event in coming:
                     last = event.seq
-                    if _heard(heard, event, chosen, until):
-                        reached = True
+                    reached = _heard(heard, event, chosen, until)
+                    if reached or len(heard) >= _MOST:
                         break
     return News(last, tuple(heard), _changed(engine, heard), reached)
 
