@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -12,8 +13,8 @@ import psutil
 
 from ao_core import wire
 from ao_core.errors import AoError
-from ao_core.platform import process_exists
-from ao_mcp.start import open_connection, socket_path
+from ao_core.platform import process_exists, runtime_dir
+from ao_mcp.start import find_engine, open_connection
 
 CONFIG = """\
 projects:
@@ -155,31 +156,46 @@ class Team:
 
     def processes(self) -> list[psutil.Process]:
         """Every process that knows this home."""
-        mark = str(self.home.parent)
-        found: list[psutil.Process] = []
-        for process in psutil.process_iter():
-            try:
-                told = " ".join(process.cmdline()) + process.environ().get("AO_HOME", "")
-            except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-                continue
-            if mark in told and process.pid != os.getpid():
-                found.append(process)
-        return found
+        return processes_of(self.home.parent)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where the engine and tmux keep their sockets."""
+        tmux = self.home / "plugins" / "runtime-tmux"
+        places = [runtime_dir(at, env) for at in (self.home, tmux) for env in (self.env, {})]
+        return tuple(dict.fromkeys(place for place in places if place.exists()))
+
+    def tmux(self, *args: str) -> str:
+        """Ask the home's tmux server, as a person could."""
+        socket = next(place / "tmux" for place in self.folders if (place / "tmux").exists())
+        argv = ["tmux", "-S", str(socket), *args]
+        done = subprocess.run(argv, check=True, capture_output=True, text=True)
+        return done.stdout
 
     def end(self) -> None:
-        """Stop everything, and see that nothing is left."""
-        if socket_path(self.home, self.env).exists():
+        """Stop everything; raises if something is left."""
+        if find_engine(self.home, self.env):
             self.call("stop")
-        tmux = list(self.home.rglob("*.sock")) + list(self.home.parent.rglob("tmux*"))
-        for socket in tmux:
-            subprocess.run(["tmux", "-S", str(socket), "kill-server"], capture_output=True)
-        for process in self.processes():
-            try:
-                process.wait(5)
-            except psutil.TimeoutExpired:
-                process.kill()
-            except psutil.NoSuchProcess:
-                continue
+        _, left = psutil.wait_procs(self.processes(), 10)
+        shown = [process.cmdline() for process in left if process.is_running()]
+        for process in left:
+            process.kill()
+        for folder in self.folders:
+            shutil.rmtree(folder)
+        assert not shown, f"left behind: {shown}"
+
+
+def processes_of(folder: Path) -> list[psutil.Process]:
+    """Every process but this one that runs in a folder, or has it on its command line."""
+    found: list[psutil.Process] = []
+    for process in psutil.process_iter():
+        try:
+            told = [*process.cmdline(), process.cwd(), process.environ().get("AO_HOME", "")]
+        except psutil.Error:
+            continue
+        if str(folder) in " ".join(told) and process.pid != os.getpid():
+            found.append(process)
+    return found
 
 
 def eventually(true: Callable[[], bool], patience: float = _PATIENCE) -> None:

@@ -1,13 +1,20 @@
 """A team on real git, real tmux and a real engine process, in a home of its own."""
 
 import os
-import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
-from team import Team
+from team import Team, processes_of
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    """No process of any test outlives them all."""
+    yield
+    left = processes_of(tmp_path_factory.getbasetemp())
+    assert not left, f"left behind: {[process.cmdline() for process in left]}"
 
 
 @pytest.fixture
@@ -17,7 +24,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def team(tmp_path: Path, repository: Path) -> Iterator[Team]:
+def team(tmp_path: Path, repository: Path) -> Generator[Team]:
     """Everything a lead needs; ended afterwards, with nothing left behind."""
     one = Team(tmp_path / "home", repository, tmp_path / "run")
     yield one.trusted()
@@ -29,9 +36,3 @@ def no_foreign_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the machine's own configuration reaches a test."""
     for name in [name for name in os.environ if name.startswith(("AO_", "TMUX", "GIT_"))]:
         monkeypatch.delenv(name)
-
-
-def git(folder: Path, *args: str) -> str:
-    """One git command."""
-    done = subprocess.run(["git", *args], cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout.strip()

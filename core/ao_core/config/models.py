@@ -272,7 +272,7 @@ class EffectiveProject:
     `agent` is None where none was chosen: the first that is installed. `credentials` names the
     variables workers get from the client that spawns them; `secret_env` is looked up at that time.
     `rules` is what the configuration and its rules file say. `code` lists what a person has to
-    trust before it is used.
+    trust before it is used. Where only `env` differs, which depends on who called, two are equal.
     """
 
     id: ProjectId
@@ -295,7 +295,7 @@ class EffectiveProject:
     model: str | None = None
     rules: str | None = None
     orchestrator_rules: str | None = None
-    env: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    env: Mapping[str, str] = field(default_factory=dict[str, str], repr=False, compare=False)
     secret_env: Mapping[str, SecretRef] = field(default_factory=dict[str, SecretRef])
     credentials: tuple[str, ...] = ()
     gates: tuple[Gate, ...] = ()

@@ -54,11 +54,13 @@ class Effort:
     redo: bool = False  # the last engine began it
 
 
-async def bring_up(engine: Engine, id: SessionId, *, resume: bool, redo: bool = False) -> Session:
-    """Take every step, or undo those taken."""
+async def bring_up(
+    engine: Engine, id: SessionId, project: Project, *, resume: bool, redo: bool = False
+) -> Session:
+    """Take every step, or undo those taken. The project is as the caller's environment has it."""
     session = engine.session(id)
-    project = await engine.project_of(session)
-    effort = Effort(engine, project, await engine.agent_of(session), session, resume, redo)
+    agent = await engine.projects.agent(project, session.agent)
+    effort = Effort(engine, project, agent, session, resume, redo)
     async with Saga() as saga:
         checkout = await _workspace(effort, saga)
         session = await engine.records.update(SESSION, id, lambda now: _placed(now, checkout))

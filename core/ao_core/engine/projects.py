@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +20,7 @@ from ao_core.engine.environment import Grant
 from ao_core.engine.home import Home
 from ao_core.engine.project import Project
 from ao_core.engine.records import Records
+from ao_core.engine.side import run_through
 from ao_core.engine.unusable import Unusable
 from ao_core.errors import (
     AoError,
@@ -34,7 +35,7 @@ from ao_core.ids import ProjectId, folder_hash, project_id
 from ao_core.index import Slot
 from ao_core.model.event import EventKind, NewEvent, Told
 from ao_core.plugin import Plugin, Scope
-from ao_core.process import Run, run
+from ao_core.process import run
 from ao_core.registry import Registry, detect, opened
 from ao_core.slots.agent import Agent
 from ao_core.slots.notifier import Notifier
@@ -139,11 +140,14 @@ class Projects:
         row = await self.records.store.read(PROJECT, id)
         if row is None:
             raise Unknown(f"There is no project {id}.", hint="`list` shows the projects.")
-        caller = Path(row.value.path)
-        loaded = await self._read(caller, None, self.login)
-        known = id in loaded.settings.projects
-        settings = project(loaded, id) if known else zero(caller, loaded)
-        return await self._opened(id, settings, loaded.path if known else None)
+        here = Path(row.value.path)
+        return await self._at(await self._read(here, None, self.login), here)
+
+    async def seen_by(self, caller: Caller, known: Project) -> Project:
+        """The same project, its configuration read with the caller's environment."""
+        environment = {**self.login, **caller.environment}
+        loaded = await self._read(known.repository, known.config_path, environment)
+        return await self._at(loaded, known.repository)
 
     async def known(self, caller: Caller) -> Sequence[ProjectRecord]:
         """Every project this home has worked on."""
@@ -155,9 +159,9 @@ class Projects:
         self, id: ProjectId, settings: EffectiveProject, config: Path | None
     ) -> Project:
         async with self._lock:
-            known = self._open.get(id)
-            if known is not None and known.settings == settings:
-                return known
+            for known in self._open.values():
+                if known.settings == settings:
+                    return replace(known, settings=settings)
             opened = await self._open_project(id, settings, config)
             self._open[opened.id] = opened
             return opened
@@ -169,8 +173,8 @@ class Projects:
         record = await self._record(id, settings, common, config)
         await self._trusted(settings, config)
         home = self.home.project(record.folder)
-        scope = self._scoped(settings, record)
         runtime = cast("Runtime[Any]", await self._home_plugin("runtime", settings))
+        scope = _Scoped(self, settings, record, runtime)
         workspace = await self._plugin("workspace", settings.workspace, scope)
         tracker = await self._plugin("tracker", settings.tracker, scope)
         scm = await self._plugin("scm", settings.scm, scope)
@@ -205,9 +209,6 @@ class Projects:
     async def _trusted(self, settings: EffectiveProject, config: Path | None) -> None:
         if config is not None and config.parent != self.home.path:
             await require_trust(self.records.store, config, settings)
-
-    def _scoped(self, settings: EffectiveProject, record: ProjectRecord) -> "_Scoped":
-        return _Scoped(self, settings, record)
 
     async def _plugin(self, slot: Slot, choice: PluginChoice, scope: "_Scoped") -> Plugin[Any]:
         kind = self.registry.resolve(slot, choice.name, root=scope.settings.path, trusted=True)
@@ -244,7 +245,8 @@ class Projects:
         """An agent with the project's settings for it."""
         known = project.agents.get(name)
         if known is None:
-            scope = _Scoped(self, project.settings, None, project.home.plugin_state)
+            state = project.home.plugin_state
+            scope = _Scoped(self, project.settings, None, project.runtime, state)
             choice = project.settings.agent_choice(name)
             known = cast("Agent[Any]", await self._plugin("agent", choice, scope))
             cast("dict[str, Agent[Any]]", project.agents)[name] = known
@@ -309,6 +311,7 @@ class _Scoped:
     projects: Projects
     settings: EffectiveProject
     record: ProjectRecord | None
+    runtime: Runtime[Any]
     state: Any = None
 
     def of(self, slot: Slot, name: str) -> Scope:
@@ -325,13 +328,10 @@ class _Scoped:
             branch=self.settings.default_branch,
             home=projects.home.id,
             environment=projects.login,
-            run=self._run(),
+            run=run_through(self.runtime, self.settings.path),
             clock=projects.clock,
             announce=self._announce,
         )
-
-    def _run(self) -> Run:
-        return run
 
     async def _announce(self, note: str, text: str) -> None:
         body = Told(note, "lead", text)

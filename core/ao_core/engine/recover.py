@@ -74,11 +74,12 @@ async def _runs(engine: Engine, project: Project, session: Session, *, resume: b
 
 async def _anew(engine: Engine, session: Session, intent: Intent) -> None:
     try:
+        project = await engine.project_of(session)
         if intent.kind is IntentKind.SPAWN:
-            await carry_out(engine, session.id, redo=True)
+            await carry_out(engine, session.id, project, redo=True)
         else:
             async with engine.alone(session.id):
-                await again(engine, session.id, intent.id)
+                await again(engine, session.id, project, intent.id)
     except AoError as exc:
         _log.warning("%s could not be brought up again: %s", session.id, exc.message)
 

@@ -8,6 +8,7 @@ from ao_core.engine.caller import Caller
 from ao_core.engine.engine import Engine
 from ao_core.engine.keys import Ticket
 from ao_core.engine.launching import bring_up
+from ao_core.engine.project import Project
 from ao_core.engine.records import Step
 from ao_core.engine.spawn import failed, started
 from ao_core.errors import WrongState
@@ -36,8 +37,8 @@ async def restore(engine: Engine, caller: Caller, id: SessionId, ticket: Ticket)
         return await started(engine, id)
     if not is_terminal(session):
         raise WrongState(f"{id} has not ended.", hint="`send` reaches it; `kill` ends it.")
-    project = await engine.project_of(session)
-    agent = await engine.agent_of(session)
+    project = await engine.projects.seen_by(caller, await engine.project_of(session))
+    agent = await engine.projects.agent(project, session.agent)
     await engine.projects.agent_found(project, session.agent, caller)
     granted = await engine.projects.grant(project, agent, caller)
     environment.require(
@@ -45,27 +46,26 @@ async def restore(engine: Engine, caller: Caller, id: SessionId, ticket: Ticket)
         environment.layered(project.settings.env, granted, engine.login()),
     )
     engine.grants[id] = granted
-    return await engine.detached(lambda: _restore(engine, id, ticket))
+    return await engine.detached(lambda: _restore(engine, id, project, ticket))
 
 
-async def _restore(engine: Engine, id: SessionId, ticket: Ticket) -> Session:
+async def _restore(engine: Engine, id: SessionId, project: Project, ticket: Ticket) -> Session:
     async with engine.alone(id):
         session = engine.session(id)
         if not is_terminal(session):
             return session
-        project = await engine.project_of(session)
         if session.run.handle is not None:
             await project.runtime.destroy(session.run.handle)
         intent = await engine.intents.begin(IntentKind.RESTORE, id, str(session.generation + 1))
         used = ticket.used_for(id)
         await engine.records.update(SESSION, id, lambda now: _again(engine, now, used))
-        return await again(engine, id, intent.id)
+        return await again(engine, id, project, intent.id)
 
 
-async def again(engine: Engine, id: SessionId, intent: str) -> Session:
+async def again(engine: Engine, id: SessionId, project: Project, intent: str) -> Session:
     """Bring a session up whose restoring was begun."""
     try:
-        session = await bring_up(engine, id, resume=True)
+        session = await bring_up(engine, id, project, resume=True)
     except Exception as exc:
         await failed(engine, id, exc)
         await engine.intents.end(intent, Outcome.FAILED, type(exc).__name__)

@@ -2,17 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ao_core.engine.project import Project
 from ao_core.git.repository import Git
 from ao_core.model.session import RuntimeHandle
 from ao_core.process import DEFAULT_DEADLINE, OUTPUT_LIMIT, Completed, Run
-from ao_core.slots.runtime import Where
+from ao_core.slots.runtime import Runtime, Where
 
 
 def run_in(project: Project, workspace: Path, handle: RuntimeHandle | None = None) -> Run:
     """A `run` whose commands go through the project's runtime."""
-    where = Where(workspace, handle)
+    return run_through(project.runtime, workspace, handle)
+
+
+def run_through(runtime: Runtime[Any], folder: Path, handle: RuntimeHandle | None = None) -> Run:
+    """The same, where there is no project yet."""
+    where = Where(folder, handle)
 
     async def through_runtime(
         argv: Sequence[str],
@@ -24,7 +30,7 @@ def run_in(project: Project, workspace: Path, handle: RuntimeHandle | None = Non
         limit: int = OUTPUT_LIMIT,
     ) -> Completed:
         place = Where(cwd, handle) if cwd else where
-        return await project.runtime.exec(place, argv, env, deadline, stdin=stdin, limit=limit)
+        return await runtime.exec(place, argv, env, deadline, stdin=stdin, limit=limit)
 
     return through_runtime
 

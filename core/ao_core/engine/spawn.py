@@ -67,7 +67,7 @@ async def spawn(engine: Engine, caller: Caller, wish: Wish, ticket: Ticket) -> S
     checked = await _check(engine, caller, wish)
     session = await _reserve(engine, checked, wish, ticket)
     engine.grants[session.id] = checked.grant
-    return await engine.detached(lambda: carry_out(engine, session.id))
+    return await engine.detached(lambda: carry_out(engine, session.id, checked.project))
 
 
 # -- check ---------------------------------------------------------------------------------------
@@ -200,12 +200,14 @@ def _announced(session: Session) -> NewEvent:
 # -- carry out -----------------------------------------------------------------------------------
 
 
-async def carry_out(engine: Engine, id: SessionId, *, redo: bool = False) -> Session:
+async def carry_out(
+    engine: Engine, id: SessionId, project: Project, *, redo: bool = False
+) -> Session:
     """Bring a reserved session up, or end it with the reason."""
     intent = f"{IntentKind.SPAWN}/{id}/1"
     async with engine.alone(id):
         try:
-            session = await bring_up(engine, id, resume=False, redo=redo)
+            session = await bring_up(engine, id, project, resume=False, redo=redo)
         except Exception as exc:
             await failed(engine, id, exc)
             await engine.intents.end(intent, Outcome.FAILED, type(exc).__name__)
