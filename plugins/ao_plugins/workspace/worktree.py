@@ -51,11 +51,13 @@ class Worktree(Workspace[WorktreeConfig]):
         base = await _base(git, plan.base)
         if found:
             await _undo_half(git, plan, found, base)
-        elif await git.branch_tip(plan.branch):
-            raise await _taken(git, plan.branch)
         exists = await git.branch_tip(plan.branch) is not None
-        branch = [] if exists else ["-b", plan.branch]
-        return await self._add(git, plan, [*branch], plan.branch if exists else base)
+        if exists and not found:
+            raise await _taken(git, plan.branch)
+        # `--no-track` writes no configuration, whose lock parallel calls would fight for
+        how = [] if exists else ["--no-track", "-b", plan.branch]
+        await self._add(git, plan, how, plan.branch if exists else base)
+        return Checkout(plan.path, plan.branch, plan.session, plan.project, base, base)
 
     async def destroy(self, checkout: Checkout, run: Run, *, saved: str | None = None) -> None:
         """Remove directory and registration; refuses what is not ours or not saved."""
@@ -112,18 +114,18 @@ class Worktree(Workspace[WorktreeConfig]):
             raise NotFound(f"branch {plan.branch} does not exist", hint=hint)
         if await git.checked_out_at(plan.branch):
             raise await _taken(git, plan.branch)
-        return await self._add(git, plan, [], plan.branch)
+        await self._add(git, plan, [], plan.branch)
+        return await self._checkout(git, plan)
 
-    async def _add(self, git: Git, plan: Plan, how: Sequence[str], start: str) -> Checkout:
+    async def _add(self, git: Git, plan: Plan, how: Sequence[str], start: str) -> None:
         await anyio.to_thread.run_sync(_keep_out, await git.common_dir())
         await anyio.Path(plan.root).mkdir(parents=True, exist_ok=True, mode=0o700)
-        # `--no-track` writes no configuration, whose lock parallel calls would fight for
-        track = ["--no-track"] if how else []
-        add = ["worktree", "add", "--no-guess-remote", *track, *how, "--", str(plan.path), start]
+        half = ["--no-guess-remote", "--no-checkout", "--lock", "--reason", _HALF_MADE]
         async with self._registering:
-            await git.call(*add, deadline=LONG)
-            await self._lock(git, plan.path)
-        return await self._checkout(git, plan)
+            await git.call("worktree", "add", *half, *how, "--", str(plan.path), start)
+        await _fill(git, plan.path)  # the long part: others may register meanwhile
+        await git.call("worktree", "unlock", str(plan.path))
+        await self._lock(git, plan.path)
 
     async def _lock(self, git: Git, path: Path) -> None:
         await git.call("worktree", "lock", "--reason", self._reason(path.name), str(path))
@@ -220,6 +222,16 @@ async def _require_kept(git: Git, found: Registered) -> None:
 async def _remove(git: Git, path: Path) -> None:
     # twice: once for the lock, once for submodules and what is saved already
     await git.call("worktree", "remove", "--force", "--force", str(path), deadline=LONG)
+
+
+async def _fill(git: Git, path: Path) -> None:
+    """Write the files, and leave no work tree where that fails."""
+    try:
+        await Git(git.run, path).check_out()
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await _remove(git, path)
+        raise
 
 
 def _keep_out(common: Path) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ao_core.errors import WrongState
+from ao_core.errors import CommandFailed, WrongState
 from ao_core.git.salvage import salvage
 from ao_core.ids import home_id, session_id
 from ao_core.plugin import Scope
@@ -93,6 +93,18 @@ class TestWorktree(WorkspaceContract):
         made = await workspace.create(plan, run)
         assert (made.path / "README.md").exists()
         assert made.branch == plan.branch
+
+    async def test_files_that_cannot_be_checked_out_leave_no_work_tree(
+        self, workspace: Worktree, plan: Plan, run: Recorder, repository: Sample
+    ) -> None:
+        await repository.commit(".gitattributes", "*.secret filter=locked\n")
+        await repository.commit("one.secret")
+        await repository.git("config", "filter.locked.smudge", "false")
+        await repository.git("config", "filter.locked.required", "true")
+        with pytest.raises(CommandFailed, match="reset"):
+            await workspace.create(plan, run)
+        assert not plan.path.exists()
+        assert str(plan.path) not in await repository.git("worktree", "list")
 
     async def test_hooks_of_the_repository_do_not_run(
         self, workspace: Worktree, plan: Plan, run: Recorder, repository: Sample
