@@ -237,6 +237,11 @@ class Git:
             for parts in (line.split("\x1f", 3) for line in lines)
         )
 
+    async def check_out(self) -> None:
+        """Write every file of the commit, as `git worktree add` does in the end."""
+        how = ("--hard", "--no-recurse-submodules", "--quiet")
+        await self.call("reset", *how, deadline=LONG)
+
     async def update_ref(self, ref: str, new: str, old: str) -> None:
         """Move a ref from exactly `old` (`NOTHING`: create it), or raise `Conflict`."""
         done = await self.attempt("update-ref", "--no-deref", ref, new, old)
@@ -274,16 +279,21 @@ class Git:
         if not await anyio.Path(self.path).is_dir():
             hint = "Give the folder of a git repository."
             raise Unknown(f"{self.path} is not a folder", hint=hint)
-        if await self.line("rev-parse", "--is-inside-work-tree") != "true":
+        asked = ("--is-inside-work-tree", "HEAD^{commit}", "--symbolic-full-name", "HEAD")
+        done = await self.attempt("rev-parse", *asked)
+        inside, *rest = done.text.splitlines() or [""]
+        if not inside:
+            raise _failure(done, "rev-parse", self.path)
+        if inside != "true":
             hint = "Use a clone with files in it: `git clone <this> <folder>`."
             message = f"{self.path} is a bare repository, or inside git's own folder"
             raise ConfigError(message, hint=hint)
-        head = await self.head()
-        if head is None:
+        if done.status != 0:
             hint = "Make a first commit: `git commit --allow-empty -m start`."
             raise WrongState(f"{self.path} is on a branch that has no commit yet", hint=hint)
-        common, top = await self.common_dir(), await self.toplevel()
-        return Preflight(common, top, head, await self.current_branch())
+        head, ref = rest
+        branch = ref.removeprefix("refs/heads/") if ref != "HEAD" else None
+        return Preflight(await self.common_dir(), await self.toplevel(), head, branch)
 
     async def _absolute(self, what: str) -> str:
         return await self.line("rev-parse", "--path-format=absolute", what)
