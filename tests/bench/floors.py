@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from select import select
 from time import perf_counter
 
@@ -113,7 +114,7 @@ class Plain:
     def start(self, name: str) -> None:
         """A work tree on a branch of its own, and the stage's agent in it."""
         stage, tree = self._stage, self._stage.folder / name
-        git(stage.repository, "worktree", "add", "-q", "-b", name, str(tree), "main")
+        self._add(name, tree)
         beats = str(stage.beats.path)
         program = ("sh", str(stage.agent), beats, "-")
         self._tmux("new-session", "-d", "-s", name, "-c", str(tree), "--", *program)
@@ -131,6 +132,13 @@ class Plain:
     def end(self) -> None:
         """The server goes."""
         self._tmux("kill-server")
+
+    def _add(self, name: str, tree: Path) -> None:
+        repository = self._stage.repository
+        try:
+            git(repository, "worktree", "add", "-q", "-b", name, str(tree), "main")
+        except subprocess.CalledProcessError:  # it tripped over another one half made
+            git(repository, "worktree", "add", "-q", "-f", "-B", name, str(tree), "main")
 
     def _send(self, target: str, text: str) -> None:
         paste = ("paste-buffer", "-p", "-d", "-b", "b", "-t", target)
