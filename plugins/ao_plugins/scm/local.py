@@ -1,5 +1,7 @@
 """Pull requests without a forge: a branch and a record. `merged` is read from git.
 
+https://git-scm.com/docs/git-merge-tree
+
 A merge by hand counts as soon as the target contains the head; a squash or rebase counts where it
 was made here. The number of git calls does not grow with the number of idle sessions.
 """
@@ -45,7 +47,7 @@ class LocalScmConfig(Config):
 class LocalScm(Scm[LocalScmConfig], BatchObservable):
     """The pull requests of a local repository."""
 
-    manifest = Manifest("local", "scm", "Pull requests as branches of the repository", "1.0")
+    manifest = Manifest("local", "scm", "Pull requests as branches of the repository", "1.0.0")
     config_type = LocalScmConfig
 
     def __init__(self, config: LocalScmConfig, scope: Scope) -> None:

@@ -1,5 +1,7 @@
 """Issues as markdown files with front matter, one `<n>.md` each, that people may edit by hand.
 
+https://jekyllrb.com/docs/front-matter/
+
 Needs no account and no network. Comments are sections at the end: `## Comment · <time>`.
 """
 
@@ -38,7 +40,7 @@ class LocalTrackerConfig(Config):
 class LocalTracker(Tracker[LocalTrackerConfig]):
     """The issues in one folder."""
 
-    manifest = Manifest("local", "tracker", "Issues as markdown files", "1.0")
+    manifest = Manifest("local", "tracker", "Issues as markdown files", "1.0.0")
     config_type = LocalTrackerConfig
 
     def __init__(self, config: LocalTrackerConfig, scope: Scope) -> None:

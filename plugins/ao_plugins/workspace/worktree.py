@@ -32,7 +32,7 @@ class WorktreeConfig(Config):
 class Worktree(Workspace[WorktreeConfig]):
     """A git work tree and a branch for each session."""
 
-    manifest = Manifest("worktree", "workspace", "A git work tree for each session", "1.0")
+    manifest = Manifest("worktree", "workspace", "A git work tree for each session", "1.0.0")
     config_type = WorktreeConfig
 
     def __init__(self, config: WorktreeConfig, scope: Scope) -> None:
