@@ -186,9 +186,6 @@ class News(Reply):
     events: tuple[str, ...] = Field(description="What happened, newest last, at most 40 lines.")
 
 
-_SHOWN = 40
-
-
 async def _wait(call: Call, asked: Wait) -> News:
     await call.progress(0, None, "waiting")
     sessions = [session_id(id) for id in asked.sessions]
@@ -197,7 +194,7 @@ async def _wait(call: Call, asked: Wait) -> News:
         reached=news.reached,
         cursor=news.cursor,
         changed=tuple(line(session) for session in news.sessions),
-        events=tuple(line_of(event) for event in news.events[-_SHOWN:]),
+        events=tuple(line_of(event) for event in news.events),
     )
 
 
