@@ -1,34 +1,41 @@
 """Becomes the program whose command line and environment it is told over a private socket.
 
-Run as a file: `python -I -S -E -X utf8 exec_stub.py SOCKET`. Standard library only, and none of
-ours, so that it starts fast. It reads a length (4 bytes, big endian) and as much JSON:
-`{"argv": [...], "env": {...}, "cwd": "..."}`. It answers `+` when it is ready to become the
-program; the socket closing after that means it did. Otherwise `chdir <errno>` or `exec <errno>`
-follows.
+Run as a file: `python -I -S -E -X utf8 exec_stub.py SOCKET`. None of ours and next to nothing of
+the standard library is imported, so that it starts fast. It reads a length (4 bytes, big endian)
+and as many bytes of fields, each ended by a zero byte: the folder, the number of arguments, these,
+and then `NAME=VALUE` each. It answers `+` when it is ready to become the program; the socket
+closing after that means it did. Otherwise `chdir <errno>` or `exec <errno>` follows.
 """
 
-import json
 import os
-import signal
-import socket
 import sys
-from typing import NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    import socket
+    from typing import NoReturn
+else:  # what these are made of: any of the three takes as long to import as Python to start
+    import _signal as signal
+    import _socket as socket
 
 LIMIT = 8 * 1024 * 1024
 NOT_FOUND = 127
 NOT_RUNNABLE = 126
 
 
-def main(path: str) -> NoReturn:
+def main(path: str) -> "NoReturn":
     """Fetch the order and become it."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.connect(path)
-        order = json.loads(_read(sock, int.from_bytes(_read(sock, 4), "big")))
-        _forget_the_past(sock.fileno())
-        sys.exit(_become(sock, order["argv"], order["env"], order["cwd"]))
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.connect(path)
+    order = _read(sock, int.from_bytes(_read(sock, 4), "big"))
+    cwd, count, *rest = order.decode("utf-8", "surrogateescape").split("\0")[:-1]
+    argv, env = rest[: int(count)], rest[int(count) :]
+    _forget_the_past(sock.fileno())
+    sys.exit(_become(sock, argv, dict(entry.split("=", 1) for entry in env), cwd))
 
 
-def _read(sock: socket.socket, size: int) -> bytes:
+def _read(sock: "socket.socket", size: int) -> bytes:
     if size > LIMIT:
         sys.exit(NOT_RUNNABLE)
     data = bytearray()
@@ -48,7 +55,7 @@ def _forget_the_past(keep: int) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _become(sock: socket.socket, argv: list[str], env: dict[str, str], cwd: str) -> int:
+def _become(sock: "socket.socket", argv: list[str], env: dict[str, str], cwd: str) -> int:
     sock.sendall(b"+")
     step = "chdir"
     try:

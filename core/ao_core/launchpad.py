@@ -6,7 +6,6 @@ socket that works once. They are never in a file, and never on a command line bu
 
 import asyncio
 import errno
-import json
 import os
 import socket
 import sys
@@ -110,8 +109,9 @@ async def _heard(stub: socket.socket) -> str:
 
 def _encoded(command: Command, cwd: Path) -> bytes:
     _check(command)
-    order = {"argv": command.argv, "env": dict(command.env), "cwd": str(cwd)}
-    data = json.dumps(order).encode("ascii")
+    env = (f"{name}={value}" for name, value in command.env.items())
+    fields = (str(cwd), str(len(command.argv)), *command.argv, *env)
+    data = "".join(f"{field}\0" for field in fields).encode("utf-8", "surrogateescape")
     if len(data) > exec_stub.LIMIT:
         raise BadRequest("the command line and environment are too large")
     return data

@@ -61,7 +61,7 @@ async def test_a_stub_that_became_the_program_is_found_as_the_agent(
     await begun(runtime, tmp_path)
     launcher.settimeout(10)
     opened, _ = await anyio.to_thread.run_sync(launcher.accept)
-    order = b'{"argv": ["sleep", "300"], "env": {"PATH": "/usr/bin:/bin"}, "cwd": "/"}'
+    order = b"\0".join([b"/", b"2", b"sleep", b"300", b"PATH=/usr/bin:/bin", b""])
     opened.sendall(len(order).to_bytes(4, "big") + order)
     assert opened.recv(1) == b"+"
     opened.close()
