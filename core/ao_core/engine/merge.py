@@ -15,7 +15,7 @@ from ao_core.errors import AoError
 from ao_core.ids import SessionId
 from ao_core.model.event import EventKind, Merged, NewEvent
 from ao_core.model.session import Session, SessionState, is_terminal
-from ao_core.model.work import Landed, Landing, MergeMethod, Pull, PullState
+from ao_core.model.work import Landed, Landing, Mergeability, MergeMethod, Pull, PullState
 from ao_core.redact import visible
 from ao_core.slots.scm import WorkRef
 from ao_core.store.records import SESSION, IntentKind, Outcome
@@ -50,25 +50,29 @@ def work_of(session: Session) -> WorkRef:
 
 async def merge(engine: Engine, id: SessionId, method: MergeMethod, *, dry_run: bool) -> Report:
     """Merge one session. Whatever the outcome, nothing is forced and nothing is lost."""
+    engine.session(id)
+    return await engine.detached(lambda: _judged(engine, id, method, dry_run=dry_run))
+
+
+async def _judged(engine: Engine, id: SessionId, method: MergeMethod, *, dry_run: bool) -> Report:
     async with engine.alone(id):
         session = await look_at_head(engine, id)
         project = await engine.project_of(session)
         pull = await project.scm.find(work_of(session))
         if pull is not None and pull.state is PullState.MERGED:
             return await _already(engine, project, session, pull, method)
-        blockers = await _blockers(project, session, pull, method)
-        if pull is None or blockers:
-            landed = Landed(Landing.READY if pull else Landing.CONFLICT, blockers=blockers)
-            return Report(session, session.base, method, _blocked(landed), pull, dry_run)
-        if dry_run:
-            return Report(session, session.base, method, Landed(Landing.READY), pull, dry_run)
+        judged = await project.scm.mergeability(pull, method) if pull else None
+        blockers = await _blockers(project, session, judged)
+        if pull is None or blockers or dry_run:
+            landed = _unmoved(judged, blockers)
+            return Report(session, session.base, method, landed, pull, dry_run)
         return await _merge(engine, project, session, pull, method)
 
 
-def _blocked(landed: Landed) -> Landed:
-    conflicts = tuple(text for text in landed.blockers if text.startswith("conflict"))
-    kind = Landing.CONFLICT if conflicts else Landing.READY
-    return replace(landed, landing=kind, conflicts=conflicts)
+def _unmoved(judged: Mergeability | None, blockers: tuple[str, ...]) -> Landed:
+    if judged is not None and judged.conflicts:
+        return Landed(Landing.CONFLICT, blockers=blockers, conflicts=judged.files)
+    return Landed(Landing.READY, blockers=blockers)
 
 
 async def look_at_head(engine: Engine, id: SessionId) -> Session:
@@ -92,7 +96,7 @@ def _recorded(session: Session, head: str | None) -> Session:
 
 
 async def _blockers(
-    project: Project, session: Session, pull: Pull | None, method: MergeMethod
+    project: Project, session: Session, judged: Mergeability | None
 ) -> tuple[str, ...]:
     found: list[str] = []
     if session.facts.state in _BUSY:
@@ -101,9 +105,8 @@ async def _blockers(
         dirty = await git_for(project, Path(session.path)).status()
         if dirty:
             found.append(f"{len(dirty)} changes in its workspace are not committed")
-    if pull is None:
+    if judged is None:
         return (*found, f"its branch has no commits that {session.base} lacks")
-    judged = await project.scm.mergeability(pull, method)
     return (*found, *judged.blockers)
 
 
@@ -136,7 +139,7 @@ async def _merge(
     intent = await engine.intents.begin(IntentKind.MERGE, session.id, f"{pull.head}-{session.base}")
     try:
         message = f"{visible(session.title, 72)}\n\nAO-Session: {session.id}\n"
-        landed = await engine.detached(lambda: project.scm.merge(pull, method, message=message))
+        landed = await project.scm.merge(pull, method, message=message)
     except AoError as exc:
         await engine.intents.end(intent.id, Outcome.FAILED, exc.code)
         raise
