@@ -127,7 +127,7 @@ async def _issue(project: Project, wish: Wish) -> Issue | None:
 
 async def _base(project: Project, wish: Wish) -> tuple[str, str]:
     git = git_for(project, project.repository)
-    await git.preflight()
+    await git.usable()
     base = wish.base or project.branch
     commit = await git.branch_tip(branch_name(base))
     if commit is None:

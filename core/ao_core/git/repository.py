@@ -275,7 +275,12 @@ class Git:
         return done.text.strip()
 
     async def preflight(self) -> Preflight:
-        """See that the folder can be worked in: a repository with files and a commit."""
+        """See that the folder can be worked in, and what it is."""
+        head, branch = await self.usable()
+        return Preflight(await self.common_dir(), await self.toplevel(), head, branch)
+
+    async def usable(self) -> tuple[str, str | None]:
+        """The commit and branch of a repository that has files and a commit; else it is said."""
         if not await anyio.Path(self.path).is_dir():
             hint = "Give the folder of a git repository."
             raise Unknown(f"{self.path} is not a folder", hint=hint)
@@ -292,8 +297,7 @@ class Git:
             hint = "Make a first commit: `git commit --allow-empty -m start`."
             raise WrongState(f"{self.path} is on a branch that has no commit yet", hint=hint)
         head, ref = rest
-        branch = ref.removeprefix("refs/heads/") if ref != "HEAD" else None
-        return Preflight(await self.common_dir(), await self.toplevel(), head, branch)
+        return head, ref.removeprefix("refs/heads/") if ref != "HEAD" else None
 
     async def _absolute(self, what: str) -> str:
         return await self.line("rev-parse", "--path-format=absolute", what)
