@@ -84,7 +84,7 @@ class Books:
 
     async def journal(self, *kinds: EventKind) -> list[Event]:
         """What was written there, all of it or of these kinds."""
-        events = [event async for event in self.records.follow(0, live=False)]
+        events = [event async for event in self.store.follow(0, live=False)]
         return [event for event in events if not kinds or event.kind in kinds]
 
     async def reopened(self) -> "Books":

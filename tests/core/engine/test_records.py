@@ -1,5 +1,6 @@
 """Records in memory are what the store has, and nobody's change is lost."""
 
+from contextlib import aclosing
 from dataclasses import replace
 
 import anyio
@@ -179,3 +180,24 @@ async def test_records_of_a_session_come_in_order(books: Books) -> None:
         session = SessionId("app-2") if id == "msg-3" else ID
         await books.records.create(MESSAGE, id, Message(id, session, "x", "lead", "t", START))
     assert [one.id for one in books.records.of_session(MESSAGE, ID)] == ["msg-1", "msg-2"]
+
+
+async def test_whoever_hears_of_a_change_finds_it_in_memory(books: Books) -> None:
+    def grow(now: Session) -> Step:
+        return Step(replace(now, commits=(*now.commits, "c")), (said("grown"),))
+
+    async def writes() -> None:
+        for _ in range(20):
+            await books.records.update(SESSION, ID, grow)
+
+    async def hears() -> list[bool]:
+        found: list[bool] = []
+        async with aclosing(books.records.follow(0)) as journal:
+            async for event in journal:
+                found.append(len(books.records.session(ID).commits) >= event.seq)
+                if event.seq == 20:
+                    break
+        return found
+
+    heard, _ = await together([hears, writes])
+    assert heard == [True] * 20
