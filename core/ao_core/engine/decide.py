@@ -221,7 +221,7 @@ def _by_activity(case: _Case, activity: Activity | None) -> _Case:
     return case.having(case.session, want=Want.PULL if quiet else Want.OUTBOX)
 
 
-_OWN_WORD = frozenset({Source.PROTOCOL, Source.HOOK})
+OWN_WORD = frozenset({Source.PROTOCOL, Source.HOOK})
 
 
 def _is_outweighed(session: Session, activity: Activity) -> bool:
@@ -235,7 +235,7 @@ def _is_outweighed(session: Session, activity: Activity) -> bool:
     weaker = _BY_STRENGTH.index(activity.source) > _BY_STRENGTH.index(known.source)
     quiet = activity.state in (ActivityState.READY, ActivityState.IDLE)
     if state is SessionState.WORKING:
-        return weaker and quiet and known.source in _OWN_WORD
+        return weaker and quiet and known.source in OWN_WORD
     return weaker and (quiet or activity.at - known.at <= INPUT_STALENESS)
 
 

@@ -9,12 +9,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import anyio
 
-from ao_core.engine.decide import Decided, Observation, Want, decide
+from ao_core.engine.decide import OWN_WORD, Decided, Observation, Want, decide
 from ao_core.engine.engine import Engine
 from ao_core.engine.launching import head_of, launch_of
 from ao_core.engine.merge import work_of
@@ -33,7 +33,7 @@ from ao_core.store.records import SESSION
 
 _log = logging.getLogger(__name__)
 _TICK = 10.0
-_CLOSING = timedelta(seconds=2)  # in which a dialog that was answered is gone
+_FLEETING = timedelta(seconds=2)  # a dialog that the policy answers is gone by then
 
 
 class Loop:
@@ -43,6 +43,7 @@ class Loop:
         self._engine = engine
         self._outputs: dict[SessionId, str] = {}
         self._mourned: set[str] = set()
+        self._asking: dict[SessionId, datetime] = {}
         self._met: set[SessionId] = set()  # since this engine started
 
     async def run(self) -> None:
@@ -122,6 +123,8 @@ class Loop:
     async def _one(self, project: Project, session: Session, seen: Seen | None) -> frozenset[Want]:
         hooks, files = self._engine.spools.read(session.id, session.consumed)
         hooks = await self._checked(session, hooks)
+        if hooks:
+            self._asking.pop(session.id, None)
         activity = None if hooks else await self._activity(project, session, seen)
         turned = any(hook.kind is HookKind.TURN_ENDED for hook in hooks)
         gone = seen is not None and seen.state in (RuntimeState.EXITED, RuntimeState.MISSING)
@@ -185,14 +188,27 @@ class Loop:
         launch = launch_of(self._engine, project, session)
         now = self._engine.clock.now()
         activity = await agent.activity(Look(launch, True, now, session.created_at, screen))
-        return None if self._is_answered(session.id, activity) else activity
+        return None if self._is_fleeting(session, activity) else activity
 
-    def _is_answered(self, id: SessionId, activity: Activity | None) -> bool:
-        """Whether what log or screen shows is a dialog that we have answered a moment ago."""
-        answered = self._engine.permissions.answered_at(id)
-        if activity is None or activity.state is not ActivityState.WAITING_INPUT or not answered:
+    def _is_fleeting(self, session: Session, activity: Activity | None) -> bool:
+        """Whether a dialog has only just been seen, of an agent whose hooks speak for it.
+
+        Its hook asks for the permission at this moment, and the policy may answer at once.
+        """
+        known = session.activity
+        asks = activity is not None and activity.state is ActivityState.WAITING_INPUT
+        if not asks or known is None or known.source not in OWN_WORD:
+            self._asking.pop(session.id, None)
             return False
-        return activity.at <= answered + _CLOSING
+        now = self._engine.clock.now()
+        if now - self._asking.setdefault(session.id, now) >= _FLEETING:
+            return False
+        self._engine.tasks.start_soon(self._look_again, session.id)
+        return True
+
+    async def _look_again(self, id: SessionId) -> None:
+        await anyio.sleep(_FLEETING.total_seconds())
+        self._engine.nudge(id)
 
     async def _after(self, before: Session, after: Session, hooks: Sequence[HookEvent]) -> None:
         if is_terminal(after) and not is_terminal(before):
@@ -200,6 +216,7 @@ class Loop:
             self._engine.spools.remove(after.id)
             self._engine.deliver(after.id)
             self._outputs.pop(after.id, None)
+            self._asking.pop(after.id, None)
 
     def _calls(self, id: SessionId, wanted: frozenset[Want]) -> bool:
         """Whether its pull request is to be looked at: or was, when the last engine ended."""

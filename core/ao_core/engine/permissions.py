@@ -93,11 +93,6 @@ class Permissions:
         mine = self._records.of_session(PERMISSION, session)
         return [asked for asked in mine if asked.ended_at is None]
 
-    def answered_at(self, session: SessionId) -> datetime | None:
-        """When the session was last answered."""
-        mine = self._records.of_session(PERMISSION, session)
-        return max((asked.ended_at for asked in mine if asked.ended_at), default=None)
-
     def choose(self, session: SessionId, request: str | None) -> Permission:
         """The request that is meant: the one named, or the only one."""
         pending = self.pending(session)
