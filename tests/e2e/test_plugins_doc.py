@@ -6,12 +6,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 import ao_core.slots
 from ao_core.index import SLOTS
+from page import blocks
 from team import Team
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,34 +21,13 @@ OURS = (ROOT, ROOT / "core", ROOT / "plugins", ROOT / "prompts")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(PATIENCE + 30)]
 
-_BLOCK = re.compile(
-    r"^(?:`(?P<file>[\w./-]+)`\n\n)?```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S
-)
-
-
-class Block(NamedTuple):
-    """What a reader types, writes into a file, or sees."""
-
-    file: str | None
-    language: str
-    text: str
-
-
-def blocks() -> list[Block]:
-    return [Block(**match.groupdict()) for match in _BLOCK.finditer(PAGE.read_text())]
-
 
 def script() -> str:
     """Everything a reader does, in order. What the network would bring is lent instead."""
-    steps: list[str] = []
-    for block in blocks():
-        if block.file:
-            folder = os.path.dirname(block.file) or "."
-            steps.append(f"mkdir -p {folder}\ncat > {block.file} <<'END'\n{block.text}END")
-        elif block.language == "sh":
-            make, found, rest = block.text.partition(". .venv/bin/activate\n")
-            steps.append(f"{make}{found}{'lend' if found else ''}\n{rest}")
-    return "\n".join(steps)
+    steps = "".join(block.step() for block in blocks(PAGE.read_text()))
+    activated = ". .venv/bin/activate\n"
+    assert steps.count(activated) == 1
+    return steps.replace(activated, f"{activated}lend\n")
 
 
 def lending() -> str:
@@ -89,7 +68,7 @@ def test_whoever_follows_the_page_gets_a_working_notifier(reader: Team) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     said = " ".join(done.stdout.split())
-    for block in blocks():
+    for block in blocks(PAGE.read_text()):
         if block.language == "text":
             assert " ".join(block.text.split()) in said, done.stdout[-3000:]
     diary = (reader.home.parent / "diary.txt").read_text().splitlines()
