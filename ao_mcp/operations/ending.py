@@ -44,11 +44,16 @@ class MergeReport(Reply):
 
 async def _merge(call: Call, asked: Merge) -> MergeReport:
     await call.progress(0, 1, "merging")
-    async with keyed(call, "merge", asked):
+    async with keyed(call, "merge", asked) as ticket:
+        if ticket.reply:
+            return MergeReport.model_validate_json(ticket.reply)
         report = await engine_merge(
             call.engine, session_id(asked.session), asked.method, dry_run=asked.dry_run
         )
-    return _told(report)
+        told = _told(report)
+        if told.merged:
+            await call.engine.keys.replied(ticket, asked.session, told.model_dump_json())
+    return told
 
 
 def _told(report: Report) -> MergeReport:

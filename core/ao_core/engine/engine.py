@@ -25,7 +25,7 @@ from ao_core.engine.project import Project
 from ao_core.engine.projects import Projects
 from ao_core.engine.records import Records
 from ao_core.engine.spools import Spools
-from ao_core.errors import AoError, EngineRestarted
+from ao_core.errors import EngineRestarted
 from ao_core.ids import SessionId
 from ao_core.model.session import Session, is_terminal
 from ao_core.registry import Registry
@@ -145,7 +145,7 @@ class Engine:
             agent = await self.agent_of(session)
             courier = Courier(self.records, self.outbox, id, project.runtime, agent.composer())
             await courier.run()
-        except AoError:
+        except Exception:  # one session's trouble must not end the engine
             _log.exception("messages to %s are held up", id)
         finally:
             self._carrying.discard(id)

@@ -83,6 +83,14 @@ class Keys:
         await self._store.commit([Drop(KEY, id, row.revision)])
         return None
 
+    async def forget_old(self) -> None:
+        """Drop the keys that are no longer kept."""
+        now = self._clock.now()
+        rows = [row async for row in self._store.scan(KEY)]
+        old = [row for row in rows if now - row.value.created_at >= KEPT]
+        for row in old:
+            await self._store.commit([Drop(KEY, row.id, row.revision)])
+
     def release(self, ticket: Ticket) -> None:
         """The call is over, however it ended."""
         if ticket.id is not None:

@@ -147,3 +147,14 @@ async def test_a_key_is_tied_to_one_thing_only(books: Books, keys: Keys) -> None
     row = await books.store.read(KEY, "k")
     assert row is not None
     assert (row.value.subject, row.value.reply) == ("app-7", "{}")
+
+
+async def test_keys_are_forgotten_after_seven_days(
+    books: Books, keys: Keys, clock: FakeClock
+) -> None:
+    await used(books, keys, "old")
+    await clock.advance(KEPT.total_seconds() - 60)
+    await used(books, keys, "young", "app-8")
+    await clock.advance(60)
+    await keys.forget_old()
+    assert [row.id async for row in books.store.scan(KEY)] == ["young"]
