@@ -56,21 +56,22 @@ async def engine_on(path: Path) -> AsyncGenerator[Engine]:
     """An engine that holds its home, without faces."""
     home = open_home(path)
     try:
-        _write_log(home)
+        redactor = Redactor()
+        _write_log(home, redactor)
         async with AsyncExitStack() as stack:
-            yield await _engine(home, stack)
+            yield await _engine(home, stack, redactor)
     finally:
         home.close()
 
 
-async def _engine(home: Home, stack: AsyncExitStack) -> Engine:
+async def _engine(home: Home, stack: AsyncExitStack, redactor: Redactor) -> Engine:
     clock = SystemClock()
     login = await login_environment(os.environ)
     store = await stack.enter_async_context(SqliteStore(home.database, clock))
     records = Records(store)
     await records.load()
     registry = Registry(ao_plugins.INDEX)
-    projects = Projects(home, records, registry, clock, login, stack)
+    projects = Projects(home, records, registry, clock, login, stack, redactor)
     tasks = await stack.enter_async_context(anyio.create_task_group())
     stack.callback(tasks.cancel_scope.cancel)
     engine = Engine(
@@ -110,10 +111,10 @@ async def _while_home_lasts(engine: Engine) -> None:
     engine.stopping.set()
 
 
-def _write_log(home: Home) -> None:
+def _write_log(home: Home, redactor: Redactor) -> None:
     handler = WatchedFileHandler(home.log)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    handler.addFilter(RedactingFilter(Redactor()))
+    handler.addFilter(RedactingFilter(redactor))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)

@@ -1,7 +1,7 @@
 """Which project a call is about, and the plugins that serve it, opened once and shared."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -36,6 +36,7 @@ from ao_core.index import Slot
 from ao_core.model.event import EventKind, NewEvent, Told
 from ao_core.plugin import Plugin, Scope
 from ao_core.process import run
+from ao_core.redact import Redactor
 from ao_core.registry import Registry, detect, opened
 from ao_core.slots.agent import Agent
 from ao_core.slots.notifier import Notifier
@@ -60,6 +61,7 @@ class Projects:
     clock: Clock
     login: Mapping[str, str]
     stack: AsyncExitStack
+    redactor: Redactor = field(default_factory=Redactor)
     _open: dict[ProjectId, Project] = field(default_factory=dict[ProjectId, Project])
     _shared: dict[str, Plugin[Any]] = field(default_factory=dict[str, Plugin[Any]])
     _lock: anyio.Lock = field(default_factory=anyio.Lock)
@@ -94,7 +96,14 @@ class Projects:
             path = find(start, explicit, environment, home)
             return load(path, environment=environment, home=home)
 
-        return await anyio.to_thread.run_sync(reading)
+        loaded = await anyio.to_thread.run_sync(reading)
+        self.remember(loaded.secrets)
+        return loaded
+
+    def remember(self, secrets: Iterable[str]) -> None:
+        """Keep these out of the log from here on."""
+        for secret in secrets:
+            self.redactor.learn(secret)
 
     async def _here(self, caller: Caller) -> Path | None:
         if caller.cwd is None or not await anyio.Path(caller.cwd).is_dir():
@@ -267,9 +276,11 @@ class Projects:
         granted = environment.grant(caller.environment, names)
         providers = {"env": EnvironmentSecrets(caller.environment)}
         found = await reveal(project.settings.secret_env, providers)
-        return environment.with_secrets(
+        given = environment.with_secrets(
             granted, {name: str(value) for name, value in found.items()}
         )
+        self.remember(given.values[name] for name in given.credentials)
+        return given
 
     async def runnable(self, project: Project, caller: Caller) -> None:
         """Raise unless the project's runtime can run here."""
