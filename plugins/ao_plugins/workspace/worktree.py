@@ -124,11 +124,13 @@ class Worktree(Workspace[WorktreeConfig]):
         async with self._registering:
             await git.call("worktree", "add", *half, *how, "--", str(plan.path), start)
         await _fill(git, plan.path)  # the long part: others may register meanwhile
-        await git.call("worktree", "unlock", str(plan.path))
+        async with self._registering:
+            await git.call("worktree", "unlock", str(plan.path))
         await self._lock(git, plan.path)
 
     async def _lock(self, git: Git, path: Path) -> None:
-        await git.call("worktree", "lock", "--reason", self._reason(path.name), str(path))
+        async with self._registering:
+            await git.call("worktree", "lock", "--reason", self._reason(path.name), str(path))
 
     async def _checkout(self, git: Git, plan: Plan) -> Checkout:
         inside = Git(git.run, plan.path)
