@@ -9,9 +9,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from asking import FACES, by_operations
@@ -51,18 +53,28 @@ def traces(team: Team, *repositories: Path) -> dict[str, Any]:
         "refs": [git(one, "for-each-ref") for one in repositories],
         "worktrees": [git(one, "worktree", "list") for one in repositories],
         "folders": sorted(path for name in folders for path in team.home.glob(f"*/{name}/*")),
-        "agents": sorted(one.pid for one in team.processes() if "_keeper" not in one.cmdline()),
+        "agents": sorted(pid for pid, argv in running(team).items() if "_keeper" not in argv),
         "terminals": terminals(team),
         "sessions": by_operations(team, team.repository, "list").result,
     }
 
 
+def running(team: Team) -> dict[int, list[str]]:
+    """The command line of every process of this home."""
+    found: dict[int, list[str]] = {}
+    for one in team.processes():
+        with suppress(psutil.NoSuchProcess):
+            found[one.pid] = one.cmdline() or [""]
+    return found
+
+
 def terminals(team: Team) -> list[str]:
     """The agents' sessions on this home's terminal server."""
-    ours = [path for path in (team.home.parent / "run").rglob("tmux") if path.is_socket()]
+    lines = running(team).values()
+    ours = {line[line.index("-S") + 1] for line in lines if "tmux" in line[0] and "-S" in line}
     listing = ("list-sessions", "-F", "#{session_name}")
     said = [
-        subprocess.run(["tmux", "-S", str(path), *listing], capture_output=True, text=True).stdout
+        subprocess.run(["tmux", "-S", path, *listing], capture_output=True, text=True).stdout
         for path in ours
     ]
     return [name for names in said for name in names.split() if name != "_keeper"]
@@ -190,6 +202,7 @@ def test_a_detached_head_is_no_hindrance_while_the_base_is_a_branch(
     assert started
     shown = team.until(started["session"], "idle")
     assert shown["base"] == "main"
+    assert terminals(team) == [started["session"]]
     team.call("kill", session=started["session"])
 
 
