@@ -37,7 +37,6 @@ class Worktree(Workspace[WorktreeConfig]):
 
     def __init__(self, config: WorktreeConfig, scope: Scope) -> None:
         super().__init__(config, scope)
-        # git takes a registration that another git is just writing for a broken one
         self._registering = anyio.Lock()
 
     async def create(self, plan: Plan, run: Run) -> Checkout:
@@ -121,16 +120,17 @@ class Worktree(Workspace[WorktreeConfig]):
         await anyio.to_thread.run_sync(_keep_out, await git.common_dir())
         await anyio.Path(plan.root).mkdir(parents=True, exist_ok=True, mode=0o700)
         half = ["--no-guess-remote", "--no-checkout", "--lock", "--reason", _HALF_MADE]
-        async with self._registering:
-            await git.call("worktree", "add", *half, *how, "--", str(plan.path), start)
+        await self._register(git, "add", *half, *how, "--", str(plan.path), start)
         await _fill(git, plan.path)  # the long part: others may register meanwhile
-        async with self._registering:
-            await git.call("worktree", "unlock", str(plan.path))
+        await self._register(git, "unlock", str(plan.path))
         await self._lock(git, plan.path)
 
     async def _lock(self, git: Git, path: Path) -> None:
-        async with self._registering:
-            await git.call("worktree", "lock", "--reason", self._reason(path.name), str(path))
+        await self._register(git, "lock", "--reason", self._reason(path.name), str(path))
+
+    async def _register(self, git: Git, *args: str) -> None:
+        async with self._registering:  # git takes what another git is just writing for broken
+            await git.call("worktree", *args)
 
     async def _checkout(self, git: Git, plan: Plan) -> Checkout:
         inside = Git(git.run, plan.path)
