@@ -172,6 +172,18 @@ class Team:
         done = subprocess.run(argv, check=True, capture_output=True, text=True)
         return done.stdout
 
+    def agent(self, session: str) -> psutil.Process:
+        """The process of a session's agent."""
+        return psutil.Process(int(self.pane(session, "#{pane_pid}")))
+
+    def screen(self, session: str) -> str:
+        """All that a session's pane shows, and has shown."""
+        return self.tmux("capture-pane", "-p", "-S", "-", "-t", f"={session}:")
+
+    def pane(self, session: str, format: str) -> str:
+        """What tmux says of a session's pane."""
+        return self.tmux("display-message", "-p", "-t", f"={session}:", format).strip()
+
     def end(self) -> None:
         """Stop everything; raises if something is left."""
         if find_engine(self.home, self.env):

@@ -44,6 +44,7 @@ class Policy:
     looks: int = 3
     doubt: timedelta = timedelta(minutes=5)
     silence: timedelta = timedelta(minutes=10)
+    rest: timedelta = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ def decide(session: Session, seen: Observation, policy: Policy) -> Decided:
         case = _by_activity(case, seen.activity)
         case = _by_runtime(case, seen.seen, policy)
         case = _by_doubt(case, policy)
+        case = _by_rest(case, policy)
         case = _by_silence(case, policy)
     case = _by_pull(case, seen.pull)
     return Decided(case.session, case.events, case.wants)
@@ -336,6 +338,19 @@ def _by_doubt(case: _Case, policy: Policy) -> _Case:
     if case.at - doubt.since <= policy.doubt:
         return case
     return _to(case, SessionState.STUCK, facts.reason, facts.note)
+
+
+_AWAITED = (SessionReason.SPAWN_REQUESTED, SessionReason.AGENT_ACKNOWLEDGED)
+
+
+def _by_rest(case: _Case, policy: Policy) -> _Case:
+    """An agent that came up and began nothing does not work: one brought back may be done."""
+    facts, known = case.session.facts, case.session.activity
+    if facts.state is not SessionState.WORKING or facts.reason not in _AWAITED or known is None:
+        return case
+    if known.state is not ActivityState.READY or case.at - known.at <= policy.rest:
+        return case
+    return _to(case, SessionState.IDLE, SessionReason.TURN_ENDED)
 
 
 def _by_silence(case: _Case, policy: Policy) -> _Case:

@@ -206,9 +206,10 @@ class Tmux(TmuxKeyboard, Runtime[TmuxConfig], Mourning, Measurable):
         """Go; a server without agents goes, too."""
         if self.control.connected:
             with suppress(Unavailable, TimedOut, TmuxRefused):  # it went first, or will not go
-                if len(await self._rows()) == 1:  # our own place to sit
+                if not any(alive(row.pid) for row in await self._rows()):
                     await self.control.ask("kill-server")
         await self.control.aclose()
+        server.tidy(self._socket)
 
     async def _undo(self, name: str) -> None:
         with suppress(PluginError, CommandFailed):  # what is reported is why it did not start

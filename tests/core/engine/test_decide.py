@@ -478,3 +478,14 @@ def test_doubt_never_outlasts_its_looks_or_its_time(times: list[int]) -> None:
         session = probed(session, second).session
         worn = count > POLICY.looks or second - first > POLICY.doubt.total_seconds()
         assert session.facts.state is (S.STUCK if worn else S.DETECTING)
+
+
+def test_an_agent_that_came_up_and_began_nothing_is_idle() -> None:
+    was = a_session(state=S.WORKING, reason=R.SPAWN_REQUESTED)
+    up = look(was, 1, hook=hook(HookKind.SESSION_STARTED, 1)).session
+    alive = Seen(RuntimeState.ALIVE)
+    assert look(up, 3, seen=alive).session.facts.state is S.WORKING
+    rests = look(up, 10, seen=alive)
+    assert (rests.session.facts.state, kinds(rests)) == (S.IDLE, [K.SESSION_IDLE])
+    begun = look(up, 2, hook=hook(HookKind.TURN_STARTED, 2)).session
+    assert look(begun, 10, seen=alive).session.facts.state is S.WORKING

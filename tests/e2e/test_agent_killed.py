@@ -1,0 +1,152 @@
+"""An agent or its terminal is killed from outside: known at once, and nobody is typed to."""
+
+import random
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+import psutil
+import pytest
+
+from ao_core.errors import AoError, WrongState
+from team import Team, eventually
+
+RACES = 20
+UNSEEN = "this must reach nobody"
+CONFIG = """\
+projects:
+  sample:
+    path: .
+    agent: command
+    agentConfig:
+      command: [{python}, -I, {script}, "{{prompt_file}}"]
+"""
+SILENT = """\
+import signal, termios
+mode = termios.tcgetattr(0)
+mode[3] &= ~termios.ECHO
+termios.tcsetattr(0, termios.TCSANOW, mode)
+print("up", flush=True)
+signal.pause()
+"""
+
+
+def ended(team: Team, session: str) -> dict[str, Any]:
+    return team.until_so(session, lambda shown: shown["state"] == "terminated")
+
+
+def test_a_killed_agent_is_told_of_with_its_signal_and_its_pane_takes_no_message(
+    team: Team,
+) -> None:
+    session = team.spawn("do: say ready")
+    team.until(session, "idle")
+    team.agent(session).kill()
+
+    shown = ended(team, session)
+    assert (shown["status"], shown["reason"]) == ("terminated", "agent_process_exited")
+    assert (shown["runtime"], shown["exit_signal"]) == ("exited", signal.SIGKILL)
+    assert shown["attention"] == "lead"
+    assert "signal 9" in shown["why"]
+    with pytest.raises(WrongState) as refused:
+        team.call("send", session=session, message=UNSEEN)
+    assert "restore" in (refused.value.hint or "")
+    assert team.pane(session, "#{pane_dead} #{pane_dead_signal}") == "1 9"
+    assert UNSEEN not in team.screen(session)
+
+    team.call("restore", session=session)
+    assert team.call("send", session=session, message="do: say back")["state"] == "accepted"
+
+
+def test_a_message_on_its_way_to_an_agent_that_dies_goes_nowhere_else(team: Team) -> None:
+    """The terminal's server lives through every race, and no other process hears of the message."""
+    chance = random.Random(7)  # noqa: S311
+    session = team.spawn("do: say ready")
+    team.until(session, "idle")
+    server = team.pane(session, "#{pid}")
+    states: list[str] = []
+    for race in range(RACES):
+        agent, text = team.agent(session), f"{UNSEEN} {race}"
+        dying = _later(chance.uniform(0, 0.08), agent.kill)
+        try:
+            states.append(team.call("send", session=session, message=text)["state"])
+        except WrongState:
+            states.append("refused")
+        dying()
+        ended(team, session)
+        assert team.pane(session, "#{pane_dead} #{pid}") == f"1 {server}"
+        settled = team.call("show", session=session)["messages"]
+        assert all(one["state"] in ("accepted", "failed", "uncertain") for one in settled), settled
+        team.call("restore", session=session)
+        eventually(lambda: " idle " in team.screen(session))
+    assert team.pane(session, "#{pane_dead} #{pid}") == f"0 {server}"
+    heard = (Path(team.call("show", session=session)["path"]) / ".ao" / "worker.jsonl").read_text()
+    for race, state in enumerate(states):
+        told = heard.count(f'"{UNSEEN} {race}"')
+        assert told <= 1
+        assert told == 1 or state != "accepted"
+
+
+def _later(seconds: float, act: Callable[[], None]) -> Callable[[], None]:
+    """Do it on another thread in a moment; returns what waits until it is done."""
+    timer = Timer(seconds, act)
+    timer.start()
+    return timer.join
+
+
+def test_a_dialog_gets_no_message_and_the_message_waits(team: Team) -> None:
+    session = team.spawn("do: run echo hello", "do: say over")
+    asked = team.until_so(session, lambda shown: bool(shown["permissions_pending"]))
+    sent = team.call("send", session=session, message="do: say later")
+    assert (sent["state"], sent["reason"]) == ("queued", "it waits for a permission")
+    screen = team.screen(session)
+    assert "Do you want to proceed?" in screen
+    assert "later" not in screen
+    request = asked["permissions_pending"][0]["request"]
+    team.call("answer", session=session, decision="deny", request=request)
+    shown = team.until_so(session, lambda shown: shown["messages"][-1]["state"] == "accepted")
+    assert shown["exit_signal"] is None
+
+
+def test_what_an_agent_took_and_never_showed_is_no_delivery(team: Team) -> None:
+    """It has its terminal's input, but dies before it has read any of it."""
+    silent = str(team.home.parent / "silent.py")
+    Path(silent).write_text(SILENT)
+    config = team.repository / "agent-orchestrator.yaml"
+    config.write_text(CONFIG.format(python=sys.executable, script=silent))
+    session = team.trusted().call("spawn", prompt="anything")["session"]
+    eventually(lambda: "up" in team.screen(session))
+    _later(0.5, team.agent(session).kill)
+    sent = team.call("send", session=session, message=UNSEEN)
+    assert (sent["state"], ended(team, session)["exit_signal"]) == ("failed", signal.SIGKILL)
+    assert UNSEEN not in team.screen(session)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [("kill-server",), ("kill-session", "-t", "={session}"), ("kill-session", "-t", "=_keeper")],
+)
+def test_what_is_lost_with_its_terminal_is_told_with_its_remedy_and_comes_back(
+    team: Team, how: tuple[str, ...]
+) -> None:
+    session = team.spawn("do: write kept.txt kept", "do: ask Go on?")
+    path = Path(team.until(session, "needs_input")["path"])
+    agent = team.agent(session)
+    team.tmux(*(word.format(session=session) for word in how))
+    if "=_keeper" in how:
+        assert team.call("read", session=session)["text"]
+        assert team.call("answer", session=session, text="yes")["state"] == "accepted"
+        return
+    shown = ended(team, session)
+    assert (shown["status"], shown["reason"]) == ("killed", "runtime_lost")
+    assert (shown["attention"], shown["why"]) == ("lead", "its runtime was lost; restore it")
+    assert (path / "kept.txt").exists()
+    eventually(lambda: not agent.is_running() or agent.status() == psutil.STATUS_ZOMBIE)
+    with pytest.raises(AoError) as refused:
+        team.call("send", session=session, message=UNSEEN)
+    assert refused.value.hint
+    team.call("restore", session=session)
+    team.until(session, "needs_input")
+    assert (path / "kept.txt").read_text() == "kept\n"
