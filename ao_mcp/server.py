@@ -8,6 +8,7 @@ import logging
 import os
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,7 +71,7 @@ async def serve(
             task_status.started()
             await server.accept(listener)
     finally:
-        _remove(socket_path)
+        _leave(socket_path)
 
 
 async def _listen(path: Path) -> SocketListener:
@@ -94,6 +95,13 @@ def _prepare(path: Path) -> None:
 
 def _remove(path: Path) -> None:
     path.unlink(missing_ok=True)
+
+
+def _leave(path: Path) -> None:
+    """Take the socket away, and its folder where nothing else is in it."""
+    with suppress(OSError):
+        _remove(path)
+        path.parent.rmdir()
 
 
 class _Server:

@@ -9,12 +9,14 @@ from ao_core.process import run
 
 _log = logging.getLogger(__name__)
 _DEADLINE = 5.0
+_OURS = ("XDG_RUNTIME_DIR", "TMPDIR")
 _MARK = b"\0AO\0"
 
 
 async def login_environment(own: Mapping[str, str]) -> dict[str, str]:
     """Ask the shell once. A shell that fails or hangs leaves the engine's own environment."""
-    plain = platform.default_env(own)
+    given = {name: own[name] for name in _OURS if name in own}
+    plain = {**platform.default_env(own), **given}
     shell = plain.get("SHELL", "")
     if not shell.endswith(("/bash", "/zsh", "/sh", "/dash", "/ksh")):
         return plain

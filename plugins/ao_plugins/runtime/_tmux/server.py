@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -125,6 +126,24 @@ def nudge(server: int) -> None:
     """
     with suppress(ProcessLookupError):
         os.kill(server, signal.SIGCHLD)
+
+
+def tidy(path: Path) -> None:
+    """Remove a socket nobody listens on any more, and its folder."""
+    if path_exists(path) and _listens(path):
+        return
+    with suppress(OSError):  # somebody else's things may be in there, too
+        path.unlink(missing_ok=True)
+        path.parent.rmdir()
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
 
 
 def path_exists(path: Path) -> bool:
