@@ -1,9 +1,8 @@
 """Workspaces as git work trees. https://git-scm.com/docs/git-worktree
 
-Each is locked with a reason that names home and session: `git worktree prune` leaves it alone, and
-only the home that made it removes it. `/.ao/` is kept out of git by one line in the repository's
-own `info/exclude`, which is no tracked file; a setting per work tree would change the repository's
-format and shadow the person's own exclude file.
+Each is locked with a reason that names home and session: only the home that made it removes it.
+`/.ao/` is kept out by one line in the repository's own `info/exclude`: a setting per work tree
+would change the repository's format and shadow the person's own exclude file.
 """
 
 from collections.abc import Sequence
@@ -89,10 +88,9 @@ class Worktree(Workspace[WorktreeConfig]):
 
     async def exists(self, path: Path, run: Run) -> bool:
         """Whether a usable workspace is there."""
-        if not await anyio.Path(path / ".git").is_file():
-            return False
+        here = await anyio.Path(path / ".git").is_file()
         try:
-            return await Git(run, path).toplevel() == Path(await anyio.Path(path).resolve())
+            return here and await Git(run, path).toplevel() == Path(await anyio.Path(path).resolve())
         except CommandFailed:
             return False
 
