@@ -31,6 +31,18 @@ def team(tmp_path: Path, repository: Path) -> Generator[Team]:
     one.end()
 
 
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where an engine inside the test's own process has its home."""
+
+    def quiet(*told: object) -> None:
+        """The log of the tests' own process is left alone."""
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("ao_mcp.app._write_log", quiet)
+    return tmp_path / "home"
+
+
 @pytest.fixture(autouse=True)
 def no_foreign_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the machine's own configuration reaches a test."""

@@ -1,5 +1,6 @@
 """An agent or its terminal is killed from outside: known at once, and nobody is typed to."""
 
+import os
 import random
 import signal
 import sys
@@ -11,7 +12,12 @@ from typing import Any
 import psutil
 import pytest
 
+from ao_core.engine.keys import Ticket
+from ao_core.engine.spawn import Wish, spawn
+from ao_core.engine.wait import Until, wait
 from ao_core.errors import AoError, WrongState
+from ao_core.model.event import EventKind
+from inside import a_person, engine_at, settled
 from team import Team, eventually
 
 RACES = 20
@@ -122,6 +128,24 @@ def test_what_an_agent_took_and_never_showed_is_no_delivery(team: Team) -> None:
     sent = team.call("send", session=session, message=UNSEEN)
     assert (sent["state"], ended(team, session)["exit_signal"]) == ("failed", signal.SIGKILL)
     assert UNSEEN not in team.screen(session)
+
+
+async def test_a_death_is_told_of_while_no_timer_runs(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ao_core.engine.loop._TICK", 3600.0)
+    monkeypatch.setattr("ao_core.engine.spools._POLL", 3600.0)
+    repository = tmp_path / "sample"
+    async with engine_at(settled(home, repository)) as engine:
+        wish = Wish(prompt="do: say ready")
+        session = (await spawn(engine, a_person(repository), wish, Ticket())).id
+        idle = await wait(engine, [session], Until.IDLE, 0, 30)
+        handle = engine.session(session).run.handle
+        assert handle is not None
+        os.kill(int(handle.get("pid") or 0), signal.SIGKILL)
+        news = await wait(engine, [session], Until.IDLE, idle.cursor, 30)
+        assert [event.kind for event in news.events] == [EventKind.SESSION_EXITED]
+        assert engine.session(session).run.exit_signal == signal.SIGKILL
 
 
 @pytest.mark.parametrize(

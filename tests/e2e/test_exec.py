@@ -1,21 +1,14 @@
 """Git runs where the session runs: through the runtime's `exec`, whatever the engine does."""
 
-import os
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 
 from ao_core import process
-from ao_core.engine.caller import Caller, Role
-from ao_core.engine.engine import Engine
-from ao_core.engine.home import Home
 from ao_core.engine.keys import Ticket
 from ao_core.engine.kill import kill
-from ao_core.engine.loop import Loop
 from ao_core.engine.merge import merge
 from ao_core.engine.reading import What, read
 from ao_core.engine.restore import restore
@@ -24,18 +17,9 @@ from ao_core.engine.spawn import Wish, spawn
 from ao_core.model.session import PrState, Session, SessionReason
 from ao_core.model.work import MergeMethod
 from ao_core.process import Completed
-from ao_mcp.app import engine_on
 from ao_plugins.runtime.tmux import Tmux
-from team import Team, git
-
-PLAIN = """\
-projects:
-  sample:
-    path: {path}
-    agent: command
-    agentConfig:
-      preset: worker
-"""
+from inside import a_person, engine_at, settled
+from team import git
 
 
 class Recorder:
@@ -80,45 +64,15 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    def quiet(home: Home) -> None:
-        """The log of the tests' own process is left alone."""
-
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr("ao_mcp.app._write_log", quiet)
-    home = tmp_path / "home"
-    home.mkdir(mode=0o700)
-    return home
-
-
-@asynccontextmanager
-async def engine_at(home: Path) -> AsyncGenerator[Engine]:
-    async with engine_on(home) as engine, anyio.create_task_group() as tasks:
-        tasks.start_soon(Loop(engine).run)
-        yield engine
-        for session in engine.live():
-            await kill(engine, session.id, reason=SessionReason.MANUALLY_KILLED)
-        tasks.cancel_scope.cancel()
-
-
-@pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    path = Team.new_repository(tmp_path / "sample", "")
-    git(path, "rm", "-q", "agent-orchestrator.yaml")
-    git(path, "commit", "-q", "-m", "no settings of its own")
-    return path
-
-
-@pytest.fixture
-def caller(repository: Path) -> Caller:
-    return Caller(Role.PERSON, "c1", repository, environment=dict(os.environ))
+    return tmp_path / "sample"
 
 
 async def test_every_git_of_a_sessions_life_passes_the_runtime(
-    home: Path, repository: Path, caller: Caller, recorder: Recorder
+    home: Path, repository: Path, recorder: Recorder
 ) -> None:
-    (home / "config.yaml").write_text(PLAIN.format(path=repository))
-    async with engine_at(home) as engine:
+    caller = a_person(repository)
+    async with engine_at(settled(home, repository)) as engine:
         await engine.projects.for_caller(caller, None)
         recorder.clear()
 
@@ -141,11 +95,9 @@ async def test_every_git_of_a_sessions_life_passes_the_runtime(
         recorder.check()
 
 
-async def test_as_much_is_read_as_was_asked_for(
-    home: Path, repository: Path, caller: Caller
-) -> None:
-    async with engine_at(home) as engine:
-        run = run_in(await engine.projects.for_caller(caller, None), repository)
+async def test_as_much_is_read_as_was_asked_for(home: Path, repository: Path) -> None:
+    async with engine_at(settled(home, repository)) as engine:
+        run = run_in(await engine.projects.for_caller(a_person(repository), None), repository)
         said = await run(["head", "-c", "1000", "/dev/zero"], limit=10)
     assert len(said.stdout) == 10
     assert said.truncated
