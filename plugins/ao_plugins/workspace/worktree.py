@@ -88,9 +88,9 @@ class Worktree(Workspace[WorktreeConfig]):
 
     async def exists(self, path: Path, run: Run) -> bool:
         """Whether a usable workspace is there."""
-        here = await anyio.Path(path / ".git").is_file()
+        here, real = await anyio.Path(path / ".git").is_file(), await anyio.Path(path).resolve()
         try:
-            return here and await Git(run, path).toplevel() == Path(await anyio.Path(path).resolve())
+            return here and await Git(run, path).toplevel() == Path(real)
         except CommandFailed:
             return False
 
