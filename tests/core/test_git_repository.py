@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,6 +122,26 @@ async def test_work_trees_and_branches_are_listed(repository: Sample, tmp_path: 
     assert await git.default_branch() == "main"
     await repository.git("branch", "-m", "main", "trunk")
     assert await git.default_branch() == "trunk"
+
+
+async def test_a_work_tree_that_another_git_is_registering_is_no_failure(
+    repository: Sample, tmp_path: Path
+) -> None:
+    await repository.git("worktree", "add", "-q", "--detach", str(tmp_path / "other"))
+    await repository.git("worktree", "add", "-q", "--detach", str(tmp_path / "mine"))
+    common = repository.path / ".git" / "worktrees" / "other" / "commondir"
+    written = common.read_text()
+    common.write_text("")
+    statuses: list[int] = []
+
+    async def meanwhile(*args: Any, **settings: Any) -> Completed:
+        done = await run(*args, **settings)
+        statuses.append(done.status)
+        common.write_text(written)
+        return done
+
+    await Git(meanwhile, repository.path).call("worktree", "lock", str(tmp_path / "mine"))
+    assert statuses == [128, 0]
 
 
 async def test_a_program_named_in_the_repository_does_not_run(

@@ -115,13 +115,19 @@ class Git:
         self, *args: str, stdin: bytes | None = None,
         deadline: float = DEFAULT_DEADLINE, limit: int = OUTPUT_LIMIT,
     ) -> Completed:  # fmt: skip
-        """Run one git command, however it ends."""
-        done = await self.run(
-            self._argv(args), cwd=None, deadline=deadline, stdin=stdin, limit=limit
-        )
+        """Run one git command, however it ends; once more where it tripped over another git."""
+        done, tries = await self._once(args, stdin, deadline, limit), 1
+        while _tripped(done) and tries < _TRIES:
+            done, tries = await self._once(args, stdin, deadline, limit), tries + 1
         if done.status == 127:
             raise NotInstalled("git is not installed", hint="Install git 2.38 or later.")
         return replace(done, argv0="git")
+
+    async def _once(
+        self, args: tuple[str, ...], stdin: bytes | None, deadline: float, limit: int
+    ) -> Completed:
+        argv = self._argv(args)
+        return await self.run(argv, cwd=None, deadline=deadline, stdin=stdin, limit=limit)
 
     async def line(self, *args: str) -> str:
         """The one line a command prints."""
@@ -185,17 +191,8 @@ class Git:
 
     async def worktrees(self) -> tuple[Registered, ...]:
         """Every work tree git knows of, the main one first."""
-        output = os.fsdecode((await self._worktree_list()).stdout)
+        output = os.fsdecode((await self.call("worktree", "list", "--porcelain", "-z")).stdout)
         return tuple(_registered(block) for block in output.split("\0\0") if block.strip("\0"))
-
-    async def _worktree_list(self) -> Completed:
-        """git takes a registration that another git is just writing for a broken one: once more."""
-        args = ("worktree", "list", "--porcelain", "-z")
-        for _ in range(_TRIES):
-            done = await self.attempt(*args)
-            if done.status == 0:
-                return done
-        return await self.call(*args)
 
     async def checked_out_at(self, branch: str) -> Registered | None:
         """The work tree that holds a branch."""
@@ -309,6 +306,11 @@ class Git:
         settings = [part for item in (*_SETTINGS, *self.settings) for part in ("-c", item)]
         start = ["git", "--no-pager", "--no-optional-locks", "-C", str(self.path)]
         return ["env", *forget, *given, *start, *settings, *args]
+
+
+def _tripped(done: Completed) -> bool:
+    """Whether git met a work tree that another git is just registering. Nothing was done then."""
+    return done.status == 128 and b"failed to read" in done.stderr and b"commondir" in done.stderr
 
 
 def _failure(done: Completed, verb: str, path: Path) -> CommandFailed | ConfigError:
