@@ -82,7 +82,7 @@ class _Engine:
         ours = [self.pid, *self._tmux()]
         with floors.asleep(self._stage) as sleeper:
             started, used = self.starts(), cpu(ours)
-            time.sleep(window)
+            time.sleep(window)  # nothing is to happen
             used, started = cpu(ours) - used, self.starts() - started
             least = sleeper.used()
         passes = max(1, int(window // _PASS_EVERY))

@@ -12,6 +12,7 @@ class Size:
 
     runs: int
     starts: int  # runs of what takes seconds
+    spawns: int
     files: int
     at_once: int
     crowd: int
@@ -20,8 +21,8 @@ class Size:
     window: float  # seconds; passes over idle sessions are ten seconds apart
 
 
-FULL = Size(15, 5, 5_000, 10, 50, 1_000, 200, 20.5)
-QUICK = Size(2, 1, 50, 2, 3, 30, 5, 0.5)
+FULL = Size(15, 5, 9, 5_000, 10, 50, 1_000, 200, 20.5)
+QUICK = Size(2, 1, 2, 50, 2, 3, 30, 5, 0.5)
 
 
 def seconds(work: Callable[[], object]) -> float:
