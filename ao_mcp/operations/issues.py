@@ -1,14 +1,16 @@
 """`list_issues`, `get_issue`, `create_issue`, `update_issue`: the tracker."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from ao_core.engine.keys import Ticket
 from ao_core.errors import Unknown
 from ao_core.ids import issue_id
 from ao_core.model.event import EventKind, IssueMoved, NewEvent
 from ao_core.model.work import Issue, IssueChange, IssueDraft, IssueQuery, IssueState
 from ao_core.redact import visible
+from ao_core.slots.tracker import Tracker
 from ao_mcp.operations.contract import Call, Operation, Reply, Request
 from ao_mcp.operations.keyed import keyed
 from ao_mcp.operations.shapes import Key, ProjectName
@@ -16,6 +18,7 @@ from ao_mcp.operations.shapes import Key, ProjectName
 IssueName = Annotated[
     str, Field(description="The issue's id, as the tracker has it.", min_length=1, max_length=200)
 ]
+_LATEST = 1_000
 Labels = Annotated[tuple[str, ...], Field(max_length=50)]
 
 
@@ -134,11 +137,33 @@ async def _create_issue(call: Call, asked: CreateIssue) -> IssueShown:
         if known is not None:
             return _whole(known)
         draft = IssueDraft(asked.title, asked.body, tuple(asked.labels), asked.assignee)
-        issue = await project.tracker.create(draft)
-        await call.engine.keys.replied(ticket, issue.id, "")
-    body = IssueMoved(issue.id, visible(issue.title, 200), "created")
-    await call.engine.records.commit([], [NewEvent(EventKind.ISSUE_CREATED, body, project.id)])
+        issue = await _made_before(project.tracker, draft, ticket)
+        ticket = await call.engine.keys.begin(ticket)
+        issue = issue or await project.tracker.create(draft)
+        body = IssueMoved(issue.id, visible(issue.title, 200), "created")
+        event = NewEvent(EventKind.ISSUE_CREATED, body, project.id)
+        await call.engine.records.commit(ticket.used_for(issue.id), [event])
     return _whole(issue)
+
+
+async def _made_before(tracker: Tracker[Any], draft: IssueDraft, ticket: Ticket) -> Issue | None:
+    """The issue of an earlier call with this key, which ended before it could say so."""
+    if not ticket.begun:
+        return None
+    query = IssueQuery(frozenset(IssueState), text=_plain(draft.title), limit=_LATEST)
+    found = [issue async for issue in tracker.search(query) if _is_new(issue, ticket)]
+    wanted = _plain(draft.title), _plain(draft.body)
+    return next((one for one in found if (_plain(one.title), _plain(one.body)) == wanted), None)
+
+
+def _is_new(issue: Issue, ticket: Ticket) -> bool:
+    """Whether it was touched since the call began."""
+    began = ticket.use.created_at if ticket.use else None
+    return began is None or issue.updated_at is None or issue.updated_at >= began
+
+
+def _plain(text: str) -> str:
+    return " ".join(visible(text, len(text)).split())
 
 
 CREATE_ISSUE = Operation(
@@ -174,13 +199,14 @@ async def _update_issue(call: Call, asked: UpdateIssue) -> IssueShown:
     )  # fmt: skip
     async with keyed(call, "update_issue", asked) as ticket:
         id = issue_id(asked.issue)
-        known = await project.tracker.get(id) if ticket.subject else None
-        if known is not None:
+        known = await project.tracker.get(id) if ticket.subject or ticket.begun else None
+        if known is not None and (ticket.subject or _is_new(known, ticket)):
             return _whole(known)
+        ticket = await call.engine.keys.begin(ticket)
         issue = await project.tracker.update(id, change)
-        await call.engine.keys.replied(ticket, issue.id, "")
-    body = IssueMoved(issue.id, visible(issue.title, 200), "updated")
-    await call.engine.records.commit([], [NewEvent(EventKind.ISSUE_UPDATED, body, project.id)])
+        body = IssueMoved(issue.id, visible(issue.title, 200), "updated")
+        event = NewEvent(EventKind.ISSUE_UPDATED, body, project.id)
+        await call.engine.records.commit(ticket.used_for(issue.id), [event])
     return _whole(issue)
 
 

@@ -29,6 +29,11 @@ class Ticket:
     subject: str | None = None
     reply: str | None = None
 
+    @property
+    def begun(self) -> bool:
+        """Whether an earlier call may have done the thing, and was not able to say so."""
+        return self.revision > 0 and not self.subject
+
     def used_for(self, subject: str) -> Sequence[Change]:
         """The change that ties the key to what is done with it; the same for every attempt."""
         if self.id is None or self.use is None:
@@ -90,6 +95,13 @@ class Keys:
         old = [row for row in rows if now - row.value.created_at >= KEPT]
         for row in old:
             await self._store.commit([Drop(KEY, row.id, row.revision)])
+
+    async def begin(self, ticket: Ticket) -> Ticket:
+        """Note that the thing is about to be done, where nothing can be committed with it."""
+        if ticket.id is None or ticket.use is None or ticket.begun:
+            return ticket
+        done = await self._store.commit([Put(KEY, ticket.id, ticket.use, 0)])
+        return replace(ticket, revision=done.revisions[0])
 
     def release(self, ticket: Ticket) -> None:
         """The call is over, however it ended."""
