@@ -37,7 +37,7 @@ from ao_core.process import Run
 from ao_core.slots.agent import Agent, Launch, Resumable
 from ao_core.slots.runtime import Command, Mourning, Start
 from ao_core.slots.workspace import Checkout, Plan
-from ao_core.store.records import SESSION
+from ao_core.store.records import SESSION, Message
 
 _log = logging.getLogger(__name__)
 
@@ -288,10 +288,24 @@ async def _up(effort: Effort, handle: RuntimeHandle) -> Session:
     if isinstance(runtime, Mourning):
         await runtime.watch(handle)
 
+    prompt = await _first_message(effort)
+
     def up(session: Session) -> Step:
-        return Step(_running(session, handle, now), (_started(session, effort.resume),))
+        change, event = engine.outbox.queueing(session, prompt) if prompt else (None, None)
+        events = (_started(session, effort.resume), *([event] if event else []))
+        return Step(_running(session, handle, now), events, (change,) if change else ())
 
     return await engine.records.update(SESSION, effort.session.id, up)
+
+
+async def _first_message(effort: Effort) -> Message | None:
+    """The first prompt, where it is no part of the command: it is queued as the agent is known."""
+    engine, session = effort.engine, effort.session
+    if effort.agent.prompt_in_command or effort.resume:
+        return None
+    text = await anyio.Path(effort.project.home.prompts(session.id) / "task.md").read_text()
+    highest = effort.agent.composer().best
+    return engine.outbox.compose(session, text, "engine", highest=highest)
 
 
 def _running(session: Session, handle: RuntimeHandle, now: datetime) -> Session:
@@ -322,11 +336,6 @@ async def _afterwards(effort: Effort, launch: Launch) -> None:
         await effort.agent.launched(launch)
     except Exception:
         _log.exception("after the start of %s", session.id)
-    if not effort.agent.prompt_in_command and not effort.resume:
-        current = engine.session(session.id)
-        highest = effort.agent.composer().best
-        message = engine.outbox.compose(current, launch.prompt, "engine", highest=highest)
-        await engine.outbox.queue(current, message)
     engine.deliver(session.id)
     engine.nudge(session.id)
 

@@ -88,11 +88,15 @@ class Outbox:
         self, session: Session, message: Message, beside: Sequence[Change] = ()
     ) -> Message:
         """Hand a message in. It is safe from here on."""
-        event = NewEvent(
-            EventKind.MESSAGE_QUEUED, MessageMoved(message.id), session.project, session.id
-        )
-        await self._records.commit([Put(MESSAGE, message.id, message, 0), *beside], [event])
+        put, event = self.queueing(session, message)
+        await self._records.commit([put, *beside], [event])
         return message
+
+    def queueing(self, session: Session, message: Message) -> tuple[Change, NewEvent]:
+        """What hands a message in, to be committed with what belongs to it."""
+        body = MessageMoved(message.id)
+        event = NewEvent(EventKind.MESSAGE_QUEUED, body, session.project, session.id)
+        return Put(MESSAGE, message.id, message, 0), event
 
     def waiting(self, session: SessionId) -> list[Message]:
         """What is not settled yet, in order."""
