@@ -245,7 +245,7 @@ def test_what_a_worker_is_given_to_do_stays_text(team: Team, text: str) -> None:
     session = started["session"]
     try:
         assert Path(started["path"]).is_relative_to(team.home)
-        team.until(session, "idle")
+        team.until(session, "pr_open")
         assert git(Path(started["path"]), "status", "--porcelain") == ""
     finally:
         team.call("kill", session=session)

@@ -2,7 +2,7 @@
 
 import os
 import stat
-import tarfile
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,8 +90,7 @@ def test_every_byte_comes_back_from_what_the_reply_names(team: Team, tmp_path: P
     assert git(team.repository, "rev-parse", f"{ref}^2^{{tree}}") == index
     git(team.repository, "config", "core.autocrlf", "false")
     git(team.repository, "worktree", "add", "--detach", str(copy), ref)
-    with tarfile.open(killed["archive"]) as archive:
-        archive.extractall(copy, filter="data")
+    subprocess.run(["tar", "-xf", killed["archive"], "-C", str(copy)], check=True)
     assert tree(copy) == before
 
 

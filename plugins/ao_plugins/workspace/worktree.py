@@ -148,8 +148,8 @@ class Worktree(Workspace[WorktreeConfig]):
         return self._owned(found)
 
     async def _require_ours(self, git: Git, checkout: Checkout, found: Registered) -> None:
-        unlocked = found.lock is None and found.branch == checkout.branch
-        if checkout.path.name != checkout.session or not (self._owned(found) or unlocked):
+        begun = found.lock in (None, _HALF_MADE) and found.branch == checkout.branch
+        if checkout.path.name != checkout.session or not (self._owned(found) or begun):
             raise _not_ours(checkout.path)
         await _require_kept(git, found)
 

@@ -8,7 +8,7 @@ from ao_core.errors import CommandFailed, WrongState
 from ao_core.git.salvage import salvage
 from ao_core.ids import home_id, session_id
 from ao_core.plugin import Scope
-from ao_core.slots.workspace import Plan
+from ao_core.slots.workspace import Checkout, Plan
 from ao_core.testing.repository import Recorder, Sample
 from ao_core.testing.workspace import WorkspaceContract
 from ao_plugins.workspace.worktree import Worktree, WorktreeConfig
@@ -93,6 +93,17 @@ class TestWorktree(WorkspaceContract):
         made = await workspace.create(plan, run)
         assert (made.path / "README.md").exists()
         assert made.branch == plan.branch
+
+    async def test_one_half_made_by_a_crash_can_be_cleared_away(
+        self, workspace: Worktree, plan: Plan, run: Recorder, repository: Sample
+    ) -> None:
+        add = ("worktree", "add", "-q", "--no-checkout", "--lock", "--reason", "initializing")
+        await repository.git(*add, "-b", plan.branch, str(plan.path), "main")
+        half = Checkout(plan.path, plan.branch, plan.session, plan.project)
+        home, session = home_id("0a1b2c3d"), session_id(plan.session)
+        saved = await salvage(run, plan.path, home, session, "half", archive=plan.root / "archive")
+        await workspace.destroy(half, run, saved=saved.commit if saved else None)
+        assert not plan.path.exists()
 
     async def test_files_that_cannot_be_checked_out_leave_no_work_tree(
         self, workspace: Worktree, plan: Plan, run: Recorder, repository: Sample
