@@ -12,7 +12,7 @@ class Size:
 
     runs: int
     starts: int  # runs of what takes seconds
-    spawns: int
+    spawns: int  # runs of what is noisy, too
     files: int
     at_once: int
     crowd: int

@@ -24,7 +24,7 @@ def relay(size: Size) -> list[Figure]:
         one.settle()
         timed = [_pair(one) for _ in range(size.runs)]
         weights = [(_relay_weight(one), floors.waiting_weight(one)) for _ in range(size.runs)]
-        first = [_first_reply(one) for _ in range(size.starts)]
+        first = [_first_reply(one) for _ in range(size.spawns)]
     loop = milliseconds(*(bare for _, bare in timed))
     bare = Floor(loop, "a bare Python JSON loop")
     light = Floor(median(bare for _, bare in weights), "a bare interpreter that waits")
@@ -35,7 +35,7 @@ def relay(size: Size) -> list[Figure]:
                    median(ours for ours, _ in weights), "MB", size.runs, light,
                    Goal(1.5, times=True))  # fmt: skip
     early = Figure("first_reply", "the same, while the engine is still starting",
-                   milliseconds(*first), "ms", size.starts, bare, Goal(3, times=True))  # fmt: skip
+                   milliseconds(*first), "ms", size.spawns, bare, Goal(3, times=True))  # fmt: skip
     return [started, heavy, early]
 
 
