@@ -35,8 +35,10 @@ class Peer:
     def __init__(self, path: Path, answer: Answer = echo) -> None:
         self.answer = answer
         self.heard: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._path = path
         self._listener = socket.socket(socket.AF_UNIX)
         path.parent.mkdir(mode=0o700, exist_ok=True)
+        path.unlink(missing_ok=True)  # of a run that was ended in its midst
         self._listener.bind(str(path))
         self._listener.listen()
         self._serving = threading.Thread(target=self._serve)
@@ -61,6 +63,8 @@ class Peer:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._serving.join(10)
         self._listener.close()
+        self._path.unlink()
+        self._path.parent.rmdir()
 
     def _serve(self) -> None:
         clients: list[threading.Thread] = []
