@@ -33,6 +33,7 @@ from ao_core.store.records import SESSION
 
 _log = logging.getLogger(__name__)
 _TICK = 10.0
+_TAKES = (HookKind.ACCEPTED, HookKind.TURN_STARTED)
 _FLEETING = timedelta(seconds=2)  # a dialog that the policy answers is gone by then
 
 
@@ -149,8 +150,10 @@ class Loop:
             )
             decided = decide(now, fresh, self._engine.policy)
             latest.append(decided)
-            consumed = files or decided.session.consumed
-            return Step(replace(decided.session, consumed=consumed), decided.events)
+            after = replace(decided.session, consumed=files or decided.session.consumed)
+            tokens = {hook.token for hook in fresh.hooks if hook.token and hook.kind in _TAKES}
+            taken, told = self._engine.outbox.accepting(id, tokens, "the agent's hook")
+            return Step(after, (*told, *decided.events), tuple(taken))
 
         await self._engine.records.update(SESSION, id, step)
         return latest[-1]
@@ -162,8 +165,6 @@ class Loop:
             if hook.kind is HookKind.PERMISSION_ASKED and not await self._claimed(session, hook):
                 continue
             believed.append(hook)
-            if hook.token and hook.kind in (HookKind.ACCEPTED, HookKind.TURN_STARTED):
-                await self._engine.outbox.accepted(session.id, hook.token, "the agent's hook")
             if hook.kind is HookKind.PERMISSION_ENDED:
                 id = f"{session.id}.{hook.id}"
                 await self._engine.permissions.ended(session.id, id, hook.at)

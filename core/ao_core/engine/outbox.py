@@ -6,7 +6,7 @@ they cannot say is `uncertain`, and never typed again.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import anyio
@@ -114,19 +114,24 @@ class Outbox:
         """Take a receipt on; it never goes back, but for a paste that did not happen."""
 
         def step(now: Message) -> Step | None:
-            if now.state is state and now.reason == reason:
-                return None
-            if now.state in SETTLED and not _better(now.state, state):
-                return None
-            if _ORDER_OF.get(state, 99) < _ORDER_OF.get(now.state, 0) and not _unpasted(now, state):
-                return None
-            after = replace(
-                now, state=state, moved_at=self._clock.now(),
-                evidence=evidence or now.evidence, reason=reason,
-            )  # fmt: skip
-            return Step(after, self._events(now, after))
+            return self._moved(now, state, evidence, reason)
 
         return await self._records.update(MESSAGE, message.id, step)
+
+    def _moved(
+        self, now: Message, state: Delivery, evidence: str | None, reason: str | None
+    ) -> Step | None:
+        if now.state is state and now.reason == reason:
+            return None
+        if now.state in SETTLED and not _better(now.state, state):
+            return None
+        if _ORDER_OF.get(state, 99) < _ORDER_OF.get(now.state, 0) and not _unpasted(now, state):
+            return None
+        after = replace(
+            now, state=state, moved_at=self._clock.now(),
+            evidence=evidence or now.evidence, reason=reason,
+        )  # fmt: skip
+        return Step(after, self._events(now, after))
 
     def _events(self, before: Message, after: Message) -> tuple[NewEvent, ...]:
         kind = _EVENT.get(after.state)
@@ -141,6 +146,20 @@ class Outbox:
         for message in self._records.of_session(MESSAGE, session):
             if message.token == token:
                 await self.move(message, Delivery.ACCEPTED, evidence=evidence)
+
+    def accepting(
+        self, session: SessionId, tokens: Collection[str], evidence: str
+    ) -> tuple[list[Change], list[NewEvent]]:
+        """What notes that the agent has these messages, to be committed with what it does now."""
+        changes: list[Change] = []
+        events: list[NewEvent] = []
+        for message in self._records.of_session(MESSAGE, session):
+            taken = self._moved(message, Delivery.ACCEPTED, evidence, None)
+            if message.token in tokens and taken is not None:
+                revision = self._records.revision(MESSAGE, message.id)
+                changes.append(Put(MESSAGE, message.id, taken.value, revision))
+                events += taken.events
+        return changes, events
 
     async def until(self, id: str, deadline: float, enough: Delivery) -> Message:
         """Wait until the receipt is settled or good enough, at most so long; then as it stands."""
