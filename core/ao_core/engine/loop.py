@@ -23,7 +23,7 @@ from ao_core.engine.records import Step
 from ao_core.errors import AoError
 from ao_core.ids import ProjectId, SessionId
 from ao_core.model.activity import Activity, ActivityState
-from ao_core.model.session import RuntimeState, Session, is_terminal
+from ao_core.model.session import PrState, RuntimeState, Session, is_terminal
 from ao_core.model.work import Pull
 from ao_core.slots.agent import Look
 from ao_core.slots.runtime import Mourning, Runtime, Seen, Typable
@@ -33,6 +33,7 @@ from ao_core.store.records import SESSION
 
 _log = logging.getLogger(__name__)
 _TICK = 10.0
+_PULL_AGAIN = timedelta(seconds=55)
 _TAKES = (HookKind.ACCEPTED, HookKind.TURN_STARTED)
 _FLEETING = timedelta(seconds=2)  # a dialog that the policy answers is gone by then
 
@@ -45,7 +46,7 @@ class Loop:
         self._outputs: dict[SessionId, str] = {}
         self._mourned: set[str] = set()
         self._asking: dict[SessionId, datetime] = {}
-        self._met: set[SessionId] = set()  # since this engine started
+        self._looked: dict[SessionId, datetime] = {}  # at pull requests, since this engine started
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -58,9 +59,12 @@ class Loop:
                 await self.look(dirty)
 
     async def _hear_spools(self) -> None:
-        async with aclosing(self._engine.spools.changes()) as changes:
-            async for session in changes:
-                self._engine.nudge(SessionId(session))
+        try:
+            async with aclosing(self._engine.spools.changes()) as changes:
+                async for session in changes:
+                    self._engine.nudge(SessionId(session))
+        except Exception:  # the timer still reads what hooks leave
+            _log.exception("no longer told when a hook leaves something")
 
     async def _tick(self) -> None:
         while True:
@@ -77,9 +81,12 @@ class Loop:
                 tasks.start_soon(self._hear_deaths, cast("Mourning", runtime))
 
     async def _hear_deaths(self, runtime: Mourning) -> None:
-        async with aclosing(runtime.deaths()) as deaths:
-            async for handle in deaths:
-                self._engine.nudge(SessionId(handle.id))
+        try:
+            async with aclosing(runtime.deaths()) as deaths:
+                async for handle in deaths:
+                    self._engine.nudge(SessionId(handle.id))
+        except Exception:  # the timer still sees who has died
+            _log.exception("no longer told of deaths at once")
 
     # -- one pass --------------------------------------------------------------------------------
 
@@ -92,7 +99,7 @@ class Loop:
         for id, sessions in by_project.items():
             try:
                 await self._look_at(await self._engine.projects.by_id(id), sessions)
-            except AoError:
+            except Exception:  # one project's trouble must not end the loop
                 _log.exception("could not look at project %s", id)
 
     async def _look_at(self, project: Project, sessions: Sequence[Session]) -> None:
@@ -103,7 +110,8 @@ class Loop:
                 wants[session.id] = await self._one(project, session, seen.get(session.id))
             except Exception:
                 _log.exception("could not look at %s", session.id)
-        await self._pulls(project, [id for id, wanted in wants.items() if self._calls(id, wanted)])
+        called = [one for one in sessions if self._calls(one, wants.get(one.id, frozenset()))]
+        await self._pulls(project, [one.id for one in called])
         for id, wanted in wants.items():
             if Want.OUTBOX in wanted:
                 self._engine.deliver(id)
@@ -217,13 +225,20 @@ class Loop:
             self._engine.spools.remove(after.id)
             self._engine.deliver(after.id)
             self._outputs.pop(after.id, None)
+            self._looked.pop(after.id, None)
             self._asking.pop(after.id, None)
 
-    def _calls(self, id: SessionId, wanted: frozenset[Want]) -> bool:
-        """Whether its pull request is to be looked at: or was, when the last engine ended."""
-        new = id not in self._met
-        self._met.add(id)
-        return new or Want.PULL in wanted
+    def _calls(self, session: Session, wanted: frozenset[Want]) -> bool:
+        """Whether its pull request is to be looked at: for what was seen, since the last engine
+        may have meant to, or since an open one may have been merged by hand.
+        """
+        now, last = self._engine.clock.now(), self._looked.get(session.id)
+        again = last is not None and now - last >= _PULL_AGAIN
+        due = last is None or Want.PULL in wanted
+        if due or (again and session.pr.state is PrState.OPEN):
+            self._looked[session.id] = now
+            return True
+        return False
 
     # -- pull requests ---------------------------------------------------------------------------
 

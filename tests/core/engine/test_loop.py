@@ -1,0 +1,55 @@
+"""When the loop looks at pull requests, and that nothing ends it."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
+
+import anyio
+
+from ao_core.engine.decide import Want
+from ao_core.engine.engine import Engine
+from ao_core.engine.loop import Loop
+from ao_core.model.session import PrFacts, PrState
+from ao_core.testing.clock import FakeClock
+from books import a_session
+
+NOTHING: frozenset[Want] = frozenset()
+
+
+def a_loop(clock: FakeClock, **engine: Any) -> Loop:
+    return Loop(cast("Engine", SimpleNamespace(clock=clock, **engine)))
+
+
+async def test_an_open_pull_request_is_looked_at_again_once_a_minute_for_merges_by_hand() -> None:
+    clock = FakeClock()
+    loop = a_loop(clock)
+    session = replace(a_session(), pr=PrFacts(PrState.OPEN))
+    looks = loop._calls  # pyright: ignore[reportPrivateUsage]
+    assert looks(session, NOTHING)  # the last engine may have meant to
+    assert not looks(session, NOTHING)
+    assert looks(session, frozenset({Want.PULL}))
+    await clock.advance(60)
+    assert looks(session, NOTHING)
+    assert not looks(session, NOTHING)
+
+
+async def test_without_an_open_pull_request_only_what_was_seen_calls_for_a_look() -> None:
+    clock = FakeClock()
+    loop = a_loop(clock)
+    looks = loop._calls  # pyright: ignore[reportPrivateUsage]
+    assert looks(a_session(), NOTHING)
+    await clock.advance(600)
+    assert not looks(a_session(), NOTHING)
+    assert looks(a_session(), frozenset({Want.PULL}))
+
+
+async def test_a_project_that_cannot_be_looked_at_does_not_end_the_loop() -> None:
+    session = a_session()
+
+    async def broken(id: str) -> None:
+        raise ZeroDivisionError
+
+    projects = SimpleNamespace(by_id=broken)
+    loop = a_loop(FakeClock(), live=lambda: [session], projects=projects)
+    with anyio.fail_after(5):
+        await loop.look(frozenset({session.id}))
