@@ -55,3 +55,13 @@ def test_killed_work_is_saved_and_comes_back(team: Team) -> None:
 
     team.call("restore", session=session)
     assert (path / "draft.txt").read_text().strip() == "unsaved"
+
+
+def test_a_worker_that_never_committed_comes_back_without_its_branch(team: Team) -> None:
+    session = team.spawn("do: write draft.txt unsaved", "do: ask Go on?")
+    shown = team.until(session, "needs_input")
+    team.call("kill", session=session)
+    git(team.repository, "branch", "-D", shown["branch"])
+    restored = team.call("restore", session=session)
+    assert restored["branch"] == shown["branch"]
+    assert (Path(restored["path"]) / "draft.txt").read_text().strip() == "unsaved"

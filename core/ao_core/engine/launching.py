@@ -137,7 +137,10 @@ async def _again(effort: Effort, plan: Plan) -> Checkout:
     if there and session.workspace_gone:
         await _clear_away(effort, plan)
         there = False
-    checkout = await project.workspace.restore(plan, run)
+    if not there and not session.commits and await head_of(project, session) is None:
+        checkout = await project.workspace.create(plan, run)  # it never came to have a branch
+    else:
+        checkout = await project.workspace.restore(plan, run)
     if session.kept and not there:
         inside = run_in(project, plan.path)
         await restore_into(inside, session.kept, plan.path, archive=project.home.archive)
