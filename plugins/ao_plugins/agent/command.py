@@ -146,6 +146,8 @@ class CommandLine(Agent[CommandConfig], Resumable):
     @classmethod
     async def detect(cls, config: CommandConfig, environment: Mapping[str, str]) -> Detection:
         """Whether the program is on that PATH."""
+        if not config.command:  # asked of the plugin itself, before anybody has configured it
+            return Detection(True, "runs the command line it is given")
         program = config.command[0]
         path = environment.get("PATH", "")
         found = await anyio.to_thread.run_sync(lambda: shutil.which(program, path=path))

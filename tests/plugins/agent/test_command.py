@@ -216,6 +216,11 @@ def test_what_could_not_work_is_refused_at_once(values: Mapping[str, Any], compl
         config(**values)
 
 
+async def test_unconfigured_it_lacks_nothing_but_a_command() -> None:
+    bare = CommandConfig.model_construct()
+    assert (await CommandLine.detect(bare, {"PATH": ""})).found
+
+
 async def test_the_program_is_looked_for_on_the_path_given(tmp_path: Path) -> None:
     tool = tmp_path / "tool"
     tool.write_text("")
