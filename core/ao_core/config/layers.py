@@ -110,4 +110,4 @@ def _unused(settings: Settings, read: Document) -> Iterator[Problem]:
     for id, one in settings.projects.items():
         found += [("projects", id, name) for name in one.unused if name in one.model_fields_set]
     for where in found:
-        yield problem(read.path, read.line(where), where, "it has no effect here")
+        yield problem(read.path, read.line(where), where, "it has no effect in this version")

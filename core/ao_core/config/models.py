@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import AliasChoices, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AliasChoices, ConfigDict, Field, model_validator
 
 from ao_core.config.parts import (
     Branch,
@@ -162,7 +162,10 @@ class ProjectSettings(Choices):
     orchestrator_session_strategy: Any = None
     opencode_issue_session_strategy: Any = None
 
-    unused: ClassVar = ("orchestrator_session_strategy", "opencode_issue_session_strategy")
+    unused: ClassVar = (
+        "gates", "post_create", "symlinks", "reactions",
+        "orchestrator_session_strategy", "opencode_issue_session_strategy",
+    )  # fmt: skip
 
 
 class PluginSource(Section):
@@ -205,8 +208,7 @@ class Observability(Section):
 class StoreSettings(Section):
     """Where records are kept."""
 
-    kind: Literal["sqlite", "files", "postgres"] = "sqlite"
-    url: SecretStr | None = None
+    kind: Literal["sqlite"] = "sqlite"
 
     @model_validator(mode="before")
     @classmethod
@@ -244,7 +246,11 @@ class Settings(Section):
     direct_terminal_port: Any = None
     dashboard: Any = None
 
-    unused: ClassVar = ("terminal_port", "direct_terminal_port", "dashboard")
+    unused: ClassVar = (
+        "reactions", "notification_routing", "power", "lifecycle", "observability", "port",
+        "ready_threshold",
+        "terminal_port", "direct_terminal_port", "dashboard",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
