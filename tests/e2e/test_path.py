@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from team import Team, git
+from team import Team, eventually, git
 
 
 def test_an_issue_becomes_merged_work(team: Team) -> None:
@@ -65,3 +65,13 @@ def test_a_worker_that_never_committed_comes_back_without_its_branch(team: Team)
     restored = team.call("restore", session=session)
     assert restored["branch"] == shown["branch"]
     assert (Path(restored["path"]) / "draft.txt").read_text().strip() == "unsaved"
+
+
+def test_stop_leaves_no_terminal_server_that_an_earlier_engine_made(team: Team) -> None:
+    session = team.spawn("do: say ready")
+    team.until(session, "idle")
+    team.agent(session).kill()
+    team.until(session, "terminated")
+    team.kill_engine()
+    team.call("stop")
+    eventually(lambda: not team.processes())

@@ -37,10 +37,21 @@ async def stop(engine: Engine, project: ProjectId | None = None) -> Stopped:
     async with anyio.create_task_group() as tasks:
         for session in live:
             tasks.start_soon(_end, engine, session, stubborn)
+    if project is None:
+        await _open_runtimes(engine)
     if live:  # an idle engine stopped once more does not forget whom the last stop ended
         _remember(engine.home.path / "last-stop.json", engine, live)
     ended = tuple(session.id for session in live if session.id not in stubborn)
     return Stopped(ended, tuple(stubborn))
+
+
+async def _open_runtimes(engine: Engine) -> None:
+    """What an earlier engine left running for agents that ended goes when its runtime closes."""
+    for id in {one.project for one in engine.records.all(SESSION) if one.run.handle is not None}:
+        try:
+            await engine.projects.by_id(id)
+        except AoError as exc:
+            _log.warning("project %s cannot be opened any more: %s", id, exc.message)
 
 
 async def _end(engine: Engine, session: Session, stubborn: list[SessionId]) -> None:

@@ -204,7 +204,7 @@ class Tmux(TmuxKeyboard, Runtime[TmuxConfig], Mourning, Measurable):
 
     async def _leave(self) -> None:
         """Go; a server without agents goes, too."""
-        if self.control.connected:
+        if self.control.connected or server.path_exists(self._socket):
             with suppress(Unavailable, TimedOut, TmuxRefused):  # it went first, or will not go
                 if not any(alive(row.pid) for row in await self._rows()):
                     await self.control.ask("kill-server")
