@@ -186,7 +186,7 @@ class Team:
 
     def end(self) -> None:
         """Stop everything; raises if something is left."""
-        if find_engine(self.home, self.env):
+        if find_engine(self.home, self.env) or self.processes():  # one killed leaves its terminals
             self.call("stop")
         _, left = psutil.wait_procs(self.processes(), 10)
         shown = [process.cmdline() for process in left if process.is_running()]
