@@ -337,7 +337,7 @@ async def _afterwards(effort: Effort, launch: Launch) -> None:
     engine, session = effort.engine, effort.session
     try:
         await effort.agent.launched(launch)
-    except Exception:
+    except Exception:  # a plugin of anybody's; the agent runs all the same
         _log.exception("after the start of %s", session.id)
     engine.deliver(session.id)
     engine.nudge(session.id)

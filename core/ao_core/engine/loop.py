@@ -108,7 +108,7 @@ class Loop:
         for session in sessions:
             try:
                 wants[session.id] = await self._one(project, session, seen.get(session.id))
-            except Exception:
+            except Exception:  # nor one session's
                 _log.exception("could not look at %s", session.id)
         called = [one for one in sessions if self._calls(one, wants.get(one.id, frozenset()))]
         await self._pulls(project, [one.id for one in called])

@@ -45,6 +45,6 @@ class Saga:
         try:
             with anyio.fail_after(_UNDO_DEADLINE):
                 await how()
-        except Exception:
+        except Exception:  # the other undos still have to be tried
             _log.exception("could not undo: %s", what)
             self.left_behind.append(what)
