@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ao_core.activity import Evidence, cascade
 from ao_core.model.activity import Activity, ActivityState
-from ao_core.model.session import PermissionMode
+from ao_core.model.session import Drive, PermissionMode
 from ao_core.plugin import ConfigT, Plugin
 from ao_core.slots.runtime import Command
 from ao_core.store.records import Delivery
@@ -168,3 +168,20 @@ class Resumable(ABC):
     @abstractmethod
     async def resume(self, launch: Launch) -> Command | None:
         """The command that continues it, or None if there is nothing to continue."""
+
+
+class Conversable(ABC):
+    """An agent that speaks the Agent Client Protocol over its standard input and output."""
+
+    @property
+    def preferred(self) -> Drive:
+        """How it is driven unless somebody says otherwise."""
+        return Drive.PROTOCOL
+
+    @abstractmethod
+    def converse(self, launch: Launch) -> Command | None:
+        """The command that starts it that way; None where this one is not set up for it."""
+
+    def mode(self, permissions: PermissionMode) -> str | None:
+        """The session mode of its own that stands for these permissions, if one does."""
+        return None

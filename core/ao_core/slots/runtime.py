@@ -2,10 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
-from ao_core.model.session import RuntimeHandle, RuntimeState
+from ao_core.model.session import RuntimeHandle, RuntimeReason, RuntimeState
 from ao_core.plugin import ConfigT, Plugin
 from ao_core.process import DEFAULT_DEADLINE, OUTPUT_LIMIT, Completed
 
@@ -20,18 +22,26 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """One agent to be started. `id` is unique in this home, and names what is made."""
+    """One agent to be started. `id` is unique in this home, and names what is made.
+
+    One that is `piped` speaks a protocol over its standard input and output, and has no terminal;
+    only a runtime that is `Piped` can start it.
+    """
 
     id: str
     workspace: Path
     command: Command
     columns: int = 200
     rows: int = 50
+    piped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One look at one agent. `output` changes whenever its output moved."""
+    """One look at one agent. `output` changes whenever its output moved.
+
+    `reason` is set where the state alone does not say why: `host_lost`.
+    """
 
     state: RuntimeState
     pid: int | None = None
@@ -39,6 +49,7 @@ class Seen:
     exit_signal: int | None = None
     output: str = ""
     detail: str | None = None
+    reason: RuntimeReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,3 +199,68 @@ class Measurable(ABC):
     @abstractmethod
     async def metrics(self, handle: RuntimeHandle) -> Metrics | None:
         """Uptime, memory, CPU of the agent and its children."""
+
+
+class Direction(StrEnum):
+    """Who said something on a line."""
+
+    SAID = "said"  # by the program
+    TOLD = "told"  # to the program
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A piece of what went over a line. `end` is where the next one begins in the line's log.
+
+    A piece is what was read or written at once; it may end in the middle of a message.
+    """
+
+    direction: Direction
+    data: bytes
+    end: int
+
+
+class Line(ABC):
+    """The way to speak with one piped program. What goes over it is logged, in order, for good.
+
+    Closing the line leaves the program as it is; another engine opens it again and reads on.
+    """
+
+    @property
+    @abstractmethod
+    def note(self) -> bytes:
+        """What `mark` kept last; empty when nothing was."""
+
+    @property
+    @abstractmethod
+    def known(self) -> int:
+        """Where the log ended when the line was opened: up to here is history."""
+
+    @abstractmethod
+    def entries(self) -> AsyncGenerator[Entry]:
+        """All from the last mark on, in order, then whatever comes, as it comes.
+
+        Ends once the program has ended and all it said was told; raises `Unavailable` where the
+        line itself is lost.
+        """
+
+    @abstractmethod
+    async def write(self, data: bytes) -> bool:
+        """Tell the program something, once. It comes back as an entry, too.
+
+        False if something was written that `entries` has not yielded yet, by an engine before
+        this one: then nothing is written; read on, and decide again. Raises `WrongState` if the
+        program has ended.
+        """
+
+    @abstractmethod
+    async def mark(self, end: int, note: bytes) -> None:
+        """What is before `end` need not be told again; `note` (up to 1 MB) stands for it."""
+
+
+class Piped(ABC):
+    """A runtime that holds programs by their pipes, and keeps what they say while nobody reads."""
+
+    @abstractmethod
+    def line(self, handle: RuntimeHandle) -> AbstractAsyncContextManager[Line]:
+        """Open the line to a program. Of one that has ended the log can still be read."""
