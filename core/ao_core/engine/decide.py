@@ -49,7 +49,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one look found. What was not looked at is None, or empty."""
+    """What one look found. What was not looked at is None, or empty.
+
+    `hooks` are the agent's own words; `source` is the way they came.
+    """
 
     at: datetime
     seen: Seen | None = None
@@ -57,6 +60,7 @@ class Observation:
     activity: Activity | None = None
     pull: Pull | None = None
     head: str | None = None
+    source: Source = Source.HOOK
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ def decide(session: Session, seen: Observation, policy: Policy) -> Decided:
     if not is_terminal(session):
         case = _by_head(case, seen.head)
         for hook in seen.hooks:
-            case = _by_hook(case, hook)
+            case = _by_hook(case, hook, seen.source)
         case = _by_activity(case, seen.activity)
         case = _by_runtime(case, seen.seen, policy)
         case = _by_doubt(case, policy)
@@ -104,22 +108,22 @@ def _to(case: _Case, state: SessionState, reason: SessionReason, note: str | Non
 # -- hooks: what the agent itself says ----------------------------------------------------------
 
 
-def _by_hook(case: _Case, hook: HookEvent) -> _Case:
+def _by_hook(case: _Case, hook: HookEvent, source: Source) -> _Case:
     hook = replace(hook, at=min(hook.at, case.at))  # its time is a claim like the rest
     if hook.native_id:
         case = case.having(replace(case.session, native_id=hook.native_id))
-    if _is_overtaken(case, hook):
+    if source is Source.HOOK and _is_overtaken(case, hook):
         return case
-    heard = replace(case.session, activity=_heard(hook) or case.session.activity)
+    heard = replace(case.session, activity=_heard(hook, source) or case.session.activity)
     return _HOOKS[hook.kind](case.having(heard), hook)
 
 
 def _is_overtaken(case: _Case, hook: HookEvent) -> bool:
     """Whether it or a later hook was heard already: files may arrive out of order."""
     known = case.session.activity
-    if hook.kind is HookKind.REPORTED or known is None or known.source is not Source.HOOK:
+    if hook.kind is HookKind.REPORTED or known is None or known.source not in OWN_WORD:
         return False
-    return known.at <= case.at and (hook.at < known.at or _heard(hook) == known)
+    return known.at <= case.at and (hook.at < known.at or _heard(hook, known.source) == known)
 
 
 _DOING = {
@@ -134,9 +138,9 @@ _DOING = {
 }
 
 
-def _heard(hook: HookEvent) -> Activity | None:
+def _heard(hook: HookEvent, source: Source) -> Activity | None:
     doing = _DOING.get(hook.kind)
-    return Activity(doing, hook.at, Source.HOOK, hook.text) if doing else None
+    return Activity(doing, hook.at, source, hook.text) if doing else None
 
 
 def _started(case: _Case, hook: HookEvent) -> _Case:
@@ -292,8 +296,11 @@ _OVER = {
 }  # fmt: skip
 
 
+_LOST = (RuntimeReason.HOST_LOST, SessionReason.RUNTIME_LOST, EventKind.SESSION_KILLED)
+
+
 def _gone(case: _Case, seen: Seen, policy: Policy) -> _Case:
-    how, why, kind = _OVER[seen.state]
+    how, why, kind = _LOST if seen.reason is RuntimeReason.HOST_LOST else _OVER[seen.state]
     case = _fact(case, seen, how)
     session, events = ended(case.session, why, case.at, kind, seen)
     return case.having(session, *events, want=Want.PULL)

@@ -14,12 +14,12 @@ from typing import Any, cast
 
 import anyio
 
-from ao_core.engine.decide import OWN_WORD, Decided, Observation, Want, decide
+from ao_core.engine.decide import OWN_WORD, Decided, Observation, Want
 from ao_core.engine.engine import Engine
 from ao_core.engine.launching import head_of, launch_of
 from ao_core.engine.merge import work_of
+from ao_core.engine.observing import Beside, observe
 from ao_core.engine.project import Project
-from ao_core.engine.records import Step
 from ao_core.errors import AoError
 from ao_core.ids import ProjectId, SessionId
 from ao_core.model.activity import Activity, ActivityState
@@ -29,12 +29,10 @@ from ao_core.slots.agent import Look
 from ao_core.slots.runtime import Mourning, Runtime, Seen, Typable
 from ao_core.slots.scm import BatchObservable
 from ao_core.spool import HookEvent, HookKind
-from ao_core.store.records import SESSION
 
 _log = logging.getLogger(__name__)
 _TICK = 10.0
 _PULL_AGAIN = timedelta(seconds=55)
-_TAKES = (HookKind.ACCEPTED, HookKind.TURN_STARTED)
 _FLEETING = timedelta(seconds=2)  # a dialog that the policy answers is gone by then
 
 
@@ -148,23 +146,12 @@ class Loop:
     async def _commit(
         self, id: SessionId, observation: Observation, files: tuple[str, ...]
     ) -> Decided:
-        latest: list[Decided] = []
+        def consumed(session: Session) -> Session:
+            return replace(session, consumed=files or session.consumed)
 
-        def step(now: Session) -> Step:
-            fresh = replace(
-                observation,
-                seen=None if self._engine.is_ending(id) else observation.seen,
-                hooks=tuple(hook for hook in observation.hooks if hook.id not in now.consumed),
-            )
-            decided = decide(now, fresh, self._engine.policy)
-            latest.append(decided)
-            after = replace(decided.session, consumed=files or decided.session.consumed)
-            tokens = {hook.token for hook in fresh.hooks if hook.token and hook.kind in _TAKES}
-            taken, told = self._engine.outbox.accepting(id, tokens, "the agent's hook")
-            return Step(after, (*told, *decided.events), tuple(taken))
-
-        await self._engine.records.update(SESSION, id, step)
-        return latest[-1]
+        return await observe(
+            self._engine, id, observation, "the agent's hook", Beside(session=consumed)
+        )
 
     async def _checked(self, session: Session, hooks: list[HookEvent]) -> list[HookEvent]:
         """Hooks are claims. What they say of messages and permissions goes to those books."""

@@ -7,7 +7,7 @@ Everything else is asked for. Paths are judged after links and `..` are followed
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -24,11 +24,15 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a worker wants to do: a tool, and the path or the command it is about."""
+    """What a worker wants to do: a tool, and the path or the command it is about.
+
+    `also` are all the paths it names: none may lead where the first could not.
+    """
 
     tool: str
     path: str | None = None
     command: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,18 @@ _JOINT = re.compile(r"[=:,;@]")
 def judge(
     wish: Wish, workspace: Path, mode: PermissionMode, commands: Sequence[Sequence[str]] = ()
 ) -> Ruling:
-    """Rule on one wish."""
+    """Rule on one wish: as on each of its paths, and the strictest holds."""
+    rulings = [
+        _judge(replace(wish, path=path), workspace, mode, commands)
+        for path in dict.fromkeys([wish.path, *wish.also])
+        if path is not None or wish.path is None
+    ]
+    return next((one for one in rulings if one.verdict is not Verdict.ALLOW), rulings[0])
+
+
+def _judge(
+    wish: Wish, workspace: Path, mode: PermissionMode, commands: Sequence[Sequence[str]]
+) -> Ruling:
     if mode is PermissionMode.PERMISSIONLESS:
         return Ruling(Verdict.ALLOW, "the session is permissionless")
     if wish.path is not None and within(wish.path, workspace) is None:

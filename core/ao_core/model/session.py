@@ -1,11 +1,12 @@
 """A session on three axes of stored facts, and the one status derived from them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from ao_core.ids import ProjectId, SessionId
 from ao_core.model.activity import Activity, ActivityState
+from ao_core.model.usage import Usage
 
 
 class SessionState(StrEnum):
@@ -227,6 +228,9 @@ class Session:
     merged_as: str | None = None
     consumed: tuple[str, ...] = ()
     kept: str | None = None  # the one of `salvage` that `restore` has yet to put back
+    heard: int = 0  # how many lines of its conversation have been taken in
+    turn: str | None = None  # the message whose turn is under way, where a protocol tells
+    usage: Usage = field(default_factory=Usage)
 
 
 TERMINAL_STATES = frozenset({SessionState.DONE, SessionState.TERMINATED})

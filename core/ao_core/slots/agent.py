@@ -9,6 +9,7 @@ from pathlib import Path
 from ao_core.activity import Evidence, cascade
 from ao_core.model.activity import Activity, ActivityState
 from ao_core.model.session import Drive, PermissionMode
+from ao_core.model.usage import Usage
 from ao_core.plugin import ConfigT, Plugin
 from ao_core.slots.runtime import Command
 from ao_core.store.records import Delivery
@@ -57,21 +58,12 @@ class Composer:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """What the agent used, as far as it tells; None is unknown, never zero."""
-
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cost_usd: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class AgentInfo:
     """What the agent says of its own session."""
 
     native_id: str | None = None
     summary: str | None = None
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,6 +233,11 @@ class Line(ABC):
 
     @property
     @abstractmethod
+    def begins(self) -> int:
+        """Where `entries` begins: at the last mark's `end`, or at 0."""
+
+    @property
+    @abstractmethod
     def known(self) -> int:
         """Where the log ended when the line was opened: up to here is history."""
 

@@ -1,0 +1,64 @@
+"""What a conversation's lines amount to, for whoever keeps the session's state."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from ao_core.drive.messages import Id, Params
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The agent has a session: a new one, or the old one again."""
+
+    native_id: str
+    loaded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A prompt was handed over; `message` is the outbox's name for it."""
+
+    message: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The agent's first sign that it has the prompt."""
+
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The agent wants something of us, and waits. `key` names the request in this conversation."""
+
+    key: str
+    id: Id
+    method: str
+    params: Params
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The turn is over. `question` and `blocked` are what an agent says of how it ended."""
+
+    message: str | None
+    stop: str
+    said: str = ""
+    question: str | None = None
+    blocked: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The agent refused a request of ours."""
+
+    method: str
+    code: int
+    why: str
+    message: str | None = None
+    taken: bool = False
+
+
+Fact: TypeAlias = Opened | Began | Taken | Asked | Ended | Refused

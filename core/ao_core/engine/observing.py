@@ -1,0 +1,48 @@
+"""One observation taken in: decided upon, and committed with what it says of messages."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from ao_core.engine.decide import Decided, Observation, decide
+from ao_core.engine.engine import Engine
+from ao_core.engine.records import Step
+from ao_core.ids import SessionId
+from ao_core.model.event import NewEvent
+from ao_core.model.session import Session
+from ao_core.spool import HookKind
+from ao_core.store.contract import Change
+from ao_core.store.records import SESSION
+
+_TAKES = (HookKind.ACCEPTED, HookKind.TURN_STARTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is committed together with an observation."""
+
+    session: Callable[[Session], Session] = lambda session: session
+    changes: Callable[[], tuple[Sequence[Change], Sequence[NewEvent]]] = lambda: ((), ())
+
+
+async def observe(
+    engine: Engine, id: SessionId, seen: Observation, evidence: str, beside: Beside | None = None
+) -> Decided:
+    """Decide on it, as often as others are faster, and commit once."""
+    beside, latest = beside or Beside(), list[Decided]()
+
+    def step(now: Session) -> Step:
+        fresh = replace(
+            seen,
+            seen=None if engine.is_ending(id) else seen.seen,
+            hooks=tuple(hook for hook in seen.hooks if hook.id not in now.consumed),
+        )
+        decided = decide(now, fresh, engine.policy)
+        latest.append(decided)
+        tokens = {hook.token for hook in fresh.hooks if hook.token and hook.kind in _TAKES}
+        taken, told = engine.outbox.accepting(id, tokens, evidence)
+        more, events = beside.changes()
+        after = beside.session(decided.session)
+        return Step(after, (*told, *events, *decided.events), (*taken, *more))
+
+    await engine.records.update(SESSION, id, step)
+    return latest[-1]
