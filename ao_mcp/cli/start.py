@@ -1,14 +1,11 @@
-"""`ao start`: the engine, and the agents that the last stop ended."""
+"""`ao start`: the engine, and the agents that stops ended."""
 
-import json
 import sys
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 
 import click
 
 from ao_core.errors import AoError
-from ao_core.wire import Connection, Message
 from ao_mcp import __version__
 from ao_mcp.cli.blocks import as_json
 from ao_mcp.cli.outcome import FAILED, FINE, tell
@@ -22,7 +19,7 @@ from ao_mcp.cli.working import Working
 @click.option(
     "--restore/--no-restore",
     default=None,
-    help="Bring back the agents that the last stop ended; asked on a terminal.",
+    help="Bring back the agents that stops ended; asked on a terminal, project by project.",
 )
 @json_option
 @pass_place
@@ -34,10 +31,10 @@ def command(place: Place, foreground: bool, restore: bool | None, machine: bool)
         return serve(place.home)
     with Working("starting the engine"), place.connect() as connection:
         engine = connection.call("about", {}, CALL_DEADLINE)
-        waiting = _waiting(place, connection)
+    stopped: Mapping[str, list[str]] = engine.pop("stopped", {})  # an older engine says nothing
     if not machine:
         click.echo(f"The engine runs: version {__version__}, process {engine['pid']}.")
-    chosen = waiting if _wanted(waiting, restore, machine=machine) else []
+    chosen = _chosen(stopped, place.project, restore, machine=machine)
     failures = _restore(place, chosen, machine=machine)
     if machine:
         failed = {id: error.wire() for id, error in failures.items()}
@@ -46,41 +43,30 @@ def command(place: Place, foreground: bool, restore: bool | None, machine: bool)
     return FAILED if failures else FINE
 
 
-def _waiting(place: Place, connection: Connection) -> list[str]:
-    """Those whom the last stop ended, and whom nobody has brought back since."""
-    stopped_at, sessions = _last_stop(place)
-    shown = {id: _shown(connection, id) for id in sessions}
-    return [id for id, one in shown.items() if one and _as_left(one, stopped_at)]
+def _chosen(
+    stopped: Mapping[str, Sequence[str]],
+    project: str | None,
+    restore: bool | None,
+    *,
+    machine: bool,
+) -> list[str]:
+    """Whom to bring back: of every project, or of the one that was named."""
+    offered = [(id, stopped[id]) for id in sorted(stopped) if project in (None, id)]
+    return [
+        session
+        for id, sessions in offered
+        if _wanted(id, sessions, restore, machine=machine)
+        for session in sessions
+    ]
 
 
-def _last_stop(place: Place) -> tuple[datetime, list[str]]:
-    try:
-        told = json.loads((place.home / "last-stop.json").read_text())
-        sessions = [str(id) for ids in told["sessions"].values() for id in ids]
-        return datetime.fromisoformat(told["stopped_at"]), sessions
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        return datetime.now(UTC), []
-
-
-def _as_left(shown: Message, stopped_at: datetime) -> bool:
-    """Whether it does not run, and has not run since."""
-    return not shown["attach"] and datetime.fromisoformat(shown["since"]) <= stopped_at
-
-
-def _shown(connection: Connection, id: str) -> Message:
-    try:
-        return connection.call("show", {"session": id}, CALL_DEADLINE)
-    except AoError:  # it is gone: there is nothing to bring back
-        return {}
-
-
-def _wanted(waiting: Sequence[str], restore: bool | None, *, machine: bool) -> bool:
-    if not waiting or restore is not None:
-        return bool(restore)
-    names = ", ".join(waiting)
+def _wanted(project: str, sessions: Sequence[str], restore: bool | None, *, machine: bool) -> bool:
+    if restore is not None:
+        return restore
+    said = f"The last stop ended {', '.join(sessions)} of {project}"
     if sys.stdin.isatty() and not machine:
-        return click.confirm(f"The last stop ended {names}. Bring them back?", default=True)
-    click.echo(f"The last stop ended {names}; `ao start --restore` brings them back.", err=True)
+        return click.confirm(f"{said}. Bring them back?", default=True)
+    click.echo(f"{said}; `ao start --restore` brings them back.", err=True)
     return False
 
 

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from ao_core.config.trust import code_digest, is_trusted, trust
 from ao_core.engine.reading import line_of
+from ao_core.engine.stop import left
 from ao_core.engine.stop import stop as engine_stop
 from ao_core.errors import BadRequest
 from ao_core.ids import project_id
@@ -63,6 +64,9 @@ class Engine(Reply):
     sessions: int
     live: int
     events: int
+    stopped: dict[str, tuple[str, ...]] = Field(
+        description="Whom stops ended, by project, and nobody brought back or killed since."
+    )
 
 
 async def _about(call: Call, asked: About) -> Engine:
@@ -74,6 +78,7 @@ async def _about(call: Call, asked: About) -> Engine:
         sessions=sum(1 for _ in engine.records.all(SESSION)),
         live=len(engine.live()),
         events=engine.records.head,
+        stopped={str(id): sessions for id, sessions in left(engine).items()},
     )
 
 

@@ -3,7 +3,6 @@
 import json
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 
 import anyio
 
@@ -11,11 +10,11 @@ from ao_core.engine.engine import Engine
 from ao_core.engine.kill import end_agent
 from ao_core.engine.moves import ended
 from ao_core.engine.records import Step
-from ao_core.errors import AoError
+from ao_core.errors import AoError, StoreError
 from ao_core.files import write_atomic
 from ao_core.ids import ProjectId, SessionId
 from ao_core.model.event import EventKind
-from ao_core.model.session import Session, SessionReason, is_terminal
+from ao_core.model.session import RuntimeReason, Session, SessionReason, is_terminal
 from ao_core.store.records import SESSION
 
 _log = logging.getLogger(__name__)
@@ -39,8 +38,7 @@ async def stop(engine: Engine, project: ProjectId | None = None) -> Stopped:
             tasks.start_soon(_end, engine, session, stubborn)
     if project is None:
         await _open_runtimes(engine)
-    if live:  # an idle engine stopped once more does not forget whom the last stop ended
-        _remember(engine.home.path / "last-stop.json", engine, live)
+    _remember(engine)
     ended = tuple(session.id for session in live if session.id not in stubborn)
     return Stopped(ended, tuple(stubborn))
 
@@ -74,18 +72,29 @@ def _over(engine: Engine, session: Session) -> Step | None:
     return Step(*ended(session, why, engine.clock.now(), EventKind.SESSION_KILLED))
 
 
-def _remember(file: Path, engine: Engine, sessions: list[Session]) -> None:
-    by_project: dict[str, list[str]] = {}
-    for session in sessions:
-        by_project.setdefault(session.project, []).append(session.id)
-    told = {"stopped_at": engine.clock.now().isoformat(), "sessions": by_project}
-    write_atomic(file, json.dumps(told, indent=2) + "\n")
+def left(engine: Engine) -> dict[ProjectId, tuple[SessionId, ...]]:
+    """Whom stops ended, by project, and nobody has brought back or killed since.
+
+    The records say so themselves: so neither a stop of other agents nor a crash in the midst of
+    one forgets anybody.
+    """
+    by_project: dict[ProjectId, list[SessionId]] = {}
+    for session in engine.records.all(SESSION):
+        if _as_left(session):
+            by_project.setdefault(session.project, []).append(session.id)
+    return {id: tuple(sessions) for id, sessions in by_project.items()}
 
 
-def last_stop(home: Path) -> tuple[str, ...]:
-    """The sessions the last stop ended."""
+def _as_left(session: Session) -> bool:
+    stopped = is_terminal(session) and session.facts.reason is SessionReason.ENGINE_STOPPED
+    killed = session.workspace_gone or session.run.reason is RuntimeReason.KILL_REQUESTED
+    return stopped and not killed
+
+
+def _remember(engine: Engine) -> None:
+    """For people and other programs; the next engine reads its records."""
+    told = {"stopped_at": engine.clock.now().isoformat(), "sessions": left(engine)}
     try:
-        told = json.loads((home / "last-stop.json").read_text())
-        return tuple(str(id) for ids in told["sessions"].values() for id in ids)
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        return ()
+        write_atomic(engine.home.path / "last-stop.json", json.dumps(told, indent=2) + "\n")
+    except StoreError as exc:  # on a full disk, say: nobody is forgotten by it
+        _log.warning("%s", exc.message)
