@@ -3,12 +3,14 @@
 import os
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from ao_core import platform
-from ao_core.config.load import Loaded, find, load, project, zero
+from ao_core.config.load import Loaded, engine_settings, find, load, project, zero
+from ao_core.config.models import Settings
 from ao_core.config.problem import ConfigProblems
 from ao_core.errors import BadRequest, ConfigError, Unknown
 from ao_core.model.event import Priority
@@ -429,3 +431,67 @@ def test_every_example_in_the_documents_loads(write: Write) -> None:
     assert len(examples) > 5
     for example in examples:
         assert read(write(example)).settings.model_fields_set
+
+
+# -- what is the engine's own ---------------------------------------------------------------------
+
+
+def own(home: Path, text: str) -> Settings:
+    (home / "config.yaml").write_text(text)
+    return engine_settings(home, {"HOME": "/nobody"})
+
+
+def test_the_engine_reads_what_concerns_it_and_needs_no_clients_environment(home: Path) -> None:
+    assert engine_settings(home, {}) == Settings()
+    said = own(
+        home,
+        "env: {TOKEN: '${NOWHERE_SET}'}\n"
+        "retention: {journal: 12h, snapshots: 90d, logs: 500KB, logFiles: 2}\n"
+        "power: {preventIdleSleep: false}\n",
+    )
+    kept = said.retention
+    assert (kept.journal, kept.snapshots) == (timedelta(hours=12), timedelta(days=90))
+    assert (kept.logs, kept.log_files) == (500_000, 2)
+    assert said.power.prevent_idle_sleep is False
+    assert said.env == {}
+
+
+def test_what_is_kept_for_ever_is_said_by_a_word(home: Path) -> None:
+    assert own(home, "retention: {journal: never}\n").retention.journal is None
+    defaults = Settings().retention
+    assert (defaults.journal, defaults.snapshots) == (timedelta(days=30), None)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("journal: 30", "retention.journal: it should be a time such as 30d or 12h, or never"),
+        ("journal: 0d", "retention.journal: it should be a time such as 30d or 12h, or never"),
+        ("journal: 5m", "retention.journal: it should be a time such as 30d or 12h, or never"),
+        ("journal:", "retention.journal: it should be a time such as 30d or 12h, or never"),
+        ("logs: 5000000", "retention.logs: it should be a size such as 5MB, from 100KB to 1GB"),
+        ("logs: 1KB", "retention.logs: it should be a size such as 5MB, from 100KB to 1GB"),
+        ("logs: 90GB", "retention.logs: it should be a size such as 5MB, from 100KB to 1GB"),
+        ("log_files: 0", "retention.log_files: it should be greater than or equal to 1"),
+        (
+            "jurnal: 1d",
+            "retention.jurnal: there is no such setting (did you mean 'journal'?)",
+        ),
+    ],
+)
+def test_a_limit_that_makes_no_sense_is_refused(home: Path, line: str, said: str) -> None:
+    with pytest.raises(ConfigProblems) as caught:
+        own(home, f"retention:\n  {line}\n")
+    assert [str(one) for one in caught.value.problems] == [f"{home / 'config.yaml'}:2: {said}"]
+
+
+def test_a_repository_has_no_say_in_what_the_home_keeps(write: Write, home: Path) -> None:
+    (home / "config.yaml").write_text("retention: {journal: 60d}\n")
+    loaded = read(write("retention: {journal: 1h}\npower: {prevent_idle_sleep: false}\n"), home)
+    assert loaded.settings.retention.journal == timedelta(days=60)
+    assert loaded.settings.power.prevent_idle_sleep is True
+    said = "it has no effect here, only in the home's config.yaml"
+    assert [(one.where, one.message) for one in loaded.warnings] == [
+        ("retention", said),
+        ("power", said),
+    ]

@@ -57,11 +57,15 @@ class Loaded:
 
 def layer(path: Path, environment: Mapping[str, str], user: Path) -> Layer:
     """Read and check one file; raises `ConfigProblems` with everything that is wrong with it."""
-    read = document.read(path)
+    return checked(document.read(path), environment, user)
+
+
+def checked(read: Document, environment: Mapping[str, str], user: Path) -> Layer:
+    """Check what was read; raises `ConfigProblems`."""
     filled = interpolate.fill(read, environment)
     problems, settings = list(filled.problems), Settings()
     try:
-        context = Context(path.parent, user)
+        context = Context(read.path.parent, user)
         settings = Settings.model_validate(filled.data, context=context)
     except ValidationError as exc:
         problems += _problems(exc, read)

@@ -10,17 +10,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from ao_core.config import document
 from ao_core.config.checkout import main_folder
-from ao_core.config.layers import Layer, Loaded, layer, overlay
-from ao_core.config.models import ProjectSettings, Settings, StoreSettings
+from ao_core.config.layers import Layer, Loaded, checked, layer, overlay
+from ao_core.config.models import ProjectSettings, Settings
 from ao_core.config.problem import ConfigProblems, Problem
 from ao_core.config.project import agent_of, gates_of, implied_id, prefix_of, project, zero
 from ao_core.errors import ConfigError
 
-__all__ = ["NAMES", "Loaded", "find", "load", "project", "zero"]
+__all__ = ["NAMES", "Loaded", "engine_settings", "find", "load", "project", "zero"]
 
 NAMES = ("agent-orchestrator.yaml", "agent-orchestrator.yml")
 HOME_NAME = "config.yaml"
+ENGINES_OWN = ("store", "retention", "power")
 
 
 def find(
@@ -62,7 +64,7 @@ def load(
     if foreign and path is not None:
         layers[0] = _placed(layers[0], root or path.parent)
     loaded = _merged(layers, path, foreign)
-    return _checked(_with_store(loaded, foreign, own) if own else loaded)
+    return _checked(_with_engines_own(loaded, foreign, own) if own else loaded)
 
 
 def _layers(paths: list[Path], environment: Mapping[str, str]) -> list[Layer]:
@@ -108,15 +110,29 @@ def _placed(one: Layer, root: Path) -> Layer:
     return Layer(one.document, settings, one.warnings, one.secrets)
 
 
-def _with_store(loaded: Loaded, foreign: bool, own: Path) -> Loaded:
-    """Where records are kept is the home's to say, not a repository's."""
-    if not foreign or "store" not in loaded.layers[0].settings.model_fields_set:
-        return loaded
-    homes = [one.settings.store for one in loaded.layers if one.document.path == own]
-    store = homes[0] if homes else StoreSettings()
-    said = loaded.problem(("store",), "it has no effect here, only in the home's config.yaml")
-    settings = loaded.settings.model_copy(update={"store": store})
-    return replace(loaded, settings=settings, warnings=(*loaded.warnings, said))
+def _with_engines_own(loaded: Loaded, foreign: bool, own: Path) -> Loaded:
+    """What concerns the engine and its home is the home's to say, not a repository's."""
+    said = loaded.layers[0].settings.model_fields_set if foreign else frozenset[str]()
+    names = [name for name in ENGINES_OWN if name in said]
+    homes = [one.settings for one in loaded.layers if one.document.path == own]
+    there = homes[0] if homes else Settings()
+    settings = loaded.settings.model_copy(update={name: getattr(there, name) for name in names})
+    where = "it has no effect here, only in the home's config.yaml"
+    warnings = [loaded.problem((name,), where) for name in names]
+    return replace(loaded, settings=settings, warnings=(*loaded.warnings, *warnings))
+
+
+def engine_settings(home: Path, environment: Mapping[str, str]) -> Settings:
+    """What the home's `config.yaml` says of the engine itself; raises `ConfigProblems`.
+
+    The rest of it is left unread: it may need the environment of a client.
+    """
+    path = home / HOME_NAME
+    if not path.is_file():
+        return Settings()
+    read = document.read(path)
+    data = {name: read.data[name] for name in read.data if name in ENGINES_OWN}
+    return checked(replace(read, data=data), environment, home).settings
 
 
 def _checked(loaded: Loaded) -> Loaded:

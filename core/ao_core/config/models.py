@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import AliasChoices, ConfigDict, Field, model_validator
 
 from ao_core.config.parts import (
+    Age,
     Branch,
     Command,
     Duration,
@@ -22,6 +23,7 @@ from ao_core.config.parts import (
     ProjectName,
     Reference,
     Section,
+    Size,
     VariableName,
     Variables,
     Word,
@@ -180,7 +182,16 @@ class PluginSource(Section):
 class Power(Section):
     """The machine's own sleep."""
 
-    prevent_idle_sleep: bool | None = None
+    prevent_idle_sleep: bool = True
+
+
+class Retention(Section):
+    """How long things are kept, and how large the engine's log may grow. None: for ever."""
+
+    journal: Age = timedelta(days=30)
+    snapshots: Age = None
+    logs: Size = 5_000_000
+    log_files: Annotated[int, Field(ge=1, le=20)] = 3
 
 
 class Lifecycle(Section):
@@ -238,6 +249,7 @@ class Settings(Section):
         ),
     ] = timedelta(minutes=5)
     power: Power = Power()
+    retention: Retention = Retention()
     lifecycle: Lifecycle = Lifecycle()
     observability: Observability = Observability()
     store: StoreSettings = StoreSettings()
@@ -247,7 +259,7 @@ class Settings(Section):
     dashboard: Any = None
 
     unused: ClassVar = (
-        "reactions", "notification_routing", "power", "lifecycle", "observability", "port",
+        "reactions", "notification_routing", "lifecycle", "observability", "port",
         "ready_threshold",
         "terminal_port", "direct_terminal_port", "dashboard",
     )  # fmt: skip

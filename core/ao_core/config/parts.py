@@ -27,6 +27,11 @@ from ao_core.model.session import PermissionMode
 
 _DURATION = re.compile(r"([0-9]{1,6})([smh])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
+_AGE = re.compile(r"([0-9]{1,4})([hd])")
+_AGE_UNITS = {"h": "hours", "d": "days"}
+_SIZE = re.compile(r"([0-9]{1,6}) ?(KB|MB|GB)", re.IGNORECASE)
+_SIZE_UNITS = {"KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
+_SMALLEST_SIZE, _LARGEST_SIZE = 100_000, 1_000_000_000
 _SHORTEST = 10_000
 _SHELL = {"&&", "||", "|", ";", "&", ">", ">>", "<", "2>", "2>&1"}
 _PLUGIN = re.compile(
@@ -52,6 +57,25 @@ def duration(value: object) -> timedelta:
     if match is None:
         raise ValueError("should be a time such as 30s, 10m or 2h")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def _age(value: object) -> timedelta | None:
+    """Read how long something is kept: `30d`, `12h`, or `never` for what is not removed at all."""
+    if value == "never":
+        return None
+    match = _AGE.fullmatch(value) if isinstance(value, str) else None
+    if match is None or not int(match[1]):
+        raise ValueError("should be a time such as 30d or 12h, or never")
+    return timedelta(**{_AGE_UNITS[match[2]]: int(match[1])})
+
+
+def _size(value: object) -> int:
+    """Read `500KB`, `5MB` or `1GB`; a plain number would leave its unit open."""
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    size = int(match[1]) * _SIZE_UNITS[match[2].upper()] if match else 0
+    if not _SMALLEST_SIZE <= size <= _LARGEST_SIZE:
+        raise ValueError("should be a size such as 5MB, from 100KB to 1GB")
+    return size
 
 
 def _milliseconds(value: object) -> timedelta:
@@ -155,6 +179,8 @@ def _checked(check: Callable[[str], object], value: str) -> str:
 
 Word: TypeAlias = Annotated[str, Field(min_length=1, max_length=4000)]
 Duration: TypeAlias = Annotated[timedelta, BeforeValidator(duration)]
+Age: TypeAlias = Annotated[timedelta | None, BeforeValidator(_age)]
+Size: TypeAlias = Annotated[int, BeforeValidator(_size)]
 Milliseconds: TypeAlias = Annotated[timedelta, BeforeValidator(_milliseconds)]
 Escalation: TypeAlias = Annotated[int | timedelta | None, BeforeValidator(_attempts_or_time)]
 Command: TypeAlias = Annotated[
