@@ -6,6 +6,7 @@ Standard library and a few modules of the core only: it has to be there at once 
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from ao_mcp import __version__
 
@@ -17,6 +18,11 @@ An MCP server on stdin and stdout. Register it with your client; docs/clients.md
   --config FILE   the agent-orchestrator.yaml to use, instead of the one found upwards from here
   --version       say which version this is
   --help          say this
+"""
+
+_DIFFERS = """\
+ao-mcp: the engine is version {}, this relay {}. `ao restart` replaces the engine, no agent ends by
+it; restart the MCP client to replace the relay.
 """
 
 
@@ -77,11 +83,24 @@ def _relay(config: str) -> int:
     if os.isatty(0):
         sys.stderr.write("ao-mcp: waiting for an MCP client on stdin; see ao-mcp --help\n")
 
+    told: set[str] = set()
+
     def dial(starting: Callable[[], None]) -> wire.Connection:
-        return start.open_connection(home, environment, preamble, starting=starting)
+        connection = start.open_connection(home, environment, preamble, starting=starting)
+        _tell_apart(connection.greeting.version, told)
+        return connection
 
     Relay(dial, Handshake(home / FILE, __version__), 0, 1).run()
     return 0
+
+
+def _tell_apart(version: str, told: set[str]) -> None:
+    """Say once on stderr, which clients keep as a log, that the engine is another version."""
+    if version == __version__ or version in told:
+        return
+    told.add(version)
+    with suppress(OSError):  # nobody reads it
+        sys.stderr.write(_DIFFERS.format(version, __version__))
 
 
 def _leave(number: int, frame: object) -> None:

@@ -1,17 +1,12 @@
 """What `ao doctor` looks at in a home and a project. Starts no engine."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ao_core import platform
 from ao_core.errors import AoError
 from ao_core.wire import Connection
 from ao_mcp import __version__
 from ao_mcp.cli.checks import FAIL, NOTE, OK, WARN, Check, failing
 from ao_mcp.cli.place import CALL_DEADLINE, Place
-
-if TYPE_CHECKING:
-    from ao_core.engine.home import Running
 
 
 def engine(place: Place) -> list[Check]:
@@ -28,17 +23,11 @@ def engine(place: Place) -> list[Check]:
             return [_running(connection)]
     if told is None:
         return [Check("engine", OK, "does not run; the first call starts it")]
-    if _lives(told):
+    if told.lives:
         found = f"process {told.pid} runs, but does not answer"
         return [Check("engine", FAIL, found, f"`ao logs --engine`, then: kill {told.pid}")]
     found = f"process {told.pid} ended without saying so"
     return [Check("engine", WARN, found, "`ao start`: another one takes up its agents.")]
-
-
-def _lives(told: "Running") -> bool:
-    """Whether the very process that wrote `running.json` still runs."""
-    same = told.boot == platform.boot_id() and told.started == platform.process_started(told.pid)
-    return same and platform.process_exists(told.pid)
 
 
 def _running(connection: Connection) -> Check:

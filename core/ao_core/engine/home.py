@@ -23,6 +23,13 @@ class Running:
     version: str
     socket: str
 
+    @property
+    def lives(self) -> bool:
+        """Whether that very process still runs: numbers are used again."""
+        if self.boot != platform.boot_id() or not platform.process_exists(self.pid):
+            return False
+        return (platform.process_started(self.pid) or 0.0) == self.started
+
 
 class Home:
     """One home, held by one engine."""
@@ -110,7 +117,7 @@ def open_home(path: Path) -> Home:
     lock = try_lock(path / "engine.lock")
     if lock is None:
         holder = running(path)
-        by = f" by process {holder.pid}" if holder and _lives(holder) else ""
+        by = f" by process {holder.pid}" if holder and holder.lives else ""
         raise EngineRunning(f"The home {path} is held{by}.", hint="Use it, or run `ao stop`.")
     try:
         return Home(path, *_identity(path / "home.json"), lock)
@@ -126,13 +133,6 @@ def running(path: Path) -> Running | None:
         return Running(**{name: found[name] for name in Running.__slots__})
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _lives(holder: Running) -> bool:
-    """Whether it is the process it was: numbers are used again."""
-    if holder.boot != platform.boot_id() or not platform.process_exists(holder.pid):
-        return False
-    return (platform.process_started(holder.pid) or 0.0) == holder.started
 
 
 def _identity(file: Path) -> tuple[HomeId, bytes]:
