@@ -163,10 +163,10 @@ class Shown(Reply):
 
 async def _show(call: Call, asked: Show) -> Shown:
     session = call.engine.session(session_id(asked.session))
-    project = await call.engine.project_of(session)
     attach: tuple[str, ...] = ()
     if session.run.handle is not None and not is_terminal(session):
-        attach = (await project.runtime.attach_info(session.run.handle)).command
+        runtime = await call.engine.runtime_of(session)
+        attach = (await runtime.attach_info(session.run.handle)).command
     who, why = attention(session)
     return Shown(
         session=session.id,

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ao_core.engine import spawn as engine_spawn
-from ao_core.model.session import PermissionMode, derive_status
+from ao_core.model.session import Drive, PermissionMode, derive_status
 from ao_mcp.operations.contract import Call, Operation, Reply, Request
 from ao_mcp.operations.keyed import keyed
 from ao_mcp.operations.shapes import Key, ProjectName
@@ -37,6 +37,10 @@ class Spawn(Request):
         PermissionMode | None,
         Field(description="How much the worker may do unasked; `permissionless` asks nothing."),
     ] = None
+    drive: Annotated[
+        Drive | None,
+        Field(description="Speak to it by `protocol` (ACP), or as a person in a `terminal`."),
+    ] = None
     key: Key = None
 
 
@@ -55,7 +59,7 @@ class Spawned(Reply):
 async def _run(call: Call, asked: Spawn) -> Spawned:
     wish = engine_spawn.Wish(
         asked.project, asked.issue, asked.prompt, asked.agent, asked.model, asked.branch,
-        asked.base, asked.permissions,
+        asked.base, asked.permissions, asked.drive,
     )  # fmt: skip
     async with keyed(call, "spawn", asked) as ticket:
         cursor = call.engine.records.head

@@ -33,7 +33,7 @@ from ao_core.errors import BadRequest
 from ao_core.ids import ProjectId
 from ao_core.index import Slot
 from ao_core.model.event import Priority
-from ao_core.model.session import PermissionMode
+from ao_core.model.session import Drive, PermissionMode
 
 
 class AgentConfig(Section):
@@ -69,6 +69,7 @@ class Choices(Section):
     agent_config: AgentConfig = AgentConfig()
     orchestrator: Role = Role()
     worker: Role = Role()
+    drive: Drive | None = None
 
 
 class Defaults(Choices):
@@ -310,6 +311,7 @@ class EffectiveProject:
     repo: str | None = None
     default_branch: str = "main"
     permissions: PermissionMode = PermissionMode.DEFAULT
+    drive: Drive | None = None
     model: str | None = None
     rules: str | None = None
     orchestrator_rules: str | None = None

@@ -168,6 +168,7 @@ def _effective(loaded: Loaded, id: ProjectId, own: ProjectSettings, role: Part) 
             for priority in Priority
         },
         permissions=chosen.permissions,
+        drive=own.drive or shared.drive,
         model=chosen.model,
         rules=_rules(loaded, id, own),
         orchestrator_rules=own.orchestrator_rules,

@@ -19,6 +19,7 @@ from ao_core.drive.transcript import Part, Transcript
 from ao_core.drive.updates import fold as fold_update
 from ao_core.model.usage import Usage
 from ao_core.slots.runtime import Direction
+from ao_core.store import codec
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -83,6 +84,16 @@ class Ledger:
     def pending(self, method: str) -> bool:
         """Whether such a request of ours still waits for its answer."""
         return any(sent.method == method for sent in self.sent.values())
+
+
+def recalled(note: bytes) -> Ledger:
+    """The ledger as `noted` wrote it down."""
+    return codec.decode(Ledger, note.decode())
+
+
+def noted(ledger: Ledger) -> bytes:
+    """The ledger as what stands for all lines so far."""
+    return codec.encode(ledger).encode()
 
 
 # -- what we say ---------------------------------------------------------------------------------

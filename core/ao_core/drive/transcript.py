@@ -9,6 +9,7 @@ from enum import StrEnum
 
 _ITEMS = 400
 _TEXT = 20_000
+_ALL = 300_000
 _CUT = "\n[…]"
 
 
@@ -53,8 +54,18 @@ class Transcript:
         item = Item(self.added, part, _cut(text), id, state, _cut(detail))
         self.items.append(item)
         self.added, self.open = self.added + 1, False
-        del self.items[:-_ITEMS]
+        self._forget()
         return self._touched(item)
+
+    def _forget(self) -> None:
+        """Let the oldest go, where it has become too many or too much."""
+        room, kept = _ALL, 0
+        for item in reversed(self.items[-_ITEMS:]):
+            room -= len(item.text) + len(item.detail)
+            if room < 0 and kept:
+                break
+            kept += 1
+        del self.items[:-kept]
 
     def chunk(self, part: Part, text: str) -> None:
         """A piece of text that goes on where the last one ended."""

@@ -9,6 +9,7 @@ from ao_core.engine.keys import Ticket
 from ao_core.engine.send import send
 from ao_core.errors import BadRequest, Refused, WrongState
 from ao_core.ids import SessionId
+from ao_core.model.session import Drive
 from ao_core.slots.runtime import Typable
 from ao_core.store.records import PERMISSION, Decision, Permission
 
@@ -80,10 +81,12 @@ async def _press(engine: Engine, id: SessionId, asked: Permission) -> bool:
     if engine.permissions.pending(id):
         return False  # the dialog may be another's by now
     session = engine.session(id)
-    project = await engine.project_of(session)
+    if session.drive is Drive.PROTOCOL:
+        return False
+    runtime = await engine.runtime_of(session)
     composer = (await engine.agent_of(session)).composer()
     keys = composer.allow if asked.decision is Decision.ALLOW else composer.deny
     handle = session.run.handle
-    if not keys or handle is None or not isinstance(project.runtime, Typable):
+    if not keys or handle is None or not isinstance(runtime, Typable):
         return False
-    return await cast("Typable", project.runtime).press(handle, keys, expect=composer.dialogs)
+    return await cast("Typable", runtime).press(handle, keys, expect=composer.dialogs)

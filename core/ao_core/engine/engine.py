@@ -6,13 +6,16 @@ import logging
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
+from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from ao_core.clock import Clock
+from ao_core.engine.conversations import Conversations
 from ao_core.engine.courier import Courier
 from ao_core.engine.decide import Policy
 from ao_core.engine.environment import Grant
@@ -27,10 +30,14 @@ from ao_core.engine.records import Records
 from ao_core.engine.spools import Spools
 from ao_core.errors import EngineRestarted
 from ao_core.ids import SessionId
-from ao_core.model.session import Session, is_terminal
+from ao_core.model.session import Drive, Session, is_terminal
 from ao_core.registry import Registry
 from ao_core.slots.agent import Agent
-from ao_core.store.records import MESSAGE, SESSION
+from ao_core.slots.runtime import Runtime
+from ao_core.store.records import MESSAGE, SESSION, Delivery
+
+if TYPE_CHECKING:
+    from ao_core.engine.herald import Herald
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -52,7 +59,10 @@ class Engine:
     permissions: Permissions = field(init=False)
     intents: Intents = field(init=False)
     keys: Keys = field(init=False)
+    version: str = "0"
+    worker_command: tuple[str, ...] = ()  # starts our own server for a worker
     spools: Spools = field(default_factory=Spools)
+    conversations: Conversations = field(default_factory=Conversations)
     grants: dict[SessionId, Grant] = field(default_factory=dict[SessionId, Grant])
     stopping: anyio.Event = field(default_factory=anyio.Event)
     listening: set[str] = field(default_factory=set[str])
@@ -60,6 +70,7 @@ class Engine:
     _carrying: set[SessionId] = field(default_factory=set[SessionId])
     _locks: dict[SessionId, anyio.Lock] = field(default_factory=dict[SessionId, anyio.Lock])
     _dirty: set[SessionId] = field(default_factory=set[SessionId])
+    _due: set[SessionId] = field(default_factory=set[SessionId])
     _nudged: anyio.Event = field(default_factory=anyio.Event)
 
     def __post_init__(self) -> None:
@@ -104,6 +115,16 @@ class Engine:
         """The agent that works on it."""
         return await self.projects.agent(await self.project_of(session), session.agent)
 
+    async def runtime_of(self, session: Session) -> Runtime[Any]:
+        """The runtime its agent runs in."""
+        return await self.projects.runtime(await self.project_of(session), session.runtime)
+
+    async def best_receipt(self, session: Session) -> Delivery:
+        """The highest receipt that can be had for a message to it."""
+        if session.drive is Drive.PROTOCOL:
+            return Delivery.ACCEPTED
+        return (await self.agent_of(session)).composer().best
+
     # -- identity ----------------------------------------------------------------------------
 
     def token(self, session: Session) -> str:
@@ -117,6 +138,17 @@ class Engine:
             if hmac.compare_digest(self.token(session), token):
                 return session.id
         return None
+
+    def worker_face(self, session: Session) -> tuple[tuple[str, ...], dict[str, str]] | None:
+        """How a worker starts our own server, bound to its session: command and environment."""
+        if not self.worker_command:
+            return None
+        env = {"AO_SOCKET": str(self.socket), "AO_TOKEN": self.token(session)}
+        return self.worker_command, {
+            **env,
+            "AO_SESSION": session.id,
+            "AO_HOME": str(self.home.path),
+        }
 
     # -- waking the loop and the couriers ----------------------------------------------------
 
@@ -132,6 +164,17 @@ class Engine:
         dirty, self._dirty = frozenset(self._dirty), set()
         return dirty
 
+    def pull_due(self, session: SessionId) -> None:
+        """What it did may have changed its pull request."""
+        self._due.add(session)
+        self.nudge(session)
+
+    def is_pull_due(self, session: SessionId) -> bool:
+        """Whether somebody said so since this was asked last."""
+        due = session in self._due
+        self._due.discard(session)
+        return due
+
     def deliver(self, session: SessionId) -> None:
         """See to it that the session's messages are being carried."""
         if session not in self._carrying and self.outbox.waiting(session):
@@ -140,15 +183,20 @@ class Engine:
 
     async def _carry(self, id: SessionId) -> None:
         try:
-            session = self.session(id)
-            project = await self.project_of(session)
-            agent = await self.agent_of(session)
-            courier = Courier(self.records, self.outbox, id, project.runtime, agent.composer())
-            await courier.run()
+            await (await self._carrier(self.session(id))).run()
         except Exception:  # one session's trouble must not end the engine
             _log.exception("messages to %s are held up", id)
         finally:
             self._carrying.discard(id)
+
+    async def _carrier(self, session: Session) -> "Courier | Herald":
+        if session.drive is Drive.PROTOCOL:
+            await to_thread.run_sync(import_module, "ao_core.engine.herald")
+            from ao_core.engine.herald import Herald
+
+            return Herald(self, session.id)
+        runtime, agent = await self.runtime_of(session), await self.agent_of(session)
+        return Courier(self.records, self.outbox, session.id, runtime, agent.composer())
 
     def deliver_all(self) -> None:
         """After a start: carry on with everything that waits."""

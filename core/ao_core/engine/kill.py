@@ -96,9 +96,10 @@ async def _kill(engine: Engine, id: SessionId, reason: SessionReason) -> Killed:
 
 async def end_agent(engine: Engine, project: Project, session: Session) -> None:
     """End the process and everything it started."""
-    handle = session.run.handle or await project.runtime.find(session.id)
+    runtime = await engine.projects.runtime(project, session.runtime)
+    handle = session.run.handle or await runtime.find(session.id)
     if handle is not None:
-        await project.runtime.destroy(handle)
+        await runtime.destroy(handle)
     engine.spools.remove(session.id)
     engine.grants.pop(session.id, None)
 

@@ -6,23 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 
 from ao_core import prompt
 from ao_core.engine import environment
+from ao_core.engine.conversations import OPENING_DEADLINE
 from ao_core.engine.engine import Engine
 from ao_core.engine.project import Project
 from ao_core.engine.records import Step
 from ao_core.engine.saga import Saga
-from ao_core.engine.side import git_for, run_in
-from ao_core.errors import WrongState
+from ao_core.engine.side import git_for, head_of, run_in
+from ao_core.errors import BadRequest, WrongState
 from ao_core.files import write_atomic
 from ao_core.git.salvage import restore_into, salvage
 from ao_core.ids import HomeId, SessionId
 from ao_core.model.event import EventKind, NewEvent, Started
 from ao_core.model.session import (
+    Drive,
     RuntimeFacts,
     RuntimeHandle,
     RuntimeReason,
@@ -34,12 +36,13 @@ from ao_core.model.session import (
 )
 from ao_core.model.work import Issue
 from ao_core.process import Run
-from ao_core.slots.agent import Agent, Launch, Resumable
+from ao_core.slots.agent import Agent, Conversable, Launch, Resumable
 from ao_core.slots.runtime import Command, Mourning, Start
 from ao_core.slots.workspace import Checkout, Plan
 from ao_core.store.records import SESSION, Message
 
 _log = logging.getLogger(__name__)
+_GO_ON = "You were interrupted. Go on with your task from where you stopped."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,8 @@ async def bring_up(
         saga.undo("the hooks' folder", lambda: _unwatch(engine, session.id))
         command = await _command(effort, launch)
         handle = await _start(effort, command, saga)
-        session = await _up(effort, handle)
+        first = await _ready(effort, handle)
+        session = await _up(effort, handle, first)
     await _afterwards(effort, launch)
     return session
 
@@ -257,7 +261,9 @@ async def _command(effort: Effort, launch: Launch) -> Command:
     agent = effort.agent
     await agent.prepare(launch)
     command = None
-    if effort.resume and isinstance(agent, Resumable):
+    if effort.session.drive is Drive.PROTOCOL:
+        command = spoken_to(agent, launch)
+    elif effort.resume and isinstance(agent, Resumable):
         command = await agent.resume(launch)
     command = command or agent.launch(launch)
     env = {**launch.environment, **agent.environment(launch), **command.env}
@@ -268,8 +274,9 @@ async def _command(effort: Effort, launch: Launch) -> Command:
 
 
 async def _start(effort: Effort, command: Command, saga: Saga) -> RuntimeHandle:
-    runtime, session = effort.project.runtime, effort.session
-    handle = await runtime.create(Start(session.id, Path(session.path), command))
+    session, piped = effort.session, effort.session.drive is Drive.PROTOCOL
+    runtime = await effort.engine.runtime_of(session)
+    handle = await runtime.create(Start(session.id, Path(session.path), command, piped=piped))
     saga.undo("the agent", lambda: runtime.destroy(handle))
     return handle
 
@@ -279,19 +286,52 @@ async def adopt(
 ) -> Session:
     """Take an agent for the session's that runs under its name already."""
     agent = await engine.agent_of(session)
-    session = await _up(Effort(engine, project, agent, session, resume), handle)
+    effort = Effort(engine, project, agent, session, resume)
+    session = await _up(effort, handle, await _ready(effort, handle))
     engine.deliver(session.id)
     engine.nudge(session.id)
     return session
 
 
-async def _up(effort: Effort, handle: RuntimeHandle) -> Session:
-    engine, runtime = effort.engine, effort.project.runtime
+def spoken_to(agent: Agent[Any], launch: Launch) -> Command:
+    """The command that starts an agent to be driven by protocol."""
+    command = agent.converse(launch) if isinstance(agent, Conversable) else None
+    if command is None:
+        raise BadRequest(
+            f"Agent {agent.name} does not speak the Agent Client Protocol as it is set up.",
+            hint="Use `drive: terminal`, or give its `protocol` command.",
+        )
+    return command
+
+
+async def _ready(effort: Effort, handle: RuntimeHandle) -> Message | None:
+    """Wait until the agent can be told something; the message that is to be its first."""
+    engine, session = effort.engine, effort.session
+    if session.drive is not Drive.PROTOCOL:
+        return None if effort.agent.prompt_in_command or effort.resume else await _task(effort)
+    talk = await engine.conversations.begin(engine, effort.project, session, handle)
+    ledger = await talk.opened(OPENING_DEADLINE)
+    if not ledger.loaded:
+        return await _task(effort)
+    return await _message(effort, _GO_ON) if session.turn else None
+
+
+async def _task(effort: Effort) -> Message:
+    folder = effort.project.home.prompts(effort.session.id)
+    return await _message(effort, await anyio.Path(folder / "task.md").read_text())
+
+
+async def _message(effort: Effort, text: str) -> Message:
+    engine, session = effort.engine, effort.session
+    highest = await engine.best_receipt(session)
+    return engine.outbox.compose(session, text, "engine", highest=highest)
+
+
+async def _up(effort: Effort, handle: RuntimeHandle, prompt: Message | None) -> Session:
+    engine, runtime = effort.engine, await effort.engine.runtime_of(effort.session)
     now = engine.clock.now()
     if isinstance(runtime, Mourning):
-        await runtime.watch(handle)
-
-    prompt = await _first_message(effort)
+        await cast("Mourning", runtime).watch(handle)
 
     def up(session: Session) -> Step:
         change, event = engine.outbox.queueing(session, prompt) if prompt else (None, None)
@@ -301,22 +341,12 @@ async def _up(effort: Effort, handle: RuntimeHandle) -> Session:
     return await engine.records.update(SESSION, effort.session.id, up)
 
 
-async def _first_message(effort: Effort) -> Message | None:
-    """The first prompt, where it is no part of the command: it is queued as the agent is known."""
-    engine, session = effort.engine, effort.session
-    if effort.agent.prompt_in_command or effort.resume:
-        return None
-    text = await anyio.Path(effort.project.home.prompts(session.id) / "task.md").read_text()
-    highest = effort.agent.composer().best
-    return engine.outbox.compose(session, text, "engine", highest=highest)
-
-
 def _running(session: Session, handle: RuntimeHandle, now: datetime) -> Session:
     facts = session.facts
     if facts.state is SessionState.NOT_STARTED:
         facts = SessionFacts(SessionState.WORKING, SessionReason.SPAWN_REQUESTED, now)
     run = RuntimeFacts(RuntimeState.ALIVE, RuntimeReason.PROCESS_RUNNING, handle, observed_at=now)
-    return replace(session, facts=facts, run=run)
+    return replace(session, facts=facts, run=run, turn=None)
 
 
 def _started(session: Session, resume: bool) -> NewEvent:
@@ -341,10 +371,3 @@ async def _afterwards(effort: Effort, launch: Launch) -> None:
         _log.exception("after the start of %s", session.id)
     engine.deliver(session.id)
     engine.nudge(session.id)
-
-
-async def head_of(project: Project, session: Session) -> str | None:
-    """The session's last commit, read from its branch."""
-    if not session.branch:
-        return None
-    return await git_for(project, project.repository).resolve(f"refs/heads/{session.branch}")

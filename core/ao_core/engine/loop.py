@@ -16,14 +16,15 @@ import anyio
 
 from ao_core.engine.decide import OWN_WORD, Decided, Observation, Want
 from ao_core.engine.engine import Engine
-from ao_core.engine.launching import head_of, launch_of
+from ao_core.engine.launching import launch_of
 from ao_core.engine.merge import work_of
 from ao_core.engine.observing import Beside, observe
 from ao_core.engine.project import Project
+from ao_core.engine.side import head_of
 from ao_core.errors import AoError
 from ao_core.ids import ProjectId, SessionId
 from ao_core.model.activity import Activity, ActivityState
-from ao_core.model.session import PrState, RuntimeState, Session, is_terminal
+from ao_core.model.session import GONE, Drive, PrState, RuntimeState, Session, is_terminal
 from ao_core.model.work import Pull
 from ao_core.slots.agent import Look
 from ao_core.slots.runtime import Mourning, Runtime, Seen, Typable
@@ -33,6 +34,7 @@ from ao_core.spool import HookEvent, HookKind
 _log = logging.getLogger(__name__)
 _TICK = 10.0
 _PULL_AGAIN = timedelta(seconds=55)
+_LAST_WORDS = 2.0
 _FLEETING = timedelta(seconds=2)  # a dialog that the policy answers is gone by then
 
 
@@ -101,7 +103,7 @@ class Loop:
                 _log.exception("could not look at project %s", id)
 
     async def _look_at(self, project: Project, sessions: Sequence[Session]) -> None:
-        seen = await self._seen(project.runtime, sessions)
+        seen = await self._all_seen(sessions)
         wants: dict[SessionId, frozenset[Want]] = {}
         for session in sessions:
             try:
@@ -113,6 +115,16 @@ class Loop:
         for id, wanted in wants.items():
             if Want.OUTBOX in wanted:
                 self._engine.deliver(id)
+
+    async def _all_seen(self, sessions: Sequence[Session]) -> dict[SessionId, Seen]:
+        """One look for each runtime."""
+        by_runtime: dict[str, list[Session]] = defaultdict(list)
+        for session in sessions:
+            by_runtime[session.runtime].append(session)
+        found: dict[SessionId, Seen] = {}
+        for group in by_runtime.values():
+            found |= await self._seen(await self._engine.runtime_of(group[0]), group)
+        return found
 
     async def _seen(
         self, runtime: Runtime[Any], sessions: Sequence[Session]
@@ -134,14 +146,24 @@ class Loop:
             self._asking.pop(session.id, None)
         activity = None if hooks else await self._activity(project, session, seen)
         turned = any(hook.kind is HookKind.TURN_ENDED for hook in hooks)
-        gone = seen is not None and seen.state in (RuntimeState.EXITED, RuntimeState.MISSING)
+        gone = seen is not None and seen.state in GONE
+        if gone:
+            await self._last_words(session)
         head = await head_of(project, session) if turned or gone else None
         observation = Observation(self._engine.clock.now(), seen, tuple(hooks), activity, head=head)
         decided = await self._commit(session.id, observation, tuple(file.name for file in files))
         for file in files:
             file.unlink(missing_ok=True)
         await self._after(session, decided.session, hooks)
-        return decided.wants
+        due = {Want.PULL} if self._engine.is_pull_due(session.id) else set[Want]()
+        return decided.wants | due
+
+    async def _last_words(self, session: Session) -> None:
+        """What an agent said before it ended comes before its end."""
+        conversation = self._engine.conversations.of(session.id)
+        if conversation is not None:
+            with anyio.move_on_after(_LAST_WORDS):
+                await conversation.drained()
 
     async def _commit(
         self, id: SessionId, observation: Observation, files: tuple[str, ...]
@@ -176,11 +198,13 @@ class Loop:
         """What the agent's log or screen says, where something moved since the last look."""
         if seen is None or seen.state is not RuntimeState.ALIVE or session.run.handle is None:
             return None
+        if session.drive is Drive.PROTOCOL:
+            return None  # its protocol tells
         agent = await self._engine.agent_of(session)
-        screen = None
-        if seen.output != self._outputs.get(session.id) and isinstance(project.runtime, Typable):
+        screen, runtime = None, await self._engine.runtime_of(session)
+        if seen.output != self._outputs.get(session.id) and isinstance(runtime, Typable):
             self._outputs[session.id] = seen.output
-            screen = await cast("Typable", project.runtime).screen(session.run.handle)
+            screen = await cast("Typable", runtime).screen(session.run.handle)
         launch = launch_of(self._engine, project, session)
         now = self._engine.clock.now()
         activity = await agent.activity(Look(launch, True, now, session.created_at, screen))

@@ -7,10 +7,9 @@ import anyio
 
 from ao_core.engine.decide import Observation, decide
 from ao_core.engine.engine import Engine
-from ao_core.engine.launching import head_of
 from ao_core.engine.project import Project
 from ao_core.engine.records import Step
-from ao_core.engine.side import git_for
+from ao_core.engine.side import git_for, head_of
 from ao_core.errors import AoError
 from ao_core.ids import SessionId
 from ao_core.model.event import EventKind, Merged, NewEvent

@@ -161,6 +161,17 @@ class Outbox:
                 events += taken.events
         return changes, events
 
+    def moving(
+        self, id: str, state: Delivery, *, evidence: str | None = None, reason: str | None = None
+    ) -> tuple[list[Change], list[NewEvent]]:
+        """What takes one receipt on, to be committed with what is known by it."""
+        message = self._records.find(MESSAGE, id)
+        taken = self._moved(message, state, evidence, reason) if message else None
+        if taken is None:
+            return [], []
+        put = Put(MESSAGE, id, taken.value, self._records.revision(MESSAGE, id))
+        return [put], list(taken.events)
+
     async def until(self, id: str, deadline: float, enough: Delivery) -> Message:
         """Wait until the receipt is settled or good enough, at most so long; then as it stands."""
 

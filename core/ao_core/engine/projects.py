@@ -34,13 +34,14 @@ from ao_core.git.repository import Git
 from ao_core.ids import ProjectId, folder_hash, project_id
 from ao_core.index import Slot
 from ao_core.model.event import EventKind, NewEvent, Told
+from ao_core.model.session import Drive
 from ao_core.plugin import Plugin, Scope
 from ao_core.process import run
 from ao_core.redact import Redactor
 from ao_core.registry import Registry, detect, opened
 from ao_core.slots.agent import Agent
 from ao_core.slots.notifier import Notifier
-from ao_core.slots.runtime import Runtime
+from ao_core.slots.runtime import Piped, Runtime
 from ao_core.slots.scm import Scm
 from ao_core.slots.tracker import Tracker
 from ao_core.slots.workspace import Workspace
@@ -48,6 +49,7 @@ from ao_core.store.contract import Put
 from ao_core.store.records import PROJECT, ProjectRecord
 
 _log = logging.getLogger(__name__)
+_HOLDS_PIPES = "process"
 _FIRST_AGENTS = ("claude-code", "codex", "opencode", "gemini", "copilot", "aider", "goose")
 
 
@@ -63,7 +65,8 @@ class Projects:
     stack: AsyncExitStack
     redactor: Redactor = field(default_factory=Redactor)
     _open: dict[ProjectId, Project] = field(default_factory=dict[ProjectId, Project])
-    _shared: dict[str, Plugin[Any]] = field(default_factory=dict[str, Plugin[Any]])
+    _runtimes: dict[str, Runtime[Any]] = field(default_factory=dict[str, "Runtime[Any]"])
+    _opening: anyio.Lock = field(default_factory=anyio.Lock)
     _lock: anyio.Lock = field(default_factory=anyio.Lock)
 
     # -- which project ---------------------------------------------------------------------------
@@ -182,7 +185,7 @@ class Projects:
         record = await self._record(id, settings, common, config)
         await self._trusted(settings, config)
         home = self.home.project(record.folder)
-        runtime = cast("Runtime[Any]", await self._home_plugin("runtime", settings))
+        runtime = await self._runtime(settings.runtime, settings)
         scope = _Scoped(self, settings, record, runtime)
         workspace = await self._plugin("workspace", settings.workspace, scope)
         tracker = await self._plugin("tracker", settings.tracker, scope)
@@ -232,21 +235,36 @@ class Projects:
             _log.warning("notifier %s: %s", choice.alias, exc.message)
             return Unusable(exc, scope.of("notifier", choice.name))
 
-    async def _home_plugin(self, slot: Slot, settings: EffectiveProject) -> Plugin[Any]:
-        """Plugins that serve every project alike are opened once: one terminal server a home."""
-        choice = settings.runtime
-        key = f"{slot}/{choice.name}/{sorted(choice.settings.items())!r}"
-        if key not in self._shared:
-            kind = self.registry.resolve(slot, choice.name, root=settings.path, trusted=True)
-            config = self.registry.configure(kind, choice.settings)
-            state = self.home.plugin_state(slot, choice.name)
-            scope = Scope(state, home=self.home.id, environment=self.login, clock=self.clock)
-            self._shared[key] = await opened(self.stack, kind, config, scope)
-        return self._shared[key]
+    async def runtime(self, project: Project, name: str) -> Runtime[Any]:
+        """A runtime by name: the project's own, or one that serves what that cannot."""
+        if name == project.runtime.name:
+            return project.runtime
+        return await self._runtime(PluginChoice(name, alias=name), project.settings)
+
+    async def runtime_for(self, project: Project, drive: Drive) -> str:
+        """The name of the runtime that can hold an agent driven so."""
+        if drive is Drive.TERMINAL or isinstance(project.runtime, Piped):
+            return project.runtime.name
+        return (await self.runtime(project, _HOLDS_PIPES)).name
+
+    async def _runtime(self, choice: PluginChoice, settings: EffectiveProject) -> Runtime[Any]:
+        """Runtimes serve every project alike, and are opened once: one terminal server a home."""
+        key = f"{choice.name}/{sorted(choice.settings.items())!r}"
+        async with self._opening:
+            if key not in self._runtimes:
+                kind = self.registry.resolve(
+                    "runtime", choice.name, root=settings.path, trusted=True
+                )
+                config = self.registry.configure(kind, choice.settings)
+                state = self.home.plugin_state("runtime", choice.name)
+                scope = Scope(state, home=self.home.id, environment=self.login, clock=self.clock)
+                made = await opened(self.stack, kind, config, scope)
+                self._runtimes[key] = cast("Runtime[Any]", made)
+        return self._runtimes[key]
 
     def runtimes(self) -> Sequence[Runtime[Any]]:
         """Every runtime in use."""
-        return [one for one in self._shared.values() if isinstance(one, Runtime)]
+        return list(self._runtimes.values())
 
     # -- agents ------------------------------------------------------------------------------------
 

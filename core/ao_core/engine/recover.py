@@ -1,6 +1,7 @@
 """After a start: find again what ran on, finish what was begun, and go on from there."""
 
 import logging
+from typing import cast
 
 from ao_core.engine.engine import Engine
 from ao_core.engine.kill import kill
@@ -10,7 +11,7 @@ from ao_core.engine.project import Project
 from ao_core.engine.restore import again
 from ao_core.engine.spawn import carry_out, failed
 from ao_core.errors import AoError
-from ao_core.model.session import Session, SessionReason, SessionState, is_terminal
+from ao_core.model.session import Drive, Session, SessionReason, SessionState, is_terminal
 from ao_core.model.work import PullState
 from ao_core.slots.runtime import Mourning
 from ao_core.store.records import Intent, IntentKind, Outcome
@@ -41,8 +42,14 @@ async def recover(engine: Engine) -> None:
 async def _take_up(engine: Engine, session: Session) -> None:
     project = await engine.project_of(session)
     engine.spools.add(session.id, project.home.spool(session.id))
-    if session.run.handle is not None and isinstance(project.runtime, Mourning):
-        await project.runtime.watch(session.run.handle)
+    handle = session.run.handle
+    if handle is None:
+        return
+    runtime = await engine.runtime_of(session)
+    if isinstance(runtime, Mourning):
+        await cast("Mourning", runtime).watch(handle)
+    if session.drive is Drive.PROTOCOL:
+        await engine.conversations.begin(engine, project, session, handle)
 
 
 async def _begun(engine: Engine, intent: Intent) -> Outcome:
@@ -63,13 +70,14 @@ async def _begun(engine: Engine, intent: Intent) -> Outcome:
 
 
 async def _runs(engine: Engine, project: Project, session: Session, *, resume: bool) -> bool:
-    handle = await project.runtime.find(session.id)
+    runtime = await engine.runtime_of(session)
+    handle = await runtime.find(session.id)
     if handle is None:
         return False
-    if await project.runtime.alive(handle):
+    if await runtime.alive(handle):
         await adopt(engine, project, session, handle, resume=resume)
         return True
-    await project.runtime.destroy(handle)
+    await runtime.destroy(handle)
     return False
 
 

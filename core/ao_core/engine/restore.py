@@ -55,7 +55,7 @@ async def _restore(engine: Engine, id: SessionId, project: Project, ticket: Tick
         if not is_terminal(session):
             return session
         if session.run.handle is not None:
-            await project.runtime.destroy(session.run.handle)
+            await (await engine.runtime_of(session)).destroy(session.run.handle)
         intent = await engine.intents.begin(IntentKind.RESTORE, id, str(session.generation + 1))
         used = ticket.used_for(id)
         await engine.records.update(SESSION, id, lambda now: _again(engine, now, used))
@@ -89,6 +89,7 @@ def _again(engine: Engine, session: Session, beside: Sequence[Change]) -> Step:
             activity=None,
             doubt=None,
             question=None,
+            heard=0,
             generation=session.generation + 1,
         ),
         beside=tuple(beside),

@@ -14,9 +14,8 @@ async def send(engine: Engine, caller: Caller, id: SessionId, text: str, ticket:
     if ticket.subject is not None:
         return await engine.outbox.until(ticket.subject, _PATIENCE, Delivery.ACCEPTED)
     session = engine.session(id)
-    agent = await engine.agent_of(session)
     origin = caller.session or str(caller.role)
-    highest = agent.composer().best
+    highest = await engine.best_receipt(session)
     message = engine.outbox.compose(session, text, origin, highest=highest)
     await engine.outbox.queue(session, message, ticket.used_for(message.id))
     engine.deliver(id)

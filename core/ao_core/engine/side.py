@@ -6,7 +6,7 @@ from typing import Any
 
 from ao_core.engine.project import Project
 from ao_core.git.repository import Git
-from ao_core.model.session import RuntimeHandle
+from ao_core.model.session import RuntimeHandle, Session
 from ao_core.process import DEFAULT_DEADLINE, OUTPUT_LIMIT, Completed, Run
 from ao_core.slots.runtime import Runtime, Where
 
@@ -38,3 +38,10 @@ def run_through(runtime: Runtime[Any], folder: Path, handle: RuntimeHandle | Non
 def git_for(project: Project, path: Path) -> Git:
     """Git in one folder of the project."""
     return Git(run_in(project, path), path)
+
+
+async def head_of(project: Project, session: Session) -> str | None:
+    """The session's last commit, read from its branch."""
+    if not session.branch:
+        return None
+    return await git_for(project, project.repository).resolve(f"refs/heads/{session.branch}")

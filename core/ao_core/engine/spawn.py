@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 
@@ -19,6 +19,7 @@ from ao_core.errors import AoError, BadRequest, Conflict, NotInstalled, Unknown,
 from ao_core.ids import SessionId, branch_name, new_branch, session_id
 from ao_core.model.event import EventKind, NewEvent, Said, Started
 from ao_core.model.session import (
+    Drive,
     PermissionMode,
     Session,
     SessionFacts,
@@ -27,6 +28,7 @@ from ao_core.model.session import (
 )
 from ao_core.model.work import Issue
 from ao_core.redact import visible
+from ao_core.slots.agent import Agent, Conversable
 from ao_core.store.contract import Put
 from ao_core.store.records import COUNTER, SESSION, Counter, IntentKind, Outcome
 
@@ -46,12 +48,15 @@ class Wish:
     branch: str | None = None
     base: str | None = None
     permissions: PermissionMode | None = None
+    drive: Drive | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
     project: Project
     agent: str
+    drive: Drive
+    runtime: str
     issue: Issue | None
     base: str
     base_commit: str
@@ -90,8 +95,21 @@ async def _check(engine: Engine, caller: Caller, wish: Wish) -> _Checked:
         )
     raise_all(problems)
     agent = await engine.projects.agent(project, names[0])
+    drive = driven(agent, wish.drive or project.settings.drive)
     grant = await engine.projects.grant(project, agent, caller)
-    return _Checked(project, names[0], issues[0], *bases[0], grant)
+    runtime = await engine.projects.runtime_for(project, drive)
+    return _Checked(project, names[0], drive, runtime, issues[0], *bases[0], grant)
+
+
+def driven(agent: Agent[Any], wanted: Drive | None) -> Drive:
+    """How an agent is driven: as asked for, else as it prefers."""
+    speaks = isinstance(agent, Conversable)
+    if wanted is Drive.PROTOCOL and not speaks:
+        raise BadRequest(
+            f"Agent {agent.name} does not speak the Agent Client Protocol.",
+            hint="Use `drive: terminal`.",
+        )
+    return wanted or (agent.preferred if speaks else Drive.TERMINAL)
 
 
 async def _gather(
@@ -172,12 +190,13 @@ def _session(engine: Engine, checked: _Checked, wish: Wish, number: int) -> Sess
         created_at=now,
         title=_title(wish, issue),
         agent=checked.agent,
-        runtime=project.runtime.name,
+        runtime=checked.runtime,
         workspace=project.workspace.name,
         facts=SessionFacts(SessionState.NOT_STARTED, SessionReason.SPAWN_REQUESTED, now),
         issue=issue.id if issue else None,
         prompt=wish.prompt,
         model=wish.model or project.settings.model,
+        drive=checked.drive,
         permissions=wish.permissions or project.settings.permissions,
         branch=new_branch(id, hint),
         base=checked.base,

@@ -1,0 +1,302 @@
+"""One agent driven by protocol, live: its line is read, its state kept, its requests answered.
+
+Everything that is done follows from the ledger, which follows from the log. So an engine that was
+killed is no special case: the next one reads the log, and goes on where the lines end.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+
+from ao_core.drive import messages
+from ao_core.drive.asking import about, outcome, wish_of
+from ao_core.drive.facts import Asked, Ended, Fact, Refused
+from ao_core.drive.ledger import PERMISSION, Ledger, noted, recalled
+from ao_core.drive.loose import mapping
+from ao_core.drive.messages import Message, Splitter, parse
+from ao_core.drive.opening import Opening, is_open, next_request, prompt
+from ao_core.engine.engine import Engine
+from ao_core.engine.hearing import hear, stir
+from ao_core.errors import AoError, PluginError, Unavailable, WrongState
+from ao_core.ids import SessionId
+from ao_core.model.session import RuntimeHandle, is_terminal
+from ao_core.slots.runtime import Direction, Line, Piped
+from ao_core.store.records import Permission
+
+_log = logging.getLogger(__name__)
+_AGAIN, _LONGEST = 0.5, 30.0
+_STIRS = 5.0
+_MARK_EVERY = 1 << 20
+_NOTE_LIMIT = 1 << 20
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Where the agent is, and how its conversation is opened."""
+
+    session: SessionId
+    runtime: Piped
+    handle: RuntimeHandle
+    opening: Opening
+    commands: Sequence[Sequence[str]] = ()
+
+
+class Conversation:
+    """Runs until the agent has ended."""
+
+    def __init__(self, engine: Engine, held: Held) -> None:
+        self._engine, self._held = engine, held
+        self.ledger = Ledger()
+        self.over = False
+        self._failure: AoError | None = None
+        self._line: Line | None = None
+        self._live = False
+        self._waiting: set[str] = set()  # requests of the agent that are being answered
+        self._stepped: set[str] = set()  # steps of the opening taken over this line
+        self._stirred = 0.0
+        self._marked = 0
+        self._moved = anyio.Event()
+
+    @property
+    def handle(self) -> RuntimeHandle:
+        """Where its agent is."""
+        return self._held.handle
+
+    # -- for others ------------------------------------------------------------------------------
+
+    async def until(self, ready: Callable[[], T | None]) -> T:
+        """Wait until `ready` gives something; looked at after each line."""
+        while True:
+            moved = self._moved
+            found = ready()
+            if found is not None:
+                return found
+            await moved.wait()
+
+    async def opened(self, deadline: float) -> Ledger:
+        """Wait until prompts may be sent; raises what kept it from being opened."""
+        try:
+            with anyio.fail_after(deadline):
+                return await self.until(self._opened)
+        except TimeoutError as exc:
+            raise PluginError(
+                f"The agent did not open a session within {deadline:g} s.",
+                hint="Start it by hand to see what it waits for, or use `drive: terminal`.",
+            ) from exc
+
+    def _opened(self) -> Ledger | None:
+        if self._failure is not None:
+            raise self._failure
+        if self.over:
+            raise PluginError("The agent ended before its session was open.")
+        return self.ledger if self._live and is_open(self.ledger, self._held.opening) else None
+
+    async def rested(self) -> None:
+        """Wait until no turn is under way and a prompt may be sent; raises if it has ended."""
+        await self.until(lambda: True if self._opened() and self.ledger.turn is None else None)
+
+    async def prompt(self, text: str, message: str) -> bool:
+        """Hand a prompt over, once. False if something else was said meanwhile: decide again."""
+        params = prompt(self.ledger.native_id or "", text, message)
+        return await self._tell(messages.request(self.ledger.next_id, "session/prompt", params))
+
+    async def cancel(self) -> None:
+        """Interrupt the turn under way."""
+        if self.ledger.turn is None:
+            raise WrongState("No turn is under way.", hint="`send` begins one.")
+        await self._tell(messages.notice("session/cancel", {"sessionId": self.ledger.native_id}))
+        await self._engine.permissions.expire(self._held.session, "the turn was cancelled")
+
+    async def drained(self) -> None:
+        """Wait until all that an ended agent has said was taken in."""
+        await self.until(lambda: True if self.over else None)
+
+    # -- the line --------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Read on, over another connection where one broke, until the agent has ended."""
+        try:
+            pause = _AGAIN
+            while not await self._read_to_the_end() and not self._has_ended():
+                self._engine.nudge(self._held.session)
+                await anyio.sleep(pause)
+                pause = min(pause * 2, _LONGEST)
+        finally:
+            self.over, self._line = True, None
+            self._change()
+
+    def _has_ended(self) -> bool:
+        return is_terminal(self._engine.session(self._held.session))
+
+    async def _read_to_the_end(self) -> bool:
+        try:
+            await self._connected()
+        except Unavailable as exc:
+            _log.warning("the line to %s broke: %s", self._held.session, exc.message)
+        except Exception:  # one agent's trouble must not end the engine
+            _log.exception("the conversation with %s stumbled", self._held.session)
+        else:
+            return True
+        return False
+
+    async def _connected(self) -> None:
+        async with self._held.runtime.line(self._held.handle) as line:
+            self._line, self._live = line, False
+            self.ledger = recalled(line.note) if line.note else Ledger()
+            self._marked = line.begins
+            self._waiting.clear()
+            self._stepped.clear()
+            async with anyio.create_task_group() as tasks:
+                await self._read(line, tasks)
+                tasks.cancel_scope.cancel()
+
+    async def _read(self, line: Line, tasks: TaskGroup) -> None:
+        split = {direction: Splitter() for direction in Direction}
+        if line.begins >= line.known:
+            await self._go_live(tasks)
+        async with aclosing(line.entries()) as entries:
+            async for entry in entries:
+                for raw in split[entry.direction].feed(entry.data):
+                    await self._take(entry.direction, parse(raw), tasks)
+                if not self._live and entry.end >= line.known:
+                    await self._go_live(tasks)
+                if all(one.empty for one in split.values()):
+                    await self._mark(line, entry.end)
+
+    async def _mark(self, line: Line, end: int) -> None:
+        """Now and then let the log forget what the ledger has taken in."""
+        if end - self._marked < _MARK_EVERY or not self._live:
+            return
+        note = noted(self.ledger)
+        self._marked = end
+        if len(note) <= _NOTE_LIMIT:
+            await line.mark(end, note)
+
+    async def _go_live(self, tasks: TaskGroup) -> None:
+        """The log has been read: what waits there for an answer gets one."""
+        self._live = True
+        for asked in list(self.ledger.asked.values()):
+            self._answer_in(tasks, asked)
+        await self._open()
+        self._change()
+
+    async def _take(self, direction: Direction, message: Message, tasks: TaskGroup) -> None:
+        facts = self.ledger.take(direction, message)
+        session = self._engine.session(self._held.session)
+        if self.ledger.count > session.heard and not is_terminal(session):
+            await self._heard(facts, direction)
+        if self._live:
+            await self._act(facts, tasks)
+        self._change()
+
+    async def _heard(self, facts: Sequence[Fact], direction: Direction) -> None:
+        if facts:
+            await hear(self._engine, self._held.session, self.ledger, facts)
+        elif direction is Direction.SAID and self.ledger.turn is not None:
+            now = anyio.current_time()
+            if now - self._stirred > _STIRS:
+                self._stirred = now
+                await stir(self._engine, self._held.session)
+
+    # -- what follows ----------------------------------------------------------------------------
+
+    async def _act(self, facts: Sequence[Fact], tasks: TaskGroup) -> None:
+        for fact in facts:
+            if isinstance(fact, Asked):
+                self._answer_in(tasks, fact)
+            elif isinstance(fact, Refused):
+                self._refused(fact)
+            elif isinstance(fact, Ended):
+                self._engine.pull_due(self._held.session)
+                self._engine.deliver(self._held.session)
+        await self._open()
+
+    async def _open(self) -> None:
+        step = next_request(self.ledger, self._held.opening)
+        if step is None or step[0] in self._stepped or self._failure is not None:
+            return
+        self._stepped.add(step[0])
+        if not await self._tell(messages.request(self.ledger.next_id, *step)):
+            self._stepped.discard(step[0])
+
+    def _refused(self, fact: Refused) -> None:
+        """Without these two there is no session; the rest can be done without."""
+        if fact.method in ("initialize", "session/new"):
+            self._failure = _unopened(fact, self.ledger)
+
+    def _answer_in(self, tasks: TaskGroup, asked: Asked) -> None:
+        if asked.key not in self._waiting:
+            self._waiting.add(asked.key)
+            tasks.start_soon(self._answer, asked)
+
+    async def _answer(self, asked: Asked) -> None:
+        if asked.method != PERMISSION:
+            why = f"{asked.method[:100]} is not offered"
+            await self._tell_for(asked, messages.refusal(asked.id, messages.NO_SUCH_METHOD, why))
+            return
+        decided = await self._permitted(asked)
+        chosen = None if decided is None or decided.expired else decided.decision
+        await self._tell_for(asked, messages.result(asked.id, outcome(asked.params, chosen)))
+
+    async def _permitted(self, asked: Asked) -> Permission | None:
+        """Ask the policy, or whoever leads; the same request asks only once, in any engine."""
+        permissions, session = self._engine.permissions, self._engine.session(self._held.session)
+        id = f"{session.id}.{_name(session.generation, asked)}"
+        self._engine.listening.add(id)
+        try:
+            wish, shown = wish_of(asked.params), about(asked.params)
+            await permissions.ask(session, id, wish, shown, self._held.commands)
+            return await permissions.decided(id)
+        except WrongState:  # it has ended meanwhile
+            return None
+        finally:
+            self._engine.listening.discard(id)
+
+    async def _tell_for(self, asked: Asked, data: bytes) -> None:
+        """Answer, unless it has been answered; a refused write is looked at again."""
+        while asked.key in self.ledger.asked and not self.over:
+            if await self._tell(data):
+                return
+            await self._further(self.ledger.count)
+
+    async def _further(self, count: int) -> None:
+        """Wait until more lines have been read, or none will come."""
+        await self.until(lambda: True if self.ledger.count != count or self.over else None)
+
+    async def _tell(self, data: bytes) -> bool:
+        line = self._line
+        if line is None or not self._live:
+            return False
+        try:
+            return await line.write(data)
+        except WrongState:
+            return False  # it has ended; so will `entries`
+
+    def _change(self) -> None:
+        moved, self._moved = self._moved, anyio.Event()
+        moved.set()
+
+
+def _name(generation: int, asked: Asked) -> str:
+    """The same for the same request, whichever engine reads of it."""
+    call = mapping(asked.params.get("toolCall")).get("toolCallId")
+    return hashlib.sha256(f"{generation}/{asked.key}/{call}".encode()).hexdigest()[:16]
+
+
+def _unopened(fact: Refused, ledger: Ledger) -> AoError:
+    if fact.code == messages.LOGIN_REQUIRED or "auth" in fact.why.lower():
+        ways = ", ".join(ledger.peer.logins) if ledger.peer else ""
+        offers = f" It offers: {ways}." if ways else ""
+        hint = f"Sign in with the agent itself, then try again.{offers}"
+        return PluginError(f"The agent asks for a login: {fact.why[:200]}", hint=hint)
+    return PluginError(
+        f"The agent refused {fact.method}: {fact.why[:300]}",
+        hint="`ao read SESSION` shows what it said; `drive: terminal` may do.",
+    )

@@ -1,0 +1,127 @@
+"""What an agent says by protocol, taken into its session's state and its messages' receipts.
+
+Each line is taken in once: the number of lines heard is committed with what they amount to.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from ao_core.drive.facts import Began, Ended, Fact, Opened, Refused, Taken
+from ao_core.drive.ledger import Ledger
+from ao_core.engine.decide import Observation
+from ao_core.engine.engine import Engine
+from ao_core.engine.observing import Beside, observe
+from ao_core.engine.side import head_of
+from ao_core.ids import SessionId
+from ao_core.model.activity import Activity, ActivityState, Source
+from ao_core.model.event import NewEvent
+from ao_core.model.session import Session
+from ao_core.redact import visible
+from ao_core.spool import HookEvent, HookKind
+from ao_core.store.contract import Change
+from ao_core.store.records import Delivery
+
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+_EVIDENCE = "the agent's protocol"
+_FINE = frozenset({"end_turn", "cancelled"})
+_TEXT = 4_000
+_STOPS = {
+    "max_tokens": "it has reached its limit of tokens",
+    "max_turn_requests": "it has reached its limit of requests in one turn",
+    "refusal": "it refuses to go on",
+}
+
+
+async def hear(engine: Engine, id: SessionId, ledger: Ledger, facts: Sequence[Fact]) -> None:
+    """Take in what one line amounts to."""
+    session, now = engine.session(id), engine.clock.now()
+    hooks = tuple(
+        replace(hook, id=f"line-{ledger.count}-{place}", at=now)
+        for place, hook in enumerate(filter(None, map(_hook, facts)))
+    )
+    turned = any(isinstance(fact, Ended) for fact in facts)
+    head = await head_of(await engine.project_of(session), session) if turned else None
+    seen = Observation(now, hooks=hooks, head=head, source=Source.PROTOCOL)
+    beside = Beside(
+        session=lambda session: _known(session, ledger, facts),
+        changes=lambda: _receipts(engine, facts),
+    )
+    await observe(engine, id, seen, _EVIDENCE, beside)
+
+
+async def stir(engine: Engine, id: SessionId) -> None:
+    """It works on; nothing more is to be said of it."""
+    if engine.permissions.pending(id):
+        return  # one of its tools waits, whatever the others do
+    now = engine.clock.now()
+    activity = Activity(ActivityState.ACTIVE, now, Source.PROTOCOL)
+    await observe(engine, id, Observation(now, activity=activity), _EVIDENCE)
+
+
+def _known(session: Session, ledger: Ledger, facts: Sequence[Fact]) -> Session:
+    turn = session.turn
+    for fact in facts:
+        if isinstance(fact, Began):
+            turn = fact.message or "unnamed"
+        elif isinstance(fact, Ended) or _ends(fact):
+            turn = None
+    return replace(session, heard=ledger.count, turn=turn, usage=ledger.usage)
+
+
+def _ends(fact: Fact) -> bool:
+    return isinstance(fact, Refused) and fact.method == "session/prompt"
+
+
+def _hook(fact: Fact) -> HookEvent | None:
+    match fact:
+        case Opened():
+            return _event(HookKind.SESSION_STARTED, native_id=fact.native_id)
+        case Began():
+            return _event(HookKind.TURN_STARTED, fact.text.strip().split("\n")[0][:200])
+        case Taken():
+            return _event(HookKind.ACCEPTED)
+        case Ended():
+            return _ended(fact)
+        case Refused() if _ends(fact):
+            return _event(HookKind.BLOCKED, fact.why)
+        case _:
+            return None
+
+
+def _ended(fact: Ended) -> HookEvent:
+    if fact.question:
+        return _event(HookKind.WAITING_INPUT, fact.question)
+    if fact.blocked or fact.stop not in _FINE:
+        why = fact.blocked or _STOPS.get(fact.stop, f"it stopped: {fact.stop}")
+        return _event(HookKind.BLOCKED, why)
+    return _event(HookKind.TURN_ENDED, fact.said)
+
+
+def _event(kind: HookKind, text: str | None = None, native_id: str | None = None) -> HookEvent:
+    shown = visible(text, _TEXT) if text else None
+    return HookEvent("", kind, _NEVER, shown, native_id=native_id)
+
+
+def _receipts(engine: Engine, facts: Sequence[Fact]) -> tuple[list[Change], list[NewEvent]]:
+    changes: list[Change] = []
+    events: list[NewEvent] = []
+    for fact in facts:
+        if moved := _receipt(fact):
+            id, state, reason = moved
+            evidence = None if reason else _EVIDENCE
+            more, told = engine.outbox.moving(id, state, evidence=evidence, reason=reason)
+            changes, events = [*changes, *more], [*events, *told]
+    return changes, events
+
+
+def _receipt(fact: Fact) -> tuple[str, Delivery, str | None] | None:
+    match fact:
+        case Began(message=str(id)):
+            return id, Delivery.SUBMITTED, None
+        case Taken(message=str(id)):
+            return id, Delivery.ACCEPTED, None
+        case Refused(message=str(id), taken=False):
+            return id, Delivery.FAILED, visible(fact.why, 300)
+        case _:
+            return None
