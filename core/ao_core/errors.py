@@ -15,6 +15,7 @@ AoError
 ├── StoreError             the record could not be read or written
 │   ├── Conflict           somebody changed the record first
 │   ├── Corrupt            what is stored cannot be understood
+│   ├── Pruned             the journal's lines asked for are no longer kept
 │   └── StoreUnavailable   disk full, read-only or gone
 ├── EngineError            the engine cannot be reached or used
 │   ├── EngineRunning      another engine holds this home
@@ -167,6 +168,12 @@ class Corrupt(StoreError):
     """What is stored cannot be understood."""
 
     code = "store_corrupt"
+
+
+class Pruned(StoreError):
+    """The journal's lines asked for are no longer kept."""
+
+    code = "journal_pruned"
 
 
 class StoreUnavailable(StoreError):

@@ -2,7 +2,8 @@
 
 A change names the revision it was based on, so that nothing is overwritten unseen. The journal is
 append-only; its numbers become visible in order, so a reader that remembers the last number it has
-seen misses nothing and sees nothing twice.
+seen misses nothing and sees nothing twice. Its oldest lines may be pruned; a reader who would miss
+one of them is told so.
 """
 
 from abc import ABC, abstractmethod
@@ -10,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeAlias, TypeVar
 
+from ao_core.errors import Pruned
 from ao_core.model.event import Event, NewEvent
 
 T = TypeVar("T")
@@ -71,6 +73,13 @@ class Lease:
     expires: float
 
 
+def require_kept(after: int, first: int) -> None:
+    """Raise `Pruned` if a reader that has come as far as `after` would miss a line."""
+    if 0 < after < first - 1:
+        hint = "Look at how things stand now, and go on from the journal's head."
+        raise Pruned(f"the journal is kept from line {first} on, not from {after}", hint=hint)
+
+
 class Store(ABC):
     """Records and the journal. Enter it before use."""
 
@@ -83,7 +92,12 @@ class Store(ABC):
     @property
     @abstractmethod
     def head(self) -> int:
-        """The number of the journal's last line, 0 when empty."""
+        """The number of the journal's last line, 0 when there never was one."""
+
+    @property
+    @abstractmethod
+    def first(self) -> int:
+        """The number of the first line that is kept; `head + 1` when none is."""
 
     @abstractmethod
     async def read(self, kind: Kind[T], id: str) -> Row[T] | None:
@@ -109,7 +123,15 @@ class Store(ABC):
 
     @abstractmethod
     def follow(self, after: int, *, live: bool = True) -> AsyncGenerator[Event]:
-        """The journal's lines after number `after`; when `live`, also those still to come."""
+        """The journal's lines after number `after`; when `live`, also those still to come.
+
+        0 means from the first that is kept. After any other number, raises `Pruned` when a line
+        that should have come is gone, also when it goes before a slow reader has come to it.
+        """
+
+    @abstractmethod
+    async def prune(self, before: int) -> int:
+        """Drop the journal's lines before this number; returns how many. Numbers go on growing."""
 
     @abstractmethod
     async def lease(self, key: str, ttl: float) -> Lease:

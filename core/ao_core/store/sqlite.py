@@ -24,7 +24,7 @@ from ao_core.errors import Conflict, StoreError
 from ao_core.ids import new_token
 from ao_core.model.event import Event, NewEvent
 from ao_core.store import codec
-from ao_core.store.contract import Change, Committed, Drop, Kind, Lease, Row, Store
+from ao_core.store.contract import Change, Committed, Drop, Kind, Lease, Row, Store, require_kept
 from ao_core.store.database import in_our_words, open_reader, open_writer, transaction
 
 T = TypeVar("T")
@@ -82,7 +82,7 @@ class SqliteStore(Store):
         self._path = path
         self._clock = clock
         self._holder = new_token()
-        self._head = 0
+        self._head, self._first = 0, 1
         self._open = False
         self._grown = anyio.Event()
         self._turn = anyio.Lock()
@@ -92,7 +92,7 @@ class SqliteStore(Store):
         self._writer = await open_writer(self._path)
         try:
             self._reader = await open_reader(self._path)
-            self._head = await self._writer.run(_head)
+            self._head, self._first = await self._writer.run(_ends)
         except BaseException:
             with CancelScope(shield=True):
                 await self._writer.close()
@@ -115,6 +115,11 @@ class SqliteStore(Store):
     def head(self) -> int:
         """The number of the journal's last line, kept in memory."""
         return self._head
+
+    @property
+    def first(self) -> int:
+        """The number of the first line that is kept, in memory as well."""
+        return self._first
 
     async def read(self, kind: Kind[T], id: str) -> Row[T] | None:
         """One record."""
@@ -164,6 +169,10 @@ class SqliteStore(Store):
             if after >= self._head:
                 await self._grown.wait()
 
+    async def prune(self, before: int) -> int:
+        """Drop lines from the beginning."""
+        return await self._write(partial(_prune, before=before))
+
     async def lease(self, key: str, ttl: float) -> Lease:
         """Take or renew a lease. Its holder is this store, until it is closed."""
         now = self._clock.now().timestamp()
@@ -189,16 +198,17 @@ class SqliteStore(Store):
             with transaction(db):
                 for write in writes:
                     write.attempt(db)
-            head = _head(db)
+            ends = _ends(db)
         except Exception as exc:  # raised to each who waits
             for write in writes:
                 write.settle(exc)
         else:
             for write in writes:
                 write.settle()
-            from_thread.run_sync(self._announce, head)
+            from_thread.run_sync(self._announce, *ends)
 
-    def _announce(self, head: int) -> None:
+    def _announce(self, head: int, first: int) -> None:
+        self._first = max(self._first, first)
         if head > self._head:
             self._head = head
             self._grown.set()
@@ -214,9 +224,12 @@ def _taken(queue: deque[_Write[Any]]) -> list[_Write[Any]]:
     return taken
 
 
-def _head(db: sqlite3.Connection) -> int:
+def _ends(db: sqlite3.Connection) -> tuple[int, int]:
+    """The journal's last number, and the first that is kept."""
     row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'event'").fetchone()
-    return int(row[0]) if row else 0
+    head = int(row[0]) if row else 0
+    (first,) = db.execute("SELECT min(seq) FROM event").fetchone()
+    return head, head + 1 if first is None else int(first)
 
 
 def _record(db: sqlite3.Connection, kind: Kind[T], id: str) -> Row[T] | None:
@@ -237,6 +250,7 @@ def _page(db: sqlite3.Connection, *, kind: Kind[T], prefix: str, start: str) -> 
 
 
 def _lines(db: sqlite3.Connection, *, after: int, until: int) -> list[Event]:
+    require_kept(after, _ends(db)[1])
     found = db.execute(
         "SELECT seq, at, kind, body, project, session FROM event"
         " WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
@@ -253,6 +267,10 @@ def _lines(db: sqlite3.Connection, *, after: int, until: int) -> list[Event]:
         )
         for seq, at, kind, body, project, session in found
     ]
+
+
+def _prune(db: sqlite3.Connection, *, before: int) -> int:
+    return db.execute("DELETE FROM event WHERE seq < ?", (before,)).rowcount
 
 
 def _edit(change: Change) -> _Edit:

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 import anyio
+import pytest
 
+from ao_core.errors import Pruned
 from ao_core.model.event import Event, Priority
 from ao_core.store.contract import Store
 from ao_core.testing.clock import FakeClock
@@ -12,8 +14,10 @@ from ao_core.testing.store_kit import (
     MANY,
     Opened,
     StoreFixtures,
+    counted,
     first,
     journal,
+    present,
     said,
     text,
 )
@@ -92,6 +96,46 @@ class JournalContract(StoreFixtures):
             assert [text(e) for e in await first(MANY - 1, slow)] == [
                 str(n) for n in range(1, MANY)
             ]
+
+    async def test_pruned_lines_are_gone_and_numbers_go_on(self, opened: Opened) -> None:
+        async with opened() as store:
+            assert (store.first, await store.prune(10)) == (1, 0)
+            lines = (await store.commit([counted("a", 1)], [said(n) for n in "abcd"])).events
+            assert await store.prune(lines[2].seq) == 2
+            assert await store.prune(lines[2].seq) == 0
+            assert (store.first, store.head) == (lines[2].seq, lines[3].seq)
+            assert await journal(store) == ["c", "d"]
+            assert await journal(store, lines[1].seq) == ["c", "d"]
+            assert (await present(store, "a")).value.value == 1
+        async with opened() as store:
+            assert (store.first, store.head) == (lines[2].seq, lines[3].seq)
+            (line,) = (await store.commit([], [said("e")])).events
+            assert line.seq > lines[3].seq
+            assert await journal(store) == ["c", "d", "e"]
+
+    async def test_a_journal_pruned_to_the_end_goes_on(self, opened: Opened) -> None:
+        async with opened() as store:
+            lines = (await store.commit([], [said(n) for n in "ab"])).events
+            assert await store.prune(lines[1].seq + 10) == 2
+        async with opened() as store:
+            assert (store.first, store.head) == (lines[1].seq + 1, lines[1].seq)
+            assert await journal(store) == []
+            (line,) = (await store.commit([], [said("c")])).events
+            assert line.seq > lines[1].seq
+            assert [text(e) for e in await first(1, store.follow(lines[1].seq))] == ["c"]
+
+    async def test_a_reader_who_would_miss_a_pruned_line_is_told(self, opened: Opened) -> None:
+        async with opened() as store:
+            lines = (await store.commit([], [said(str(n)) for n in range(MANY)])).events
+            slow = store.follow(0)
+            await anext(slow)
+            await store.prune(lines[-2].seq)
+            assert await journal(store, lines[-3].seq) == [str(MANY - 2), str(MANY - 1)]
+            with pytest.raises(Pruned) as refused:
+                await journal(store, lines[0].seq)
+            assert refused.value.hint
+            with pytest.raises(Pruned):
+                await first(MANY, slow)
 
     async def test_a_follower_ends_with_its_store(self, opened: Opened) -> None:
         seen: list[str] = []

@@ -70,6 +70,10 @@ class FusedStore(Store):
     def head(self) -> int:
         return self._inner.head
 
+    @property
+    def first(self) -> int:
+        return self._inner.first
+
     async def read(self, kind: Kind[T], id: str) -> Row[T] | None:
         return await self._inner.read(kind, id)
 
@@ -87,6 +91,9 @@ class FusedStore(Store):
 
     def follow(self, after: int, *, live: bool = True) -> AsyncGenerator[Event]:
         return self._inner.follow(after, live=live)
+
+    async def prune(self, before: int) -> int:
+        return await self._inner.prune(before)
 
     async def lease(self, key: str, ttl: float) -> Lease:
         return await self._inner.lease(key, ttl)
