@@ -26,9 +26,18 @@ NOT_RUNNABLE = 126
 
 def main(path: str) -> "NoReturn":
     """Fetch the order and become it."""
+    become(*fetch(path))
+
+
+def fetch(path: str) -> "tuple[socket.socket, bytes]":
+    """The order that waits at a socket, and the socket, over which it is told what became of it."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     sock.connect(path)
-    order = _read(sock, int.from_bytes(_read(sock, 4), "big"))
+    return sock, _read(sock, int.from_bytes(_read(sock, 4), "big"))
+
+
+def become(sock: "socket.socket", order: bytes) -> "NoReturn":
+    """Become what was ordered; nothing is open then but the three."""
     cwd, count, *rest = order.decode("utf-8", "surrogateescape").split("\0")[:-1]
     argv, env = rest[: int(count)], rest[int(count) :]
     _forget_the_past(sock.fileno())

@@ -35,6 +35,11 @@ class Launchpad:
         self._name = name
 
     @property
+    def path(self) -> Path:
+        """Where the order waits."""
+        return self._path
+
+    @property
     def argv(self) -> tuple[str, ...]:
         """The command line that will become the program."""
         stub = exec_stub.__file__

@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import anyio
 
+from ao_core.deaths import Deaths
 from ao_core.errors import (
     CommandFailed,
     NotInstalled,
@@ -38,9 +39,9 @@ from ao_core.slots.runtime import (
     Start,
     Where,
 )
+from ao_core.usage import Usage, end_orphans
 from ao_plugins.runtime._tmux import server
 from ao_plugins.runtime._tmux.control import Control, TmuxRefused, command
-from ao_plugins.runtime._tmux.deaths import Deaths
 from ao_plugins.runtime._tmux.keyboard import TmuxKeyboard, trimmed
 from ao_plugins.runtime._tmux.panes import (
     LIST,
@@ -52,7 +53,7 @@ from ao_plugins.runtime._tmux.panes import (
     rows,
     server_of,
 )
-from ao_plugins.runtime._tmux.processes import Usage, end_orphans, fetched
+from ao_plugins.runtime._tmux.processes import fetched
 
 _LINES_LIMIT = 5000
 _TRIES = 20  # round trips in which tmux learns of a death that we know of

@@ -9,6 +9,7 @@ import anyio
 import psutil
 import pytest
 
+from ao_core import deaths as deaths_module
 from ao_core.errors import BadRequest, ConfigError, NotInstalled, TimedOut, WrongState
 from ao_core.model.session import RuntimeHandle, RuntimeState
 from ao_core.plugin import Scope
@@ -16,7 +17,6 @@ from ao_core.process import run
 from ao_core.slots.runtime import Start
 from ao_core.testing.runtime import RECORD, RuntimeContract, heard, python, shown, until
 from ao_core.testing.runtime_abilities import MeasurableContract, MourningContract, TypableContract
-from ao_plugins.runtime._tmux import deaths as deaths_module
 from ao_plugins.runtime._tmux.panes import handle_of
 from ao_plugins.runtime.tmux import Tmux, TmuxConfig
 

@@ -1,50 +1,10 @@
-"""The processes of an agent: what they use, and those it left behind."""
-
-import time
-from typing import TYPE_CHECKING
+"""An agent's process while it is still the stub that fetches it."""
 
 import anyio
 
 from ao_core import exec_stub
-from ao_core.platform import process_exists, process_started, session_of
-from ao_core.process import alive, end_tree
-from ao_core.slots.runtime import Metrics
-
-if TYPE_CHECKING:
-    import psutil
-
 
 _LOOK_AGAIN = 0.01
-
-
-class Usage:
-    """Measures agents; what it saw last makes the difference."""
-
-    def __init__(self) -> None:
-        self._last: dict[int, tuple[float, float]] = {}
-
-    async def of(self, pid: int, started: float | None) -> Metrics | None:
-        """What a process and its children use; none if it has ended."""
-        if not alive(pid, started):
-            self._last.pop(pid, None)
-            return None
-        return await anyio.to_thread.run_sync(self._measure, pid)
-
-    def _measure(self, pid: int) -> Metrics | None:
-        import psutil
-
-        try:
-            root = psutil.Process(pid)
-            born = root.create_time()
-            tree = [root, *root.children(recursive=True)]
-        except psutil.Error:
-            return None
-        uses = [use for process in tree if (use := _use(process))]
-        busy, now = sum(seconds for _, seconds in uses), time.time()
-        then, before = self._last.get(pid, (born, 0.0))
-        self._last[pid] = (now, busy)
-        cpu = 100 * max(0.0, busy - before) / max(now - then, 0.01)
-        return Metrics(now - born, sum(memory for memory, _ in uses), cpu)
 
 
 async def fetched(pid: int, patience: float) -> None:
@@ -61,29 +21,3 @@ def _is_stub(pid: int) -> bool:
         return exec_stub.__file__ in psutil.Process(pid).cmdline()
     except psutil.Error:
         return False
-
-
-async def end_orphans(leader: int, grace: float) -> None:
-    """End what belonged to a session whose leader is dead."""
-    if process_exists(leader):
-        return
-    for pid in await anyio.to_thread.run_sync(_session, leader):
-        if (started := process_started(pid)) is not None:
-            await end_tree(pid, started=started, grace=grace)
-
-
-def _session(leader: int) -> list[int]:
-    import psutil
-
-    return [pid for pid in psutil.pids() if pid != leader and session_of(pid) == leader]
-
-
-def _use(process: "psutil.Process") -> tuple[int, float] | None:
-    import psutil
-
-    try:
-        with process.oneshot():
-            times = process.cpu_times()
-            return process.memory_info().rss, times.user + times.system
-    except psutil.Error:  # it ended meanwhile
-        return None
