@@ -1,6 +1,16 @@
 """Every operation, in the order the faces show them."""
 
-from ao_mcp.operations import ending, issues, listing, people, running, spawn, talking, worker
+from ao_mcp.operations import (
+    conversing,
+    ending,
+    issues,
+    listing,
+    people,
+    running,
+    spawn,
+    talking,
+    worker,
+)
 from ao_mcp.operations.contract import AnyOperation
 
 OPERATIONS: tuple[AnyOperation, ...] = (
@@ -19,6 +29,8 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     issues.GET_ISSUE,
     issues.CREATE_ISSUE,
     issues.UPDATE_ISSUE,
+    conversing.TRANSCRIPT,
+    conversing.INTERRUPT,
     running.STOP,
     running.ABOUT,
     running.EVENTS,

@@ -5,7 +5,14 @@ from typing import Annotated
 from pydantic import Field
 
 from ao_core.ids import session_id
-from ao_core.model.session import Session, attention, derive_status, is_terminal
+from ao_core.model.session import (
+    Drive,
+    RuntimeHandle,
+    Session,
+    attention,
+    derive_status,
+    is_terminal,
+)
 from ao_core.redact import visible
 from ao_core.store.records import MESSAGE, SESSION, Message, Permission
 from ao_mcp.operations.contract import Call, Operation, Reply, Request
@@ -156,6 +163,9 @@ class Shown(Reply):
     credentials: tuple[str, ...] = ()
     permissions_pending: tuple[PermissionLine, ...] = ()
     messages: tuple[MessageLine, ...] = ()
+    input_tokens: int | None = Field(default=None, description="As the agent tells; else null.")
+    output_tokens: int | None = None
+    cost_usd: float | None = None
     exit_status: int | None = None
     exit_signal: int | None = None
     attach: tuple[str, ...] = Field(default=(), description="Command that attaches a person.")
@@ -165,8 +175,7 @@ async def _show(call: Call, asked: Show) -> Shown:
     session = call.engine.session(session_id(asked.session))
     attach: tuple[str, ...] = ()
     if session.run.handle is not None and not is_terminal(session):
-        runtime = await call.engine.runtime_of(session)
-        attach = (await runtime.attach_info(session.run.handle)).command
+        attach = await _attach(call, session, session.run.handle)
     who, why = attention(session)
     return Shown(
         session=session.id,
@@ -196,12 +205,21 @@ async def _show(call: Call, asked: Show) -> Shown:
         commits=tuple(session.commits[-10:]),
         salvage=tuple(session.salvage),
         credentials=tuple(session.credentials),
-        permissions_pending=tuple(map(_asked, call.engine.permissions.pending(session.id))),
+        permissions_pending=tuple(map(asked_line, call.engine.permissions.pending(session.id))),
         messages=tuple(map(_message, _recent(call, session))),
+        input_tokens=session.usage.input_tokens,
+        output_tokens=session.usage.output_tokens,
+        cost_usd=session.usage.cost_usd,
         exit_status=session.run.exit_status,
         exit_signal=session.run.exit_signal,
         attach=tuple(attach),
     )
+
+
+async def _attach(call: Call, session: Session, handle: RuntimeHandle) -> tuple[str, ...]:
+    if session.drive is Drive.PROTOCOL:
+        return ("ao", "attach", session.id)
+    return (await (await call.engine.runtime_of(session)).attach_info(handle)).command
 
 
 def _recent(call: Call, session: Session) -> list[Message]:
@@ -215,7 +233,8 @@ def _message(message: Message) -> MessageLine:
     )  # fmt: skip
 
 
-def _asked(permission: Permission) -> PermissionLine:
+def asked_line(permission: Permission) -> PermissionLine:
+    """A permission request as it is listed."""
     return PermissionLine(
         request=permission.id,
         tool=permission.tool,

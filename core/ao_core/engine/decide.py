@@ -155,9 +155,19 @@ def _working(case: _Case, hook: HookEvent) -> _Case:
 
 
 def _turn_ended(case: _Case, hook: HookEvent) -> _Case:
+    if _has_asked(case.session):
+        said = replace(case.session, report=hook.text or case.session.report)
+        return case.having(said, want=Want.PULL).having(said, want=Want.OUTBOX)
     said = replace(case.session, question=None, report=hook.text or case.session.report)
     case = _to(case.having(said), SessionState.IDLE, SessionReason.TURN_ENDED)
     return case.having(case.session, want=Want.PULL).having(case.session, want=Want.OUTBOX)
+
+
+def _has_asked(session: Session) -> bool:
+    """Whether it asked something in the turn that ended: by protocol, only a prompt answers."""
+    known, facts = session.activity, session.facts
+    by_protocol = known is not None and known.source is Source.PROTOCOL
+    return by_protocol and facts.reason is SessionReason.AWAITING_USER_INPUT
 
 
 def _asks(case: _Case, hook: HookEvent) -> _Case:

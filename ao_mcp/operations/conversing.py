@@ -1,0 +1,153 @@
+"""`transcript` and `interrupt`: a person looks over the shoulder of an agent driven by protocol."""
+
+from typing import Annotated
+
+import anyio
+from pydantic import Field
+
+from ao_core.drive.transcript import Item
+from ao_core.engine.conversed import conversed
+from ao_core.engine.engine import Engine
+from ao_core.engine.wait import LONGEST
+from ao_core.errors import WrongState
+from ao_core.ids import SessionId, session_id
+from ao_core.model.session import Drive, Session, derive_status, is_terminal
+from ao_core.redact import visible
+from ao_mcp.operations.contract import Call, Operation, Reply, Request
+from ao_mcp.operations.listing import PermissionLine, asked_line
+from ao_mcp.operations.shapes import SessionName
+
+_TEXT = 20_000
+
+
+class Transcript(Request):
+    """Which conversation, and how much of it is known already."""
+
+    session: SessionName
+    after: Annotated[int, Field(ge=0, description="The `change` of the last reply.")] = 0
+    seconds: Annotated[float, Field(ge=0, le=LONGEST, description="How long to wait for news.")] = 0
+
+
+class ItemLine(Reply):
+    """One thing in the conversation; one with a known number replaces what was known of it."""
+
+    number: int
+    part: str
+    text: str
+    state: str = ""
+    detail: str = ""
+
+
+class Conversed(Reply):
+    """What is new, and how the session stands."""
+
+    items: tuple[ItemLine, ...]
+    change: int = Field(description="Pass it as `after` to hear what comes next.")
+    status: str
+    turn: bool = Field(description="Whether a turn is under way.")
+    ended: bool
+    question: str | None = None
+    permissions: tuple[PermissionLine, ...] = ()
+
+
+async def _transcript(call: Call, asked: Transcript) -> Conversed:
+    session = call.engine.session(session_id(asked.session))
+    if session.drive is not Drive.PROTOCOL:
+        hint = f"`ao attach {session.id}` opens its terminal; `read` shows its screen."
+        raise WrongState(f"{session.id} is driven by its terminal.", hint=hint)
+    with anyio.move_on_after(asked.seconds):
+        await _news(call.engine, session.id, asked.after)
+    items = [one for one in await conversed(call.engine, session) if one.changed > asked.after]
+    return _reply(call.engine, call.engine.session(session.id), items, asked.after)
+
+
+async def _news(engine: Engine, id: SessionId, after: int) -> None:
+    """Wait until there is something to tell."""
+    talk = engine.conversations.of(id)
+    if talk is None:
+        return
+    known = _standing(engine, id)
+    async with anyio.create_task_group() as tasks:
+
+        async def said() -> None:
+            await talk.until(lambda: _changed(talk.over, talk.ledger.transcript.changes, after))
+            tasks.cancel_scope.cancel()
+
+        async def moved() -> None:
+            await engine.records.until(lambda: _standing(engine, id) != known or None)
+            tasks.cancel_scope.cancel()
+
+        tasks.start_soon(said)
+        tasks.start_soon(moved)
+
+
+def _changed(over: bool, changes: int, after: int) -> bool | None:
+    return True if over or changes > after else None
+
+
+def _standing(engine: Engine, id: SessionId) -> tuple[object, ...]:
+    session = engine.session(id)
+    pending = tuple(one.id for one in engine.permissions.pending(id))
+    return session.facts, session.question, session.turn, pending
+
+
+def _reply(engine: Engine, session: Session, items: list[Item], after: int) -> Conversed:
+    return Conversed(
+        items=tuple(map(_line, items)),
+        change=max((item.changed for item in items), default=after),
+        status=derive_status(session),
+        turn=session.turn is not None,
+        ended=is_terminal(session),
+        question=session.question,
+        permissions=tuple(map(asked_line, engine.permissions.pending(session.id))),
+    )
+
+
+def _line(item: Item) -> ItemLine:
+    text, detail = visible(item.text, _TEXT), visible(item.detail, _TEXT)
+    return ItemLine(
+        number=item.number, part=item.part, text=text, state=visible(item.state, 80), detail=detail
+    )
+
+
+TRANSCRIPT = Operation(
+    name="transcript",
+    title="Follow a conversation",
+    description="What was said in a session driven by protocol, and what is new in it.",
+    request=Transcript,
+    reply=Conversed,
+    run=_transcript,
+    read_only=True,
+    idempotent=True,
+    tool=False,
+)
+
+
+class Interrupt(Request):
+    """Whose turn to interrupt."""
+
+    session: SessionName
+
+
+class Interrupted(Reply):
+    """The turn is told to end."""
+
+    session: str
+
+
+async def _interrupt(call: Call, asked: Interrupt) -> Interrupted:
+    id = session_id(asked.session)
+    call.engine.session(id)
+    await call.engine.conversations.live(id).cancel()
+    return Interrupted(session=id)
+
+
+INTERRUPT = Operation(
+    name="interrupt",
+    title="Interrupt a turn",
+    description="End the turn an agent driven by protocol is in; the agent stays.",
+    request=Interrupt,
+    reply=Interrupted,
+    run=_interrupt,
+    tool=False,
+)
