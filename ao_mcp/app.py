@@ -4,7 +4,6 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from logging.handlers import WatchedFileHandler
 from pathlib import Path
 
 import anyio
@@ -12,6 +11,10 @@ import anyio
 import ao_plugins
 from ao_core import prompt
 from ao_core.clock import SystemClock
+from ao_core.config.load import engine_settings
+from ao_core.config.models import Retention, Settings
+from ao_core.config.problem import ConfigProblems
+from ao_core.engine.awake import Awake
 from ao_core.engine.caller import Role
 from ao_core.engine.engine import Engine
 from ao_core.engine.home import Home, open_home
@@ -21,6 +24,7 @@ from ao_core.engine.projects import Projects
 from ao_core.engine.records import Records
 from ao_core.engine.recover import recover
 from ao_core.ids import SessionId
+from ao_core.log import LogFile
 from ao_core.model.event import EventKind, NewEvent, Said
 from ao_core.redact import RedactingFilter, Redactor
 from ao_core.registry import Registry
@@ -46,6 +50,7 @@ async def run(home: Path, ready: Callable[[], None]) -> None:
         await _note(engine, EventKind.ENGINE_STARTED, f"version {__version__}")
         ready()
         tasks.start_soon(_while_home_lasts, engine)
+        tasks.start_soon(_keep_awake, engine)
         await engine.stopping.wait()
         await anyio.sleep(_GRACE)  # the reply to `stop` is still on its way
         tasks.cancel_scope.cancel()
@@ -57,7 +62,7 @@ async def engine_on(path: Path) -> AsyncGenerator[Engine]:
     home = open_home(path)
     try:
         redactor = Redactor()
-        _write_log(home, redactor)
+        _write_log(home, redactor, (await _settings(home)).retention)
         async with AsyncExitStack() as stack:
             yield await _engine(home, stack, redactor)
     finally:
@@ -102,6 +107,17 @@ async def _note(engine: Engine, kind: EventKind, text: str) -> None:
     await engine.records.commit([], [NewEvent(kind, Said(text))])
 
 
+async def _keep_awake(engine: Engine) -> None:
+    async def wanted() -> bool:
+        return (await _settings(engine.home)).power.prevent_idle_sleep
+
+    path = engine.login().get("PATH", os.defpath)
+    try:
+        await Awake(engine.records, engine.clock, path, wanted).run()
+    except Exception:  # a machine that goes to sleep is no reason to end an engine
+        _log.exception("the machine is no longer kept awake")
+
+
 async def _while_home_lasts(engine: Engine) -> None:
     """An engine whose home was removed has nothing left to hold."""
     lock = engine.home.path / "engine.lock"
@@ -111,8 +127,17 @@ async def _while_home_lasts(engine: Engine) -> None:
     engine.stopping.set()
 
 
-def _write_log(home: Home, redactor: Redactor) -> None:
-    handler = WatchedFileHandler(home.log)
+async def _settings(home: Home) -> Settings:
+    """What the home says of its engine; the defaults where it cannot be understood."""
+    try:
+        return await anyio.to_thread.run_sync(engine_settings, home.path, os.environ)
+    except ConfigProblems as exc:
+        _log.warning("the home's own settings are left aside: %s", exc.message)
+        return Settings()
+
+
+def _write_log(home: Home, redactor: Redactor, kept: Retention) -> None:
+    handler = LogFile(home.log, kept.logs, kept.log_files)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     handler.addFilter(RedactingFilter(redactor))
     root = logging.getLogger()

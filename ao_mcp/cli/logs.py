@@ -1,15 +1,12 @@
 """`ao logs`: the journal's end, and what comes after it."""
 
 import json
-import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 import click
 
-from ao_core.errors import Unknown
 from ao_core.wire import Connection, Message
 from ao_mcp.cli.blocks import Text, as_json
 from ao_mcp.cli.outcome import FINE
@@ -19,7 +16,6 @@ from ao_mcp.cli.screen import show
 
 _PAGE = 1_000
 _PATIENCE = 45.0
-_LONGEST_TAIL = 1024 * 1024
 
 
 @click.command("logs")
@@ -35,10 +31,9 @@ def command(
 ) -> int:
     """Show what happened, to all or to one SESSION."""
     if engine:
-        if session or follow:
-            raise click.UsageError("`--engine` goes with neither a session nor `--follow`.")
-        _put({"lines": tail(place.home / "engine.log", count)}, machine=machine)
-        return FINE
+        if session:
+            raise click.UsageError("`--engine` is about no session.")
+        return _engine(place, count, follow, machine)
     with place.connect() as connection:
         lines, cursor = _last(connection, session, count)
         if not follow:
@@ -51,16 +46,19 @@ def command(
     return FINE
 
 
-def tail(file: Path, count: int) -> list[str]:
-    """The last lines of a file."""
-    try:
-        with file.open("rb") as opened:
-            opened.seek(max(0, opened.seek(0, os.SEEK_END) - _LONGEST_TAIL))
-            lines = opened.read(_LONGEST_TAIL).decode(errors="replace").splitlines()
-    except FileNotFoundError as exc:
-        hint = "It is written from the first start of the engine: `ao start`."
-        raise Unknown(f"There is no {file}.", hint=hint) from exc
-    return lines[-count:] if count else []
+def _engine(place: Place, count: int, follow: bool, machine: bool) -> int:
+    from ao_mcp.cli.engine_log import EngineLog
+
+    with EngineLog(place.home / "engine.log") as log:
+        lines = log.last(count)
+        if not follow:
+            _put({"lines": lines}, machine=machine)
+            return FINE
+        _stream(lines, machine=machine)
+        with suppress(KeyboardInterrupt):
+            for coming in log.coming():
+                _stream(coming, machine=machine)
+    return FINE
 
 
 def _last(connection: Connection, session: str | None, count: int) -> tuple[list[str], int]:

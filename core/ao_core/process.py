@@ -1,8 +1,8 @@
 """The one way to run children: argument lists, a deadline, capped output, nothing left behind."""
 
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
@@ -96,6 +96,21 @@ async def run(
         raise TimedOut(f"{argv[0]} did not end within {deadline:g} s", status=process.returncode)
     cut = out.cut or err.cut
     return Completed(argv[0], process.returncode or 0, bytes(out.data), bytes(err.data), cut)
+
+
+@asynccontextmanager
+async def companion(
+    argv: Sequence[str], *, env: Mapping[str, str] | None = None
+) -> AsyncGenerator[Process]:
+    """A child for as long as the block lasts.
+
+    Nobody else holds the other end of its input: if it reads that, it ends with us, however we do.
+    """
+    process = await _start(argv, None, env, piped=True)
+    try:
+        yield process
+    finally:
+        await _close(process, kill=True)
 
 
 async def end_tree(pid: int, *, started: float | None, grace: float) -> None:

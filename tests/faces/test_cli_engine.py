@@ -266,7 +266,7 @@ def test_the_engines_own_log_can_be_read_without_an_engine(team: Team) -> None:
     told(team, "stop")
     (team.home / "engine.log").write_text("one\ntwo \x1b[31mred\nthree\n")
     assert ao(team, "logs", "--engine", "-n", "2").stdout == "two red\nthree\n"
-    assert ao(team, "logs", "--engine", "--follow", status=2).stdout == ""
+    assert ao(team, "logs", "sam-1", "--engine", status=2).stdout == ""
     assert not runs(team)
 
 

@@ -3,6 +3,7 @@
 What costs time to import is imported where it is used.
 """
 
+from ao_core.platform.awake import inhibitors
 from ao_core.platform.folders import (
     is_network_file_system,
     make_private,
@@ -34,6 +35,7 @@ __all__ = [
     "detach_flags",
     "end_group",
     "has_unix_sockets",
+    "inhibitors",
     "is_network_file_system",
     "loopback",
     "make_private",
