@@ -1,6 +1,7 @@
 """The processes of a program: what they use, and those it left behind."""
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -43,19 +44,32 @@ class Usage:
         return Metrics(now - born, sum(memory for memory, _ in uses), cpu)
 
 
-async def end_orphans(leader: int, grace: float) -> None:
-    """End what belonged to a session whose leader is dead."""
+async def end_orphans(leader: int, grace: float, *, before: float | None = None) -> None:
+    """End what belonged to a session whose leader is dead.
+
+    `before` is when that died, by the clock. If none of the session is as old as that, the number
+    has come to name somebody else's.
+    """
     if process_exists(leader):
         return
-    for pid in await anyio.to_thread.run_sync(_session, leader):
+    found = await anyio.to_thread.run_sync(_session, leader)
+    if before is not None and not any(born <= before for _, born in found):
+        return
+    for pid, _ in found:
         if (started := process_started(pid)) is not None:
             await end_tree(pid, started=started, grace=grace)
 
 
-def _session(leader: int) -> list[int]:
+def _session(leader: int) -> list[tuple[int, float]]:
+    """The others of a session, and when each began."""
     import psutil
 
-    return [pid for pid in psutil.pids() if pid != leader and session_of(pid) == leader]
+    found: list[tuple[int, float]] = []
+    for process in psutil.process_iter():
+        if process.pid != leader and session_of(process.pid) == leader:
+            with suppress(psutil.Error):  # it ended meanwhile
+                found.append((process.pid, process.create_time()))
+    return found
 
 
 def _use(process: "psutil.Process") -> tuple[int, float] | None:

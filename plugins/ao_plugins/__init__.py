@@ -4,7 +4,10 @@ from ao_core.index import Entry, Index
 
 INDEX: Index = {
     "agent": {"command": Entry("ao_plugins.agent.command:CommandLine")},
-    "runtime": {"tmux": Entry("ao_plugins.runtime.tmux:Tmux")},
+    "runtime": {
+        "process": Entry("ao_plugins.runtime.process:Process"),
+        "tmux": Entry("ao_plugins.runtime.tmux:Tmux"),
+    },
     "workspace": {"worktree": Entry("ao_plugins.workspace.worktree:Worktree")},
     "tracker": {"local": Entry("ao_plugins.tracker.local:LocalTracker")},
     "scm": {"local": Entry("ao_plugins.scm.local:LocalScm")},

@@ -1,0 +1,199 @@
+"""What a session host writes down, and the handle that names its program for good."""
+
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import ao_core
+from ao_core import platform
+from ao_core.errors import BadRequest
+from ao_core.files import last_lines, write_atomic
+from ao_core.host_log import entries, extent
+from ao_core.ids import new_token
+from ao_core.model.session import RuntimeHandle
+from ao_core.process import alive
+from ao_core.slots.runtime import Marks
+
+PIPES = "pipes"
+
+_KEPT = 20  # logs of those that are gone
+_FACTS_LIMIT = 4096
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_EXIT = re.compile(r"(\S+) (status|signal)=(\d+)")
+_BOOT = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from ao_core.host_main import main; main(sys.argv[2:])"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A program and its host, by all it takes never to mistake others for them."""
+
+    token: str
+    kind: str
+    boot: str
+    socket: str
+    host: int
+    host_started: float | None
+    child: int
+    child_started: float | None
+
+    @property
+    def piped(self) -> bool:
+        """Whether it has no terminal."""
+        return self.kind == PIPES
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Columns and rows of the terminal it was given."""
+        columns, _, rows = self.kind.partition("x")
+        return int(columns), int(rows)
+
+    def has_socket(self) -> bool:
+        """Whether its host's socket is where it was made."""
+        return Path(self.socket).exists()
+
+    def is_hosted(self) -> bool:
+        """Whether its host is there."""
+        return alive(self.host, self.host_started) and self.boot == platform.boot_id()
+
+    def runs(self) -> bool:
+        """Whether it runs."""
+        return alive(self.child, self.child_started) and self.boot == platform.boot_id()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The folder in which a host keeps what it has of one program."""
+
+    folder: Path
+
+    def held(self) -> Held | None:
+        """Who is or was held here."""
+        text = self._read("meta", _FACTS_LIMIT).decode(errors="replace")
+        try:
+            return _held(dict(line.split("=", 1) for line in text.splitlines()))
+        except (KeyError, ValueError):  # none, or it was interrupted
+            return None
+
+    def is_of(self, held: Held) -> bool:
+        """Whether this is its place, and not that of a later one of the same name."""
+        found = self.held()
+        return found is not None and found.token == held.token
+
+    def exit(self, held: Held) -> tuple[int | None, int | None] | None:
+        """Status or signal with which it ended, once that is known."""
+        text = self._read("exit", _FACTS_LIMIT).decode(errors="replace")
+        found = _EXIT.fullmatch(text)
+        if not found or found[1] != held.token:
+            return None
+        number = int(found[3])
+        return (number, None) if found[2] == "status" else (None, number)
+
+    def ended_at(self) -> float | None:
+        """When it ended, by the clock."""
+        try:
+            return (self.folder / "exit").stat().st_mtime
+        except OSError:
+            return None
+
+    def mark(self) -> tuple[int, bytes]:
+        """From where on the log is to be told, and the note that stands for what is before."""
+        data = self._read("mark")
+        return int.from_bytes(data[:8], "big"), data[8:]
+
+    def write_mark(self, offset: int, note: bytes) -> None:
+        """Mark the log of one that has ended; as long as it runs its host does that."""
+        write_atomic(self.folder / "mark", offset.to_bytes(8, "big") + note)
+
+    def marks(self) -> Marks:
+        """What was typed last."""
+        pasted, _, submitted = self._read("marks", _FACTS_LIMIT).decode().partition("\n")
+        return Marks(pasted or None, submitted or None)
+
+    def complaints(self, lines: int) -> str:
+        """The end of what a piped program complained of."""
+        found = last_lines(self.folder / "stderr", lines)
+        if len(found) < lines:
+            found = [*last_lines(self.folder / "stderr.1", lines - len(found)), *found]
+        return "\n".join(line.decode(errors="replace") for line in found)
+
+    def extent(self) -> tuple[int, int]:
+        """Where the log begins and about where it ends; nothing where it is gone."""
+        try:
+            return extent(str(self.folder))
+        except OSError:
+            return 0, 0
+
+    def entries(self, offset: int) -> Iterator[tuple[bytes, bytes, int]]:
+        """What is in the log from there on; nothing where it is gone."""
+        with suppress(OSError):
+            yield from entries(str(self.folder), offset)
+
+    def put_aside(self) -> None:
+        """Make room for another of this name; what was said last under it is kept."""
+        if not self.folder.exists():
+            return
+        old = self.folder.with_name(f"{self.folder.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        self.folder.rename(old)
+        older = sorted(old.parent.glob("*.old"), key=lambda path: path.stat().st_mtime)
+        for path in older[:-_KEPT]:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _read(self, name: str, limit: int = -1) -> bytes:
+        try:
+            with (self.folder / name).open("rb") as file:
+                return file.read(limit)
+        except OSError:
+            return b""
+
+
+def checked_id(text: str) -> str:
+    """A name that may become a folder's."""
+    if not _ID.fullmatch(text):
+        shown = ascii(text[:60])
+        raise BadRequest(f"{shown} cannot name an agent", hint="Use letters, digits, `_` and `-`.")
+    return text
+
+
+def handle_of(id: str, held: Held) -> RuntimeHandle:
+    """What is kept of a program by the engine."""
+    facts = ((name, "" if fact is None else str(fact)) for name, fact in asdict(held).items())
+    return RuntimeHandle(id, "process", tuple(facts))
+
+
+def held_of(handle: RuntimeHandle) -> Held:
+    """Whom a handle names."""
+    try:
+        return _held({field.name: handle.get(field.name) or "" for field in fields(Held)})
+    except ValueError as exc:
+        raise BadRequest(f"the handle of {handle.id} is not one of `process`") from exc
+
+
+def host_command(
+    folder: Path, sockets: Path, pad: Path, kind: str, log: tuple[int, int]
+) -> list[str]:
+    """The command line of a host that fetches its program from a launchpad."""
+    root = str(Path(ao_core.__file__).parents[1])
+    socket = sockets / f"h-{new_token(6)}"
+    told = (folder, socket, pad, platform.boot_id(), kind, *log)
+    python = (sys.executable, "-I", "-S", "-E", "-X", "utf8", "-c", _BOOT, root)
+    return [*python, *(str(one) for one in told)]
+
+
+def _held(facts: dict[str, str]) -> Held:
+    host, child = int(facts["host"]), int(facts["child"])
+    return Held(
+        facts["token"], facts["kind"], facts["boot"], facts["socket"],
+        host, _started(facts["host_started"], host), child, _started(facts["child_started"], child),
+    )  # fmt: skip
+
+
+def _started(said: str, pid: int) -> float | None:
+    return float(said) if said else platform.process_started(pid)

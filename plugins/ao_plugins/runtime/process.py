@@ -1,0 +1,218 @@
+"""Processes of one's own: each agent is held by a small host that outlives the engine.
+
+https://man7.org/linux/man-pages/man7/pty.7.html
+
+An agent that speaks a protocol is held by its pipes, any other by a terminal. The host keeps what
+is said in both directions in a log that this runtime reads; what is typed goes through the host,
+which takes it only if the screen is still the one that was judged. See `ao_core.host`.
+"""
+
+import os
+import shutil
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import ClassVar
+
+import anyio
+from pydantic import Field
+
+from ao_core.deaths import Deaths
+from ao_core.errors import AoError, BadRequest, Unavailable, WrongState
+from ao_core.launchpad import launchpad
+from ao_core.model.session import RuntimeHandle
+from ao_core.platform import boot_id, default_env, make_private, runtime_dir
+from ao_core.plugin import Config, Detection, Manifest
+from ao_core.process import DEFAULT_DEADLINE, OUTPUT_LIMIT, Completed
+from ao_core.slots.runtime import (
+    AttachInfo,
+    Command,
+    Line,
+    Measurable,
+    Metrics,
+    Mourning,
+    Piped,
+    Runtime,
+    Seen,
+    Start,
+    Where,
+)
+from ao_core.usage import Usage
+from ao_plugins.runtime._process.client import ANYWHERE, connected
+from ao_plugins.runtime._process.life import end, seen
+from ao_plugins.runtime._process.line import HostLine
+from ao_plugins.runtime._process.places import (
+    PIPES,
+    Place,
+    checked_id,
+    handle_of,
+    held_of,
+    host_command,
+)
+
+_TERM = "xterm-256color"
+
+
+class ProcessConfig(Config):
+    """Settings for processes."""
+
+    deadline: float = 20.0  # seconds in which a program must have been started
+    grace: float = 3.0  # seconds an agent has to end by itself when it is told to
+    segment: int = Field(default=4 << 20, ge=4096)  # bytes of a log that are dropped at once
+    log: int = Field(default=64 << 20, ge=4096)  # bytes of a log that are kept
+
+
+class Process(Runtime[ProcessConfig], Piped, Mourning, Measurable):
+    """Runs agents in processes."""
+
+    manifest: ClassVar[Manifest] = Manifest(
+        "process", "runtime", "Agents in processes of their own, by terminal or pipes", "1.0.0"
+    )
+    config_type: ClassVar[type[Config]] = ProcessConfig
+
+    @classmethod
+    async def detect(cls, config: Config, environment: Mapping[str, str]) -> Detection:
+        """Whether there are processes that can be forked."""
+        hint = "Use another runtime."
+        return Detection(True) if hasattr(os, "fork") else Detection(False, "no fork", hint)
+
+    async def open(self) -> None:
+        """Prepare; each agent brings its own host."""
+        self._sockets = make_private(runtime_dir(self.scope.state, self.scope.environment))
+        self._state = make_private(self.scope.state)
+        self._deaths = Deaths()
+        self._stack.callback(self._deaths.close)
+        self._usage = Usage()
+        self._creating: dict[str, anyio.Lock] = {}
+
+    async def create(self, start: Start) -> RuntimeHandle:
+        """Start the command under a host of its own."""
+        name = checked_id(start.id)
+        async with self._creating.setdefault(name, anyio.Lock()):
+            found = await self.find(name)
+            if found and await self.alive(found):
+                return found
+            if found:
+                await end(held_of(found), self._place(name), self.config.grace)
+            await anyio.to_thread.run_sync(self._place(name).put_aside)
+            return await self._launch(name, start)
+
+    async def find(self, id: str) -> RuntimeHandle | None:
+        """What runs, or ran since the machine started, under this id."""
+        place = self._place(checked_id(id))
+        held = place.held()
+        if held is None or (held.boot != boot_id() and place.exit(held) is None):
+            return None
+        return handle_of(id, held)
+
+    async def destroy(self, handle: RuntimeHandle) -> None:
+        """End the agent with all it started; its log is put aside."""
+        held, place = held_of(handle), self._place(handle.id)
+        await end(held, place, self.config.grace)
+        if place.is_of(held):
+            await anyio.to_thread.run_sync(place.put_aside)
+        self._deaths.forget(handle.id, held.host)
+
+    async def look(self, handles: Sequence[RuntimeHandle]) -> Mapping[str, Seen]:
+        """A look at the kernel's table and a file or two for each."""
+        return {
+            handle.id: await seen(held_of(handle), self._place(handle.id)) for handle in handles
+        }
+
+    async def output(self, handle: RuntimeHandle, lines: int = 50) -> str:
+        """What a piped program complained of."""
+        return self._own_place(handle).complaints(max(1, min(lines, 5000)))
+
+    async def write(self, handle: RuntimeHandle, text: str) -> None:
+        """Write the text as it is."""
+        held = held_of(handle)
+        try:
+            async with connected(held) as host:
+                await host.ask(b"w", ANYWHERE.to_bytes(8, "big") + text.encode())
+        except (Unavailable, WrongState) as exc:
+            if isinstance(exc, Unavailable) and held.runs():
+                raise
+            raise WrongState(f"{handle.id} has ended; nothing can be typed to it") from exc
+
+    async def exec(
+        self,
+        where: Where,
+        argv: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        deadline: float = DEFAULT_DEADLINE,
+        *,
+        stdin: bytes | None = None,
+        limit: int = OUTPUT_LIMIT,
+    ) -> Completed:
+        """Run a side command in the workspace."""
+        given = default_env(self.scope.environment) if env is None else env
+        return await self.scope.run(
+            argv, cwd=where.workspace, env=given, deadline=deadline, stdin=stdin, limit=limit
+        )
+
+    async def attach_info(self, handle: RuntimeHandle) -> AttachInfo:
+        """Nothing for a piped one; it is attached to through the engine."""
+        return AttachInfo("process", handle.id)
+
+    @asynccontextmanager
+    async def line(self, handle: RuntimeHandle) -> AsyncGenerator[Line]:
+        """Open the line to a piped program."""
+        held, place = held_of(handle), self._own_place(handle)
+        if not held.piped:
+            raise BadRequest(f"{handle.id} has a terminal, and no line")
+        known = place.extent()[1]
+        with suppress(Unavailable):  # the files have all there is
+            async with connected(held) as host:
+                known = await host.end()
+        yield HostLine(handle.id, held, place, known)
+
+    def deaths(self) -> AsyncGenerator[RuntimeHandle]:
+        """Yield each agent as it ends."""
+        return self._deaths.each()
+
+    async def watch(self, handle: RuntimeHandle) -> None:
+        """Tell of this one's death, too; its host ends with it."""
+        held = held_of(handle)
+        self._deaths.watch(handle, held.host, held.host_started)
+
+    async def metrics(self, handle: RuntimeHandle) -> Metrics | None:
+        """What the agent and its children use."""
+        held = held_of(handle)
+        return await self._usage.of(held.child, held.child_started)
+
+    def _place(self, name: str) -> Place:
+        return Place(self._state / name)
+
+    def _own_place(self, handle: RuntimeHandle) -> Place:
+        place = self._place(handle.id)
+        if not place.is_of(held_of(handle)):
+            raise WrongState(f"{handle.id} is gone", hint="`restore` brings it back.")
+        return place
+
+    async def _launch(self, name: str, start: Start) -> RuntimeHandle:
+        place, kind, command = self._place(name), PIPES, start.command
+        if not start.piped:
+            kind = f"{start.columns}x{start.rows}"
+            command = Command(command.argv, {**command.env, "TERM": _TERM})
+        sizes = (self.config.segment, self.config.log)
+        async with launchpad(self._sockets, command, start.workspace) as pad:
+            argv = host_command(place.folder, self._sockets, pad.path, kind, sizes)
+            try:
+                done = await self.scope.run(argv, env={}, deadline=self.config.deadline)
+                done.check("starting a session host")
+                await pad.started(self.config.deadline)
+            except BaseException:
+                with anyio.CancelScope(shield=True):
+                    await self._undo(name)
+                raise
+        held = place.held()
+        if held is None:
+            raise Unavailable(f"the host of {name} did not say who it is")
+        handle = handle_of(name, held)
+        await self.watch(handle)
+        return handle
+
+    async def _undo(self, name: str) -> None:
+        with suppress(AoError):  # what is reported is why it did not start
+            if held := self._place(name).held():
+                await end(held, self._place(name), self.config.grace)
+        shutil.rmtree(self._place(name).folder, ignore_errors=True)
