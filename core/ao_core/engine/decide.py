@@ -7,12 +7,12 @@ revived by an observation, and a probe that failed ends nothing.
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from enum import StrEnum
+from dataclasses import replace
 
-from ao_core.engine.moves import asking, ended, moved
+from ao_core.engine.case import Case, Decided, Observation, Policy, Want, to
+from ao_core.engine.moves import ended
 from ao_core.engine.pulls import pulled
+from ao_core.engine.words import OWN_WORD, by_hook
 from ao_core.model.activity import INPUT_STALENESS, Activity, ActivityState, Source
 from ao_core.model.event import EventKind, NewEvent, Said
 from ao_core.model.session import (
@@ -26,71 +26,15 @@ from ao_core.model.session import (
 )
 from ao_core.model.work import Pull, PullState
 from ao_core.slots.runtime import Seen
-from ao_core.spool import HookEvent, HookKind
-
-
-class Want(StrEnum):
-    """What should be looked at because of what was seen."""
-
-    PULL = "pull"
-    OUTBOX = "outbox"
-    SCREEN = "screen"
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How patient the engine is."""
-
-    looks: int = 3
-    doubt: timedelta = timedelta(minutes=5)
-    silence: timedelta = timedelta(minutes=10)
-    rest: timedelta = timedelta(seconds=5)
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """What one look found. What was not looked at is None, or empty.
-
-    `hooks` are the agent's own words; `source` is the way they came.
-    """
-
-    at: datetime
-    seen: Seen | None = None
-    hooks: tuple[HookEvent, ...] = ()
-    activity: Activity | None = None
-    pull: Pull | None = None
-    head: str | None = None
-    source: Source = Source.HOOK
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """The new truth, its events, and what to look at next."""
-
-    session: Session
-    events: tuple[NewEvent, ...] = ()
-    wants: frozenset[Want] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    session: Session
-    events: tuple[NewEvent, ...]
-    wants: frozenset[Want]
-    at: datetime
-
-    def having(self, session: Session, *events: NewEvent, want: Want | None = None) -> "_Case":
-        wants = self.wants | {want} if want else self.wants
-        return _Case(session, self.events + events, wants, self.at)
 
 
 def decide(session: Session, seen: Observation, policy: Policy) -> Decided:
     """Apply one observation to one session."""
-    case = _Case(session, (), frozenset(), seen.at)
+    case = Case(session, (), frozenset(), seen.at)
     if not is_terminal(session):
         case = _by_head(case, seen.head)
         for hook in seen.hooks:
-            case = _by_hook(case, hook, seen.source)
+            case = by_hook(case, hook, seen.source)
         case = _by_activity(case, seen.activity)
         case = _by_runtime(case, seen.seen, policy)
         case = _by_doubt(case, policy)
@@ -99,111 +43,6 @@ def decide(session: Session, seen: Observation, policy: Policy) -> Decided:
     case = _by_pull(case, seen.pull)
     return Decided(case.session, case.events, case.wants)
 
-
-def _to(case: _Case, state: SessionState, reason: SessionReason, note: str | None = None) -> _Case:
-    session, events = moved(case.session, state, reason, case.at, note)
-    return case.having(session, *events)
-
-
-# -- hooks: what the agent itself says ----------------------------------------------------------
-
-
-def _by_hook(case: _Case, hook: HookEvent, source: Source) -> _Case:
-    hook = replace(hook, at=min(hook.at, case.at))  # its time is a claim like the rest
-    if hook.native_id:
-        case = case.having(replace(case.session, native_id=hook.native_id))
-    if source is Source.HOOK and _is_overtaken(case, hook):
-        return case
-    heard = replace(case.session, activity=_heard(hook, source) or case.session.activity)
-    return _HOOKS[hook.kind](case.having(heard), hook)
-
-
-def _is_overtaken(case: _Case, hook: HookEvent) -> bool:
-    """Whether it or a later hook was heard already: files may arrive out of order."""
-    known = case.session.activity
-    if hook.kind is HookKind.REPORTED or known is None or known.source not in OWN_WORD:
-        return False
-    return known.at <= case.at and (hook.at < known.at or _heard(hook, known.source) == known)
-
-
-_DOING = {
-    HookKind.SESSION_STARTED: ActivityState.READY,
-    HookKind.TURN_STARTED: ActivityState.ACTIVE,
-    HookKind.ACCEPTED: ActivityState.ACTIVE,
-    HookKind.TURN_ENDED: ActivityState.READY,
-    HookKind.WAITING_INPUT: ActivityState.WAITING_INPUT,
-    HookKind.PERMISSION_ASKED: ActivityState.WAITING_INPUT,
-    HookKind.PERMISSION_ENDED: ActivityState.ACTIVE,
-    HookKind.BLOCKED: ActivityState.BLOCKED,
-}
-
-
-def _heard(hook: HookEvent, source: Source) -> Activity | None:
-    doing = _DOING.get(hook.kind)
-    return Activity(doing, hook.at, source, hook.text) if doing else None
-
-
-def _started(case: _Case, hook: HookEvent) -> _Case:
-    if case.session.facts.state is SessionState.NOT_STARTED:
-        case = _to(case, SessionState.WORKING, SessionReason.AGENT_ACKNOWLEDGED)
-    return case.having(case.session, want=Want.OUTBOX)
-
-
-def _working(case: _Case, hook: HookEvent) -> _Case:
-    case = case.having(replace(case.session, question=None), want=Want.OUTBOX)
-    return _to(case, SessionState.WORKING, SessionReason.TASK_IN_PROGRESS)
-
-
-def _turn_ended(case: _Case, hook: HookEvent) -> _Case:
-    if _has_asked(case.session):
-        said = replace(case.session, report=hook.text or case.session.report)
-        return case.having(said, want=Want.PULL).having(said, want=Want.OUTBOX)
-    said = replace(case.session, question=None, report=hook.text or case.session.report)
-    case = _to(case.having(said), SessionState.IDLE, SessionReason.TURN_ENDED)
-    return case.having(case.session, want=Want.PULL).having(case.session, want=Want.OUTBOX)
-
-
-def _has_asked(session: Session) -> bool:
-    """Whether it asked something in the turn that ended: by protocol, only a prompt answers."""
-    known, facts = session.activity, session.facts
-    by_protocol = known is not None and known.source is Source.PROTOCOL
-    return by_protocol and facts.reason is SessionReason.AWAITING_USER_INPUT
-
-
-def _asks(case: _Case, hook: HookEvent) -> _Case:
-    case = case.having(replace(case.session, question=hook.text), want=Want.OUTBOX)
-    return _to(case, SessionState.NEEDS_INPUT, SessionReason.AWAITING_USER_INPUT, hook.text)
-
-
-def _asks_permission(case: _Case, hook: HookEvent) -> _Case:
-    session, events = asking(case.session, hook.tool or "a tool", case.at)
-    return case.having(session, *events)
-
-
-def _blocked(case: _Case, hook: HookEvent) -> _Case:
-    return _to(case, SessionState.STUCK, SessionReason.NO_PROGRESS, hook.text)
-
-
-def _reported(case: _Case, hook: HookEvent) -> _Case:
-    if hook.text == case.session.report:
-        return case
-    session = replace(case.session, report=hook.text)
-    body = Said(hook.text or "")
-    event = NewEvent(EventKind.SESSION_REPORTED, body, session.project, session.id)
-    return case.having(session, event)
-
-
-_HOOKS: Mapping[HookKind, Callable[[_Case, HookEvent], _Case]] = {
-    HookKind.SESSION_STARTED: _started,
-    HookKind.TURN_STARTED: _working,
-    HookKind.ACCEPTED: _working,
-    HookKind.TURN_ENDED: _turn_ended,
-    HookKind.WAITING_INPUT: _asks,
-    HookKind.PERMISSION_ASKED: _asks_permission,
-    HookKind.PERMISSION_ENDED: _working,
-    HookKind.BLOCKED: _blocked,
-    HookKind.REPORTED: _reported,
-}
 
 # -- activity: what its log, its screen or its process shows --------------------------------------
 
@@ -217,7 +56,7 @@ _SHOWN = {
 _BY_STRENGTH = list(Source)
 
 
-def _by_activity(case: _Case, activity: Activity | None) -> _Case:
+def _by_activity(case: Case, activity: Activity | None) -> Case:
     """Weaker evidence than a hook: it counts only when newer than what is known."""
     if activity is None:
         return case
@@ -231,13 +70,10 @@ def _by_activity(case: _Case, activity: Activity | None) -> _Case:
     if reason is None or state is case.session.facts.state:
         return case
     quiet = state is SessionState.IDLE
-    case = _to(case, state, reason, activity.detail)
+    case = to(case, state, reason, activity.detail)
     if state is SessionState.NEEDS_INPUT:
         case = case.having(replace(case.session, question=activity.detail))
     return case.having(case.session, want=Want.PULL if quiet else Want.OUTBOX)
-
-
-OWN_WORD = frozenset({Source.PROTOCOL, Source.HOOK})
 
 
 def _is_outweighed(session: Session, activity: Activity) -> bool:
@@ -258,13 +94,13 @@ def _is_outweighed(session: Session, activity: Activity) -> bool:
 # -- runtime: whether it lives --------------------------------------------------------------------
 
 
-def _by_runtime(case: _Case, seen: Seen | None, policy: Policy) -> _Case:
+def _by_runtime(case: Case, seen: Seen | None, policy: Policy) -> Case:
     if seen is None or case.session.run.handle is None:
         return case
     return _RUNTIME[seen.state](case, seen, policy)
 
 
-def _fact(case: _Case, seen: Seen, reason: RuntimeReason) -> _Case:
+def _fact(case: Case, seen: Seen, reason: RuntimeReason) -> Case:
     run = replace(
         case.session.run,
         state=seen.state,
@@ -277,7 +113,7 @@ def _fact(case: _Case, seen: Seen, reason: RuntimeReason) -> _Case:
     return case.having(replace(case.session, run=run))
 
 
-def _alive(case: _Case, seen: Seen, policy: Policy) -> _Case:
+def _alive(case: Case, seen: Seen, policy: Policy) -> Case:
     case = _fact(case, seen, RuntimeReason.PROCESS_RUNNING)
     facts = case.session.facts
     doubted = facts.state is SessionState.DETECTING or (
@@ -287,7 +123,7 @@ def _alive(case: _Case, seen: Seen, policy: Policy) -> _Case:
         return case
     state, reason = _settled(case.session)
     note = case.session.question if state is SessionState.NEEDS_INPUT else None
-    return _to(case, state, reason, note)
+    return to(case, state, reason, note)
 
 
 def _settled(session: Session) -> tuple[SessionState, SessionReason]:
@@ -309,14 +145,14 @@ _OVER = {
 _LOST = (RuntimeReason.HOST_LOST, SessionReason.RUNTIME_LOST, EventKind.SESSION_KILLED)
 
 
-def _gone(case: _Case, seen: Seen, policy: Policy) -> _Case:
+def _gone(case: Case, seen: Seen, policy: Policy) -> Case:
     how, why, kind = _LOST if seen.reason is RuntimeReason.HOST_LOST else _OVER[seen.state]
     case = _fact(case, seen, how)
     session, events = ended(case.session, why, case.at, kind, seen)
     return case.having(session, *events, want=Want.PULL)
 
 
-def _doubtful(case: _Case, seen: Seen, policy: Policy) -> _Case:
+def _doubtful(case: Case, seen: Seen, policy: Policy) -> Case:
     """A probe that failed proves nothing: look again, a bounded number of times."""
     case = _fact(case, seen, RuntimeReason.PROBE_ERROR)
     if case.session.facts.reason is SessionReason.PROBE_FAILURE and case.session.doubt is None:
@@ -325,10 +161,10 @@ def _doubtful(case: _Case, seen: Seen, policy: Policy) -> _Case:
     case = case.having(replace(case.session, doubt=doubt))
     worn = doubt.looks > policy.looks or case.at - doubt.since > policy.doubt
     state = SessionState.STUCK if worn else SessionState.DETECTING
-    return _to(case, state, SessionReason.PROBE_FAILURE, seen.detail)
+    return to(case, state, SessionReason.PROBE_FAILURE, seen.detail)
 
 
-def _counted(case: _Case, seen: Seen) -> Doubt:
+def _counted(case: Case, seen: Seen) -> Doubt:
     evidence = hashlib.sha256(f"{seen.state}/{seen.detail}".encode()).hexdigest()[:12]
     known = case.session.doubt
     if known is None or known.evidence != evidence:
@@ -336,7 +172,7 @@ def _counted(case: _Case, seen: Seen) -> Doubt:
     return replace(known, looks=known.looks + 1)
 
 
-_RUNTIME: Mapping[RuntimeState, Callable[[_Case, Seen, Policy], _Case]] = {
+_RUNTIME: Mapping[RuntimeState, Callable[[Case, Seen, Policy], Case]] = {
     RuntimeState.ALIVE: _alive,
     RuntimeState.EXITED: _gone,
     RuntimeState.MISSING: _gone,
@@ -347,30 +183,30 @@ _RUNTIME: Mapping[RuntimeState, Callable[[_Case, Seen, Policy], _Case]] = {
 # -- doubt, silence, commits, pull requests -------------------------------------------------------
 
 
-def _by_doubt(case: _Case, policy: Policy) -> _Case:
+def _by_doubt(case: Case, policy: Policy) -> Case:
     """Doubt ends in time, also where no further look proves anything."""
     facts, doubt = case.session.facts, case.session.doubt
     if facts.state is not SessionState.DETECTING or doubt is None:
         return case
     if case.at - doubt.since <= policy.doubt:
         return case
-    return _to(case, SessionState.STUCK, facts.reason, facts.note)
+    return to(case, SessionState.STUCK, facts.reason, facts.note)
 
 
 _AWAITED = (SessionReason.SPAWN_REQUESTED, SessionReason.AGENT_ACKNOWLEDGED)
 
 
-def _by_rest(case: _Case, policy: Policy) -> _Case:
+def _by_rest(case: Case, policy: Policy) -> Case:
     """An agent that came up and began nothing does not work: one brought back may be done."""
     facts, known = case.session.facts, case.session.activity
     if facts.state is not SessionState.WORKING or facts.reason not in _AWAITED or known is None:
         return case
     if known.state is not ActivityState.READY or case.at - known.at <= policy.rest:
         return case
-    return _to(case, SessionState.IDLE, SessionReason.TURN_ENDED)
+    return to(case, SessionState.IDLE, SessionReason.TURN_ENDED)
 
 
-def _by_silence(case: _Case, policy: Policy) -> _Case:
+def _by_silence(case: Case, policy: Policy) -> Case:
     facts = case.session.facts
     if facts.state is not SessionState.WORKING:
         return case
@@ -378,10 +214,10 @@ def _by_silence(case: _Case, policy: Policy) -> _Case:
     last = max(facts.since, known.at) if known else facts.since
     if case.at - last <= policy.silence:
         return case
-    return _to(case, SessionState.STUCK, SessionReason.NO_PROGRESS, "nothing heard of it for long")
+    return to(case, SessionState.STUCK, SessionReason.NO_PROGRESS, "nothing heard of it for long")
 
 
-def _by_head(case: _Case, head: str | None) -> _Case:
+def _by_head(case: Case, head: str | None) -> Case:
     known = case.session.commits
     if head is None or head == case.session.base_commit or head in known[-1:]:
         return case
@@ -396,7 +232,7 @@ _WAITING = {
 }
 
 
-def _by_pull(case: _Case, pull: Pull | None) -> _Case:
+def _by_pull(case: Case, pull: Pull | None) -> Case:
     if pull is None:
         return case
     session, event = pulled(case.session, pull, case.at)
@@ -405,4 +241,4 @@ def _by_pull(case: _Case, pull: Pull | None) -> _Case:
     case = case.having(session, event)
     if pull.state not in _WAITING or session.facts.state is not SessionState.IDLE:
         return case
-    return _to(case, SessionState.IDLE, _WAITING[pull.state])
+    return to(case, SessionState.IDLE, _WAITING[pull.state])

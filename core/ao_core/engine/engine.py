@@ -15,9 +15,9 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from ao_core.clock import Clock
+from ao_core.engine.case import Policy
 from ao_core.engine.conversations import Conversations
 from ao_core.engine.courier import Courier
-from ao_core.engine.decide import Policy
 from ao_core.engine.environment import Grant
 from ao_core.engine.home import Home
 from ao_core.engine.intents import Intents

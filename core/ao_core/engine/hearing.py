@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from ao_core.drive.facts import Began, Ended, Fact, Opened, Refused, Taken
 from ao_core.drive.ledger import Ledger
-from ao_core.engine.decide import Observation
+from ao_core.engine.case import Observation
 from ao_core.engine.engine import Engine
 from ao_core.engine.observing import Beside, observe
 from ao_core.engine.side import head_of

@@ -14,13 +14,14 @@ from typing import Any, cast
 
 import anyio
 
-from ao_core.engine.decide import OWN_WORD, Decided, Observation, Want
+from ao_core.engine.case import Decided, Observation, Want
 from ao_core.engine.engine import Engine
 from ao_core.engine.launching import launch_of
 from ao_core.engine.merge import work_of
 from ao_core.engine.observing import Beside, observe
 from ao_core.engine.project import Project
 from ao_core.engine.side import head_of
+from ao_core.engine.words import OWN_WORD
 from ao_core.errors import AoError
 from ao_core.ids import ProjectId, SessionId
 from ao_core.model.activity import Activity, ActivityState

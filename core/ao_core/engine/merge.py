@@ -5,7 +5,8 @@ from pathlib import Path
 
 import anyio
 
-from ao_core.engine.decide import Observation, decide
+from ao_core.engine.case import Observation
+from ao_core.engine.decide import decide
 from ao_core.engine.engine import Engine
 from ao_core.engine.project import Project
 from ao_core.engine.records import Step

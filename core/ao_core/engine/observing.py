@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from ao_core.engine.decide import Decided, Observation, decide
+from ao_core.engine.case import Decided, Observation
+from ao_core.engine.decide import decide
 from ao_core.engine.engine import Engine
 from ao_core.engine.records import Step
 from ao_core.ids import SessionId

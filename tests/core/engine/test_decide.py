@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ao_core.engine.decide import Decided, Observation, Policy, Want, decide
+from ao_core.engine.case import Decided, Observation, Policy, Want
+from ao_core.engine.decide import decide
 from ao_core.model.activity import INPUT_STALENESS, Activity, ActivityState, Source
 from ao_core.model.event import EventKind as K
 from ao_core.model.event import Said

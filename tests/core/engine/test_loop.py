@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import anyio
 
-from ao_core.engine.decide import Want
+from ao_core.engine.case import Want
 from ao_core.engine.engine import Engine
 from ao_core.engine.loop import Loop
 from ao_core.model.session import PrFacts, PrState

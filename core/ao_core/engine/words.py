@@ -1,0 +1,112 @@
+"""What the agent itself says, by hook or by protocol, and where that moves its session."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from ao_core.engine.case import Case, Want, to
+from ao_core.engine.moves import asking
+from ao_core.model.activity import Activity, ActivityState, Source
+from ao_core.model.event import EventKind, NewEvent, Said
+from ao_core.model.session import Session, SessionReason, SessionState
+from ao_core.spool import HookEvent, HookKind
+
+OWN_WORD = frozenset({Source.PROTOCOL, Source.HOOK})
+
+
+def by_hook(case: Case, hook: HookEvent, source: Source) -> Case:
+    """Take in one of its words; `source` is the way it came."""
+    hook = replace(hook, at=min(hook.at, case.at))  # its time is a claim like the rest
+    if hook.native_id:
+        case = case.having(replace(case.session, native_id=hook.native_id))
+    if source is Source.HOOK and _is_overtaken(case, hook):
+        return case
+    heard = replace(case.session, activity=_heard(hook, source) or case.session.activity)
+    return _HOOKS[hook.kind](case.having(heard), hook)
+
+
+def _is_overtaken(case: Case, hook: HookEvent) -> bool:
+    """Whether it or a later hook was heard already: files may arrive out of order."""
+    known = case.session.activity
+    if hook.kind is HookKind.REPORTED or known is None or known.source not in OWN_WORD:
+        return False
+    return known.at <= case.at and (hook.at < known.at or _heard(hook, known.source) == known)
+
+
+_DOING = {
+    HookKind.SESSION_STARTED: ActivityState.READY,
+    HookKind.TURN_STARTED: ActivityState.ACTIVE,
+    HookKind.ACCEPTED: ActivityState.ACTIVE,
+    HookKind.TURN_ENDED: ActivityState.READY,
+    HookKind.WAITING_INPUT: ActivityState.WAITING_INPUT,
+    HookKind.PERMISSION_ASKED: ActivityState.WAITING_INPUT,
+    HookKind.PERMISSION_ENDED: ActivityState.ACTIVE,
+    HookKind.BLOCKED: ActivityState.BLOCKED,
+}
+
+
+def _heard(hook: HookEvent, source: Source) -> Activity | None:
+    doing = _DOING.get(hook.kind)
+    return Activity(doing, hook.at, source, hook.text) if doing else None
+
+
+def _started(case: Case, hook: HookEvent) -> Case:
+    if case.session.facts.state is SessionState.NOT_STARTED:
+        case = to(case, SessionState.WORKING, SessionReason.AGENT_ACKNOWLEDGED)
+    return case.having(case.session, want=Want.OUTBOX)
+
+
+def _working(case: Case, hook: HookEvent) -> Case:
+    case = case.having(replace(case.session, question=None), want=Want.OUTBOX)
+    return to(case, SessionState.WORKING, SessionReason.TASK_IN_PROGRESS)
+
+
+def _turn_ended(case: Case, hook: HookEvent) -> Case:
+    if _has_asked(case.session):
+        said = replace(case.session, report=hook.text or case.session.report)
+        return case.having(said, want=Want.PULL).having(said, want=Want.OUTBOX)
+    said = replace(case.session, question=None, report=hook.text or case.session.report)
+    case = to(case.having(said), SessionState.IDLE, SessionReason.TURN_ENDED)
+    return case.having(case.session, want=Want.PULL).having(case.session, want=Want.OUTBOX)
+
+
+def _has_asked(session: Session) -> bool:
+    """Whether it asked something in the turn that ended: by protocol, only a prompt answers."""
+    known, facts = session.activity, session.facts
+    by_protocol = known is not None and known.source is Source.PROTOCOL
+    return by_protocol and facts.reason is SessionReason.AWAITING_USER_INPUT
+
+
+def _asks(case: Case, hook: HookEvent) -> Case:
+    case = case.having(replace(case.session, question=hook.text), want=Want.OUTBOX)
+    return to(case, SessionState.NEEDS_INPUT, SessionReason.AWAITING_USER_INPUT, hook.text)
+
+
+def _asks_permission(case: Case, hook: HookEvent) -> Case:
+    session, events = asking(case.session, hook.tool or "a tool", case.at)
+    return case.having(session, *events)
+
+
+def _blocked(case: Case, hook: HookEvent) -> Case:
+    return to(case, SessionState.STUCK, SessionReason.NO_PROGRESS, hook.text)
+
+
+def _reported(case: Case, hook: HookEvent) -> Case:
+    if hook.text == case.session.report:
+        return case
+    session = replace(case.session, report=hook.text)
+    body = Said(hook.text or "")
+    event = NewEvent(EventKind.SESSION_REPORTED, body, session.project, session.id)
+    return case.having(session, event)
+
+
+_HOOKS: Mapping[HookKind, Callable[[Case, HookEvent], Case]] = {
+    HookKind.SESSION_STARTED: _started,
+    HookKind.TURN_STARTED: _working,
+    HookKind.ACCEPTED: _working,
+    HookKind.TURN_ENDED: _turn_ended,
+    HookKind.WAITING_INPUT: _asks,
+    HookKind.PERMISSION_ASKED: _asks_permission,
+    HookKind.PERMISSION_ENDED: _working,
+    HookKind.BLOCKED: _blocked,
+    HookKind.REPORTED: _reported,
+}
