@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from ao_plugins.agent._worker.acp import Wire
 from ao_plugins.agent._worker.deeds import Hands
 from ao_plugins.agent._worker.hooks import Hooks
 from ao_plugins.agent._worker.journal import Journal
 from ao_plugins.agent._worker.permission import Dialog
 from ao_plugins.agent._worker.screen import Screen, size_of
+from ao_plugins.agent._worker.speaker import Speaker
 from ao_plugins.agent._worker.terminal import Terminal
-from ao_plugins.agent._worker.turn import Doer
+from ao_plugins.agent._worker.turn import Aloud, Doer
 from ao_plugins.agent._worker.worker import Quirks, Worker
 
 
@@ -32,23 +34,45 @@ class Options(argparse.Namespace):
     deaf_enter: bool = False
     redraw: bool = False
     dialog_mid_send: bool = False
+    acp: bool = False
+    chatty: bool = False
+    split_writes: bool = False
+
+    @property
+    def permissionless(self) -> bool:
+        """Whether it asks for nothing."""
+        return self.permissions == "permissionless"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Work until told to end."""
     options = _parser().parse_args(argv, Options())
+    return _by_protocol(options) if options.acp else _in_terminal(options)
+
+
+def _by_protocol(options: Options) -> int:
+    wire = Wire(sys.stdin.fileno(), sys.stdout.fileno(), split=options.split_writes)
+    speaker = Speaker(options.session, wire, options.permissionless, options.chatty)
+    try:
+        return wire.serve(speaker)
+    finally:
+        speaker.leave()
+
+
+def _in_terminal(options: Options) -> int:
     workspace = Path.cwd()
     journal, terminal = Journal(workspace), Terminal()
     hooks = Hooks() if options.no_hooks else Hooks.of(os.environ)
     screen = Screen(terminal.write, partial(size_of, sys.stdout.fileno()))
-    doer = Doer(Hands(workspace), journal, screen.say)
-    dialog = Dialog(terminal, hooks, options.permissions == "permissionless")
-    worker = Worker(
-        options.session, terminal, screen, hooks, journal, doer, dialog, _quirks(options)
-    )
+    doer = Doer(Hands(workspace), journal, Aloud(screen.say))
+    dialog = Dialog(terminal, hooks, options.permissionless)
+    worker = Worker(options.session, terminal, screen, hooks, doer, dialog, _quirks(options))
     past = journal.past() if options.resume else None
     worker.start(past or journal.begin(), "" if past else _task(options))
-    return terminal.serve(worker)
+    try:
+        return terminal.serve(worker)
+    finally:
+        doer.hands.stop()
 
 
 def _task(options: Options) -> str:
@@ -79,6 +103,9 @@ def _parser() -> argparse.ArgumentParser:
         "deaf-enter": "ignore the first Enter",
         "redraw": "never stop redrawing",
         "dialog-mid-send": "open a dialog when the first paste arrives",
+        "acp": "speak the Agent Client Protocol on stdin and stdout, in place of a terminal",
+        "chatty": "say hundreds of small things, by protocol",
+        "split-writes": "write every line in many pieces, by protocol",
     }.items():
         parser.add_argument(f"--{flag}", action="store_true", help=meaning)
     return parser

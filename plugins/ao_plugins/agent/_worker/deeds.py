@@ -2,9 +2,12 @@
 
 import os
 import shlex
+import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
-from typing import TypeAlias
+from threading import Lock
+from typing import TypeAlias, cast
 
 from ao_plugins.agent._worker.script import ScriptError, Step
 
@@ -17,11 +20,17 @@ Child: TypeAlias = "subprocess.Popen[bytes]"
 
 
 class Hands:
-    """Does the work. `stop` ends what is under way."""
+    """Does the work of one turn. `stop` ends what is under way, for good."""
 
     def __init__(self, workspace: Path) -> None:
         self._workspace = workspace.resolve()
         self._child: Child | None = None
+        self._stopped = False
+        self._lock = Lock()
+
+    def rested(self) -> "Hands":
+        """Hands for another turn; what these still do cannot be mistaken for it."""
+        return Hands(self._workspace)
 
     def write(self, step: Step) -> str:
         """Write or append to a file of the workspace."""
@@ -52,9 +61,11 @@ class Hands:
         return f"run {command}: status {status}" + (f"\n{shown}" if shown else "")
 
     def stop(self) -> None:
-        """End the command that runs now."""
-        if self._child is not None:
-            self._child.kill()
+        """End the command that runs now, and start no other."""
+        with self._lock:
+            self._stopped = True
+            if self._child is not None:
+                _end(self._child)
 
     def _git(self, *args: str) -> None:
         status, output = self._ran("git", *args)
@@ -62,35 +73,55 @@ class Hands:
             raise ScriptError(f"git {args[0]} failed: {output.strip()[-_SHOWN:]}")
 
     def _ran(self, *argv: str) -> tuple[int, str]:
-        try:
-            self._child = subprocess.Popen(
-                argv, cwd=self._workspace, env=os.environ | {"LC_ALL": "C", "GIT_EDITOR": "true"},
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            )  # fmt: skip
-        except OSError as exc:
-            raise ScriptError(f"cannot run {argv[0]}: {exc.strerror}") from exc
-        with self._child as child:
+        with self._started(argv) as child:
             return self._finished(child, argv[0])
+
+    def _started(self, argv: tuple[str, ...]) -> Child:
+        if any("\0" in word for word in argv):
+            raise ScriptError("a command cannot hold a zero byte")
+        env = os.environ | {"LC_ALL": "C", "GIT_EDITOR": "true"}
+        with self._lock:
+            if self._stopped:
+                raise ScriptError("interrupted")
+            try:
+                self._child = subprocess.Popen(
+                    argv, cwd=self._workspace, env=env, process_group=0,
+                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                )  # fmt: skip
+            except OSError as exc:
+                raise ScriptError(f"cannot run {argv[0]}: {exc.strerror}") from exc
+            return self._child
 
     def _finished(self, child: Child, name: str) -> tuple[int, str]:
         try:
             output, _ = child.communicate(timeout=_DEADLINE)
         except subprocess.TimeoutExpired as exc:
-            child.kill()
+            _end(child)
             raise ScriptError(f"{name} did not end within {_DEADLINE:g} s") from exc
         finally:
-            self._child = None
+            with self._lock:
+                self._child = None
         return child.returncode, output.decode(errors="replace")
 
     def _inside(self, name: str) -> Path:
         if not name or "\0" in name:
             raise ScriptError("no file was named")
-        path = (self._workspace / name).resolve()
+        try:
+            path = (self._workspace / name).resolve()
+        except (OSError, RuntimeError) as exc:  # links that lead in a circle
+            raise ScriptError(f"{name} leads nowhere") from exc
         if not path.is_relative_to(self._workspace) or path == self._workspace:
             raise ScriptError(f"{name} is outside the workspace")
         if path.relative_to(self._workspace).parts[0] in _OTHERS:
             raise ScriptError(f"{name} is not the project's")
         return path
+
+
+def _end(child: Child) -> None:
+    """With its own children. Git is asked, for else it leaves its lock behind."""
+    polite = cast("list[str]", child.args)[0] == "git"
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGTERM if polite else signal.SIGKILL)
 
 
 def words(command: str) -> list[str]:

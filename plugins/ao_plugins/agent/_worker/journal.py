@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
 
 from ao_core.files import append_line, read_json_lines_tail
 from ao_core.ids import new_token
@@ -22,6 +21,17 @@ class Past:
     task: str | None = None
     done: int = 0
     answer: str = ""
+    waits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line. `step` is how many steps of the turn are done; 0 begins one."""
+
+    role: str
+    text: str
+    state: str
+    step: int | None
 
 
 class Journal:
@@ -39,9 +49,14 @@ class Journal:
 
     def past(self) -> Past | None:
         """The last conversation, if there was one."""
-        lines = read_json_lines_tail(self._path, _TAIL)
-        starts = [n for n, line in enumerate(lines) if line.get("role") == "session"]
-        return _told(lines[starts[-1] :]) if starts else None
+        entries = self.entries()
+        return _told(entries) if entries else None
+
+    def entries(self) -> tuple[Entry, ...]:
+        """The last conversation, line by line."""
+        entries = [_entry(line) for line in read_json_lines_tail(self._path, _TAIL)]
+        starts = [n for n, entry in enumerate(entries) if entry.role == "session"]
+        return tuple(entries[starts[-1] :]) if starts else ()
 
     def task(self, text: str) -> None:
         """A turn begins."""
@@ -72,18 +87,34 @@ class Journal:
         append_line(self._path, json.dumps(line).encode())
 
 
-def _told(lines: Iterable[Mapping[str, object]]) -> Past:
-    native_id, turns, task, done, answer = "", 0, None, 0, ""
-    for line in cast("Iterable[Mapping[str, str]]", lines):
-        text, step = line.get("text", ""), line.get("step")
-        if line.get("role") == "session":
-            native_id = text
-        elif step == "0":
-            turns, task, done, answer = turns + 1, text, 0, ""
-        elif step is not None:
-            done = int(step)
-        elif line.get("role") == "user":
-            answer = text
-        elif line.get("state") in ("ready", "blocked"):
-            task = None
-    return Past(native_id, turns, task, done, answer)
+def _entry(line: Mapping[str, object]) -> Entry:
+    text, step = line.get("text"), str(line.get("step"))
+    return Entry(
+        role=str(line.get("role")),
+        text=text if isinstance(text, str) else "",
+        state=str(line.get("state")),
+        step=int(step) if step.isdecimal() else None,
+    )
+
+
+def _told(entries: Iterable[Entry]) -> Past:
+    past = Past("")
+    for entry in entries:
+        past = replace(_followed(past, entry), waits=entry.state == "waiting_input")
+    return past
+
+
+def _followed(past: Past, entry: Entry) -> Past:
+    match entry:
+        case Entry(role="session", text=text):
+            return Past(text)
+        case Entry(step=0, text=text):
+            return Past(past.native_id, past.turns + 1, text)
+        case Entry(step=int(step)):
+            return replace(past, done=step)
+        case Entry(role="user", text=text):
+            return replace(past, answer=text)
+        case Entry(state="ready" | "blocked"):
+            return replace(past, task=None)
+        case _:
+            return past

@@ -8,11 +8,10 @@ import termios
 import tty
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from queue import SimpleQueue
-from threading import Thread
 from time import monotonic
 from typing import Protocol
 
+from ao_plugins.agent._worker.asides import Asides
 from ao_plugins.agent._worker.keys import Key, Keyboard
 
 _ESCAPE_WAIT = 0.05
@@ -36,9 +35,7 @@ class Terminal:
     """Waits for keys, for a moment, for a change of size, and for work done on threads."""
 
     def __init__(self) -> None:
-        self._wake_in, self._wake_out = os.pipe()
-        os.set_blocking(self._wake_out, False)
-        self._done: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._asides = Asides()
         self._keyboard = Keyboard()
 
     def write(self, text: str) -> None:
@@ -49,12 +46,7 @@ class Terminal:
 
     def aside(self, work: Callable[[], Callable[[], None]]) -> None:
         """Do something on a thread; what it returns is called here afterwards."""
-
-        def do() -> None:
-            self._done.put(work())
-            os.write(self._wake_out, b"\0")
-
-        Thread(target=do, daemon=True).start()
+        self._asides.do(work)
 
     def serve(self, reader: Reader) -> int:
         """Until the reader has had enough; returns its status."""
@@ -85,29 +77,27 @@ class Terminal:
         return min(pauses, default=None)
 
     def _read(self, descriptor: int, reader: Reader) -> None:
+        if descriptor == self._asides.read_end:
+            return self._asides.settle()
         data = os.read(descriptor, 65536)
-        if descriptor == self._wake_in:
-            while not self._done.empty():
-                self._done.get()()
-        elif not data:
+        if not data:
             reader.over = 0
-        else:
-            for key in self._keyboard.feed(data):
-                reader.key(key)
+        for key in self._keyboard.feed(data):
+            reader.key(key)
 
     def _selector(self) -> selectors.DefaultSelector:
         selector = selectors.DefaultSelector()
         selector.register(sys.stdin.fileno(), selectors.EVENT_READ)
-        selector.register(self._wake_in, selectors.EVENT_READ)
+        selector.register(self._asides.read_end, selectors.EVENT_READ)
         return selector
 
     @contextmanager
     def _signals(self, reader: Reader) -> Generator[None]:
         def changed(_signal: int, _frame: object) -> None:
-            self._done.put(reader.resized)
+            self._asides.call(reader.resized)
 
         before = signal.signal(signal.SIGWINCH, changed)
-        woken = signal.set_wakeup_fd(self._wake_out, warn_on_full_buffer=False)
+        woken = signal.set_wakeup_fd(self._asides.write_end, warn_on_full_buffer=False)
         try:
             yield
         finally:

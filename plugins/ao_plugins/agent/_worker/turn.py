@@ -11,6 +11,7 @@ from ao_plugins.agent._worker.script import ScriptError, Step, parse, without_sc
 
 _LOOP_PAUSE = 0.05
 _LONGEST_SLEEP = 3600.0
+DENIED = "denied:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,30 @@ Wait: TypeAlias = Sleep | Work | Question | Permit
 Turn: TypeAlias = Generator[Wait, str, str]
 
 
+class Audience:
+    """Whoever is shown what a turn does, step by step. Numbers begin with 1."""
+
+    def planned(self, steps: tuple[Step, ...], done: int) -> None:
+        """These are its steps, and so many are behind it."""
+
+    def begins(self, number: int, step: Step) -> None:
+        """It turns to this one."""
+
+    def did(self, step: Step, said: str) -> None:
+        """It is through with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aloud(Audience):
+    """Says what was done, and nothing before."""
+
+    say: Callable[[str], None]
+
+    def did(self, step: Step, said: str) -> None:
+        """Say so."""
+        self.say(said)
+
+
 class Crash(Exception):
     """The script wants the worker to end, at once, with this status."""
 
@@ -60,46 +85,51 @@ class Doer:
 
     hands: Hands
     journal: Journal
-    say: Callable[[str], None]
+    audience: Audience
     answer: str = ""
 
     def turn(self, task: str, *, first: bool) -> Turn:
         """A new one. Only the first task is work by itself; a later one must say what to do."""
         self.journal.task(task)
-        return (yield from self._steps(parse(task) or (without_script(task) if first else ()), 0))
+        return (yield from self._steps(steps_of(task, first=first), 0))
 
     def resumed(self, past: Past) -> Turn:
         """The rest of one that was not finished."""
         self.answer = past.answer
-        task = past.task or ""
-        steps = parse(task) or (without_script(task) if past.turns == 1 else ())
+        steps = steps_of(past.task or "", first=past.turns == 1)
         return (yield from self._steps(steps, past.done))
 
     def _steps(self, steps: tuple[Step, ...], done: int) -> Turn:
+        self.hands = self.hands.rested()
+        self.audience.planned(steps, done)
         said = "noted; nothing to do"
         for number in range(done, len(steps)):
             step = steps[number].given(self.answer)
+            self.audience.begins(number + 1, step)
             if step.verb == "loop":
                 return (yield from self._for_ever(steps[:number]))
             if step.verb == "crash":
                 self.journal.step(number + 1, "crash")  # so that nobody resumes into it
             said = yield from self._step(step)
             self.journal.step(number + 1, said)
-            self.say(said)
+            self.audience.did(step, said)
         return said
 
     def _for_ever(self, steps: tuple[Step, ...]) -> Generator[Wait, str, NoReturn]:
         while True:
             yield Sleep(_LOOP_PAUSE)
-            for step in steps:
-                self.say((yield from self._step(step.given(self.answer))))
+            for number, template in enumerate(steps, 1):
+                step = template.given(self.answer)
+                self.audience.begins(number, step)
+                self.audience.did(step, (yield from self._step(step)))
 
     def _step(self, step: Step) -> Turn:
+        hands = self.hands
         match step.verb:
             case "write" | "append":
-                return (yield Work(lambda: self.hands.write(step)))
+                return (yield Work(lambda: hands.write(step)))
             case "commit":
-                return (yield Work(lambda: self.hands.commit(step.argument)))
+                return (yield Work(lambda: hands.commit(step.argument)))
             case "run":
                 return (yield from self._run(step.argument))
             case "ask":
@@ -114,18 +144,24 @@ class Doer:
 
     def _run(self, command: str) -> Turn:
         words(command)
+        hands = self.hands
         self.journal.waits(f"May I run {command}?")
         said = yield Permit("run", command)
         self.journal.goes_on(f"{said}: {command}")
         if said != "allow":
-            return f"denied: {command}"
-        return (yield Work(lambda: self.hands.run(command)))
+            return f"{DENIED} {command}"
+        return (yield Work(lambda: hands.run(command)))
 
     def _ask(self, question: str) -> Turn:
         self.journal.waits(question)
         self.answer = yield Question(question)
         self.journal.answer(self.answer)
         return f"answered: {self.answer}"
+
+
+def steps_of(task: str, *, first: bool) -> tuple[Step, ...]:
+    """What a task is about; only the first is work by itself."""
+    return parse(task) or (without_script(task) if first else ())
 
 
 def _seconds(text: str) -> float:

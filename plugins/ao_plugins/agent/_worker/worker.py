@@ -8,13 +8,13 @@ from time import monotonic
 from ao_core.spool import HookKind
 from ao_plugins.agent._worker.composer import Draft, Letter
 from ao_plugins.agent._worker.hooks import Hooks
-from ao_plugins.agent._worker.journal import Journal, Past
+from ao_plugins.agent._worker.journal import Past
 from ao_plugins.agent._worker.keys import Key
 from ao_plugins.agent._worker.permission import Dialog
+from ao_plugins.agent._worker.progress import Ending, Progress
 from ao_plugins.agent._worker.screen import Footer, Screen
-from ao_plugins.agent._worker.script import ScriptError
 from ao_plugins.agent._worker.terminal import Terminal
-from ao_plugins.agent._worker.turn import Crash, Doer, Permit, Question, Sleep, Turn, Wait, Work
+from ao_plugins.agent._worker.turn import Doer, Permit, Turn
 
 _REDRAW = 0.02
 
@@ -37,22 +37,22 @@ class Worker:
     terminal: Terminal
     screen: Screen
     hooks: Hooks
-    journal: Journal
     doer: Doer
     dialog: Dialog
     quirks: Quirks = Quirks()
     over: int | None = None
     _draft: Draft = field(default_factory=Draft)
-    _turn: Turn | None = None
+    _progress: Progress = field(init=False)
     _turns: int = 0
-    _question: bool = False
     _blocked: str = ""
     _queue: deque[str] = field(default_factory=deque[str])
-    _until: float | None = None
     _next_frame: float = 0.0
     _frame: int = 0
     _deaf: bool = False
     _raises: bool = False
+
+    def __post_init__(self) -> None:
+        self._progress = Progress(self.terminal.aside, self.doer, self)
 
     def start(self, past: Past, task: str) -> None:
         """Say hello, and begin with what there is to do."""
@@ -71,8 +71,9 @@ class Worker:
     @property
     def due(self) -> float | None:
         """When to be woken: at the end of a sleep, or for the next frame."""
+        until = self._progress.until
         moments = [self._next_frame] if self.quirks.redraw else []
-        return min(moments if self._until is None else [*moments, self._until], default=None)
+        return min(moments if until is None else [*moments, until], default=None)
 
     # -- what comes in -----------------------------------------------------------------------------
 
@@ -97,9 +98,7 @@ class Worker:
         now = monotonic()
         if self._next_frame <= now:
             self._next_frame, self._frame = now + _REDRAW, self._frame + 1
-        if self._until is not None and self._until <= now:
-            self._until = None
-            self._advance("")
+        self._progress.wake()
 
     def resized(self) -> None:
         """The terminal has another size."""
@@ -144,23 +143,16 @@ class Worker:
         self._take(letter)
 
     def _take(self, letter: Letter) -> None:
-        if self._question:
-            self._question = False
-            self._advance(letter.text)
-        elif self._turn is not None:
+        if self._progress.asking:
+            self._progress.answer(letter.text)
+        elif self._progress.busy:
             self._queue.append(letter.text)
         else:
             self._begin(letter.text)
 
     def _interrupt(self) -> None:
         self._draft.clear()
-        if self._turn is None:
-            return
-        turn, self._turn = self._turn, None
-        self._question, self._until = False, None
-        self.doer.hands.stop()
-        turn.close()
-        self._end("interrupted")
+        self._progress.interrupt()
 
     # -- the turn ----------------------------------------------------------------------------------
 
@@ -169,54 +161,32 @@ class Worker:
         self._go(task, self.doer.turn(task, first=self._turns == 1))
 
     def _go(self, task: str, turn: Turn) -> None:
-        self._turn, self._blocked = turn, ""
+        self._blocked = ""
         self.hooks.tell(HookKind.TURN_STARTED, task.strip().split("\n")[0][:200])
-        self._advance(None)
+        self._progress.begin(turn)
 
-    def _advance(self, came: str | Exception | None) -> None:
-        turn = self._turn
-        if turn is None:
-            return
-        try:
-            if isinstance(came, Exception):
-                wait = turn.throw(came)
-            else:
-                wait = next(turn) if came is None else turn.send(came)
-        except StopIteration as end:
-            self._end(end.value)
-        except ScriptError as problem:
-            self._end(str(problem), blocked=True)
-        except Crash as crash:
-            self.over = crash.status
-        else:
-            self._await(wait, turn)
+    def asked(self, question: str) -> None:
+        """The turn wants an answer."""
+        self.screen.say(question, "?")
+        self.hooks.tell(HookKind.WAITING_INPUT, question)
 
-    def _await(self, wait: Wait, turn: Turn) -> None:
-        def resume(came: str | Exception) -> None:
-            if self._turn is turn:
-                self._advance(came)
+    def permit(self, wish: Permit, then: Callable[[str], None]) -> None:
+        """The turn wants to be allowed something."""
+        self.dialog.ask(wish, then)
 
-        match wait:
-            case Sleep(seconds):
-                self._until = monotonic() + seconds
-            case Work(do):
-                self.terminal.aside(lambda: _outcome(do, resume))
-            case Question(text):
-                self._question = True
-                self.screen.say(text, "?")
-                self.hooks.tell(HookKind.WAITING_INPUT, text)
-            case Permit():
-                self.dialog.ask(wait, resume)
-
-    def _end(self, said: str, *, blocked: bool = False) -> None:
-        self._turn = None
+    def ended(self, said: str, ending: Ending) -> None:
+        """The turn is over."""
+        blocked = ending == "blocked"
         self._blocked = said if blocked else ""
-        self.journal.ends(said, "blocked" if blocked else "ready")
         if blocked:
             self.screen.say(said, "!")
         self.hooks.tell(HookKind.BLOCKED if blocked else HookKind.TURN_ENDED, said)
         if self._queue:
             self._begin(self._queue.popleft())
+
+    def crashed(self, status: int) -> None:
+        """The script ends the worker."""
+        self.over = status
 
     # -- the picture -------------------------------------------------------------------------------
 
@@ -227,18 +197,9 @@ class Worker:
         return Footer((f" {self._status()}{spinner}",), self._draft.shown)
 
     def _status(self) -> str:
-        if self._question:
+        if self._progress.asking:
             return "waiting for your answer"
-        if self._turn is not None:
+        if self._progress.busy:
             queued = f", {len(self._queue)} queued" if self._queue else ""
             return f"working…{queued}"
         return f"blocked: {self._blocked}" if self._blocked else f"idle · {self.name}"
-
-
-def _outcome(do: Callable[[], str], then: Callable[[str | Exception], None]) -> Callable[[], None]:
-    """Do it on this thread; the result is handed over on the other."""
-    try:
-        result: str | Exception = do()
-    except Exception as exc:
-        result = exc
-    return lambda: then(result)
