@@ -118,7 +118,7 @@ def _answer(id: Id, said: Mapping[str, Any]) -> Message:
     return Failure(id, code if isinstance(code, int) else 0, text[:_ERROR_LIMIT])
 
 
-def request(id: int, method: str, params: Params) -> bytes:
+def request(id: Id, method: str, params: Params) -> bytes:
     """A request as a line."""
     return _line({"id": id, "method": method, "params": params})
 

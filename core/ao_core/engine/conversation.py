@@ -107,6 +107,12 @@ class Conversation:
         params = prompt(self.ledger.native_id or "", text, message)
         return await self._tell(messages.request(self.ledger.next_id, "session/prompt", params))
 
+    async def further(self) -> None:
+        """After a refused write: wait a moment for the lines that were missed."""
+        count = self.ledger.count
+        with anyio.move_on_after(_AGAIN):
+            await self.until(lambda: True if self.ledger.count != count or self.over else None)
+
     async def cancel(self) -> None:
         """Interrupt the turn under way."""
         if self.ledger.turn is None:
@@ -153,9 +159,20 @@ class Conversation:
             self._marked = line.begins
             self._waiting.clear()
             self._stepped.clear()
-            async with anyio.create_task_group() as tasks:
+            lost = await self._followed(line)
+        if lost is not None:
+            raise lost
+
+    async def _followed(self, line: Line) -> Unavailable | None:
+        """Read to the end; how the line was lost, if it was."""
+        async with anyio.create_task_group() as tasks:
+            try:
                 await self._read(line, tasks)
+            except Unavailable as exc:
+                return exc
+            finally:
                 tasks.cancel_scope.cancel()
+        return None
 
     async def _read(self, line: Line, tasks: TaskGroup) -> None:
         split = {direction: Splitter() for direction in Direction}
@@ -264,11 +281,7 @@ class Conversation:
         while asked.key in self.ledger.asked and not self.over:
             if await self._tell(data):
                 return
-            await self._further(self.ledger.count)
-
-    async def _further(self, count: int) -> None:
-        """Wait until more lines have been read, or none will come."""
-        await self.until(lambda: True if self.ledger.count != count or self.over else None)
+            await self.further()
 
     async def _tell(self, data: bytes) -> bool:
         line = self._line
@@ -276,8 +289,8 @@ class Conversation:
             return False
         try:
             return await line.write(data)
-        except WrongState:
-            return False  # it has ended; so will `entries`
+        except (WrongState, Unavailable):
+            return False  # `entries` tells what is the matter
 
     def _change(self) -> None:
         moved, self._moved = self._moved, anyio.Event()

@@ -58,6 +58,8 @@ class Herald:
         self._living()
         if await on.prompt(_spoken(message), message.id):
             await on.until(lambda: self._moved(message, on))
+        else:
+            await on.further()
 
     async def _heard(self, message: Message, on: Conversation) -> None:
         await on.until(lambda: self._taken(message, on))

@@ -1,0 +1,83 @@
+"""What a permission request of the protocol comes to, under the shipped policy."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ao_core.drive.asking import about, outcome, wish_of
+from ao_core.engine.policy import Verdict, judge
+from ao_core.model.session import PermissionMode
+from ao_core.store.records import Decision
+
+ALLOW, ASK = Verdict.ALLOW, Verdict.ASK
+COMMANDS = [("make", "test")]
+
+
+def asked(kind: str | None = None, raw: Any = None, **call: Any) -> dict[str, Any]:
+    return {"toolCall": {"toolCallId": "t", "kind": kind, "rawInput": raw, **call}, "options": []}
+
+
+@pytest.mark.parametrize(
+    ("params", "verdict"),
+    [
+        (asked("execute", {"command": "make test"}), ALLOW),
+        (asked("execute", {"command": ["make", "test"]}), ALLOW),
+        (asked("execute", {"command": "make test; rm -rf /"}), ASK),
+        (asked("execute", {"command": ["bash", "-lc", "make test"]}), ASK),
+        (asked("execute", {"command": "make test", "cwd": "/etc"}), ASK),
+        (asked("execute", {"command": "make test", "cwd": "."}), ALLOW),
+        (asked("execute", {"command": 7}), ASK),
+        (asked("execute", {}), ASK),
+        (asked("execute", "make test"), ASK),
+        (asked("read", {"command": "rm -rf ."}), ASK),
+        (asked("edit", {"path": "a.txt"}), ALLOW),
+        (asked("edit", {"path": "a.txt"}, locations=[{"path": "/etc/passwd"}]), ASK),
+        (asked("edit", {}, content=[{"type": "diff", "path": "../b", "newText": ""}]), ASK),
+        (asked("edit", {"file_path": ".git/config"}), ASK),
+        (asked("edit", {}), ASK),
+        (asked("delete", {"path": "a.txt"}), ALLOW),
+        (asked("move", {"path": "a.txt"}), ASK),
+        (asked("fetch", {"url": "https://example.invalid"}), ASK),
+        (asked("other", {}), ASK),
+        (asked(None, None), ASK),
+        ({}, ASK),
+        ({"toolCall": ["odd"]}, ASK),
+    ],
+)
+def test_what_the_agent_claims_is_judged_by_its_strictest_part(
+    params: dict[str, Any], verdict: Verdict, tmp_path: Path
+) -> None:
+    ruling = judge(wish_of(params), tmp_path, PermissionMode.DEFAULT, COMMANDS)
+    assert ruling.verdict is verdict, ruling
+
+
+OPTIONS = [
+    {"optionId": "always", "kind": "allow_always", "name": "Always"},
+    {"optionId": "once", "kind": "allow_once", "name": "Yes"},
+    {"optionId": "no", "kind": "reject_once", "name": "No"},
+]
+
+
+@pytest.mark.parametrize(
+    ("options", "decision", "chosen"),
+    [
+        (OPTIONS, Decision.ALLOW, "once"),
+        (OPTIONS[:1], Decision.ALLOW, "always"),
+        (OPTIONS, Decision.DENY, "no"),
+        (OPTIONS[:2], Decision.DENY, None),
+        (OPTIONS, None, None),
+        ([], Decision.ALLOW, None),
+        (["odd", {"kind": "allow_once"}], Decision.ALLOW, None),
+    ],
+)
+def test_an_answer_is_one_of_the_options_or_cancels(
+    options: list[Any], decision: Decision | None, chosen: str | None
+) -> None:
+    selected = {"outcome": "selected", "optionId": chosen} if chosen else {"outcome": "cancelled"}
+    assert outcome({"options": options}, decision) == {"outcome": selected}
+
+
+def test_what_it_is_about_says_title_and_input() -> None:
+    assert about(asked("execute", {"command": "x"}, title="Run x")) == 'Run x {"command": "x"}'
+    assert about({}) == "nothing is said about it"
