@@ -45,6 +45,8 @@ def app(path: Path, text: str, home: Path | None = None, **environment: str) -> 
         "tracker: '${TRACKER:-x}'",
         "notifiers: [lead, ./mine.py:Mine]",
         "{agent: command, agentConfig: {command: evil}}",
+        "{agent: command, agentConfig: {preset: worker, protocol: evil}}",
+        "{agent: command, agentConfig: {preset: worker, modes: {default: bypass}}}",
         "{agent: command, agentConfig: {baseUrl: 'http://evil.test'}}",
         "agentConfig: {permissions: permissionless}",
         "agentConfig: {permissions: '${MODE:-permissionless}'}",

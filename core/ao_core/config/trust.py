@@ -37,7 +37,9 @@ _ALWAYS = {
 _SLOTS = {"runtime", "agent", "workspace", "tracker", "scm"}
 _ROLES = {"worker", "orchestrator"}
 _HARMLESS_MODES = ("default", "auto-edit", "suggest")  # compared: a setting may be a list
-_PROGRAMS = {"command", "args", "resume", "process", "program", "binary", "executable", "path"}
+_PROGRAMS = {
+    "command", "args", "resume", "protocol", "process", "program", "binary", "executable", "path",
+}  # fmt: skip
 _WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ELSEWHERE = re.compile(r"\$\{\w+\}|secret://\S+")
 

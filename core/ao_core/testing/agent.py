@@ -11,9 +11,10 @@ import pytest
 
 from ao_core.activity import record
 from ao_core.model.activity import ActivityState, Source
-from ao_core.model.session import PermissionMode
+from ao_core.model.session import Drive, PermissionMode
 from ao_core.plugin import Scope
-from ao_core.slots.agent import Agent, Launch, Look, Resumable
+from ao_core.slots.agent import Agent, Conversable, Launch, Look, Resumable
+from ao_core.slots.runtime import Command
 from ao_core.testing.clock import FakeClock
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -177,6 +178,44 @@ class AgentContract(ABC):
         launch = replace(started, environment={**started.environment, **secrets})
         assert not set(secrets.values()) & set(agent.launch(launch).argv)
 
+    # -- by protocol -----------------------------------------------------------------------------
+
+    async def test_by_protocol_the_task_is_said_and_never_an_argument(
+        self, agent: Agent[Any], started: Launch
+    ) -> None:
+        task = "a task that is nobody's argument"
+        command = conversing(agent, replace(started, prompt=task))
+        words = () if command is None else command.argv
+        assert all("\0" not in word for word in words)
+        assert [word for word in words if task in word or str(started.prompt_file) in word] == []
+
+    async def test_by_protocol_its_environment_is_the_same(
+        self, agent: Agent[Any], started: Launch
+    ) -> None:
+        command = conversing(agent, started)
+        own = agent.environment(started)
+        assert command is None or command.env == {**started.environment, **own}
+
+    async def test_by_protocol_the_default_mode_approves_nothing(
+        self, agent: Agent[Any], started: Launch
+    ) -> None:
+        command = conversing(agent, started)
+        mode = agent.mode(PermissionMode.DEFAULT) if isinstance(agent, Conversable) else None
+        words = (*(command.argv if command else ()), mode or "")
+        assert [word for word in words if _APPROVES.search(word)] == []
+
+    async def test_by_protocol_no_credential_is_on_its_command_line(
+        self, agent: Agent[Any], started: Launch
+    ) -> None:
+        secrets = {name: f"value-of-{name}" for name in agent.credentials}
+        launch = replace(started, environment={**started.environment, **secrets})
+        command = conversing(agent, launch)
+        assert not set(secrets.values()) & set(command.argv if command else ())
+
+    async def test_it_is_driven_in_a_way_it_knows(self, agent: Agent[Any], started: Launch) -> None:
+        by_protocol = isinstance(agent, Conversable) and agent.preferred is Drive.PROTOCOL
+        assert not by_protocol or conversing(agent, started) is not None
+
     # -- the terminal ----------------------------------------------------------------------------
 
     async def test_its_composer_can_be_typed_to(self, agent: Agent[Any]) -> None:
@@ -199,3 +238,8 @@ class AgentContract(ABC):
         assert list(await agent.turns(started)) == []
         if isinstance(agent, Resumable):
             assert await agent.resume(started) is None
+
+
+def conversing(agent: Agent[Any], launch: Launch) -> Command | None:
+    """The command that starts it by protocol; None where it is not of that kind."""
+    return agent.converse(launch) if isinstance(agent, Conversable) else None

@@ -13,12 +13,13 @@ from pydantic import ValidationError
 
 from ao_core.errors import BadRequest
 from ao_core.model.activity import ActivityState
-from ao_core.model.session import PermissionMode
+from ao_core.model.session import Drive, PermissionMode
 from ao_core.plugin import Scope
 from ao_core.slots.agent import Launch, Look, Resumable
 from ao_core.store.records import Delivery
 from ao_core.testing.agent import AgentContract
-from ao_plugins.agent.command import CommandConfig, CommandLine
+from ao_plugins._command import CommandConfig
+from ao_plugins.agent.command import CommandLine
 
 LOG = "logs/agent.jsonl"
 
@@ -38,6 +39,8 @@ class TestTemplate(AgentContract):
         settings = config(
             command="tool --model {model} --task {prompt}",
             resume="tool --continue {native_id}",
+            protocol="tool acp --model {model}",
+            modes={"default": "ask", "permissionless": "bypass"},
             env={"TOOL_HOME": "/nowhere"},
             credentials=["TOOL_KEY"],
             log=LOG,
@@ -110,6 +113,24 @@ class TestTemplate(AgentContract):
         assert command.argv == ("tool", "--continue", "n-1")
         assert await agent.resume(replace(launch, native_id=None)) is None
 
+    async def test_it_speaks_the_protocol_where_a_command_for_it_is_configured(
+        self, agent: CommandLine, scope: Scope, started: Launch
+    ) -> None:
+        command = agent.converse(replace(started, model="m/1"))
+        assert command is not None
+        assert command.argv == ("tool", "acp", "--model", "m/1")
+        assert command.env["TOOL_HOME"] == "/nowhere"
+        assert agent.preferred is Drive.TERMINAL
+        assert CommandLine(config(), scope).converse(started) is None
+
+    async def test_its_modes_are_named_as_configured(
+        self, agent: CommandLine, scope: Scope
+    ) -> None:
+        assert agent.mode(PermissionMode.DEFAULT) == "ask"
+        assert agent.mode(PermissionMode.PERMISSIONLESS) == "bypass"
+        assert agent.mode(PermissionMode.SUGGEST) is None
+        assert CommandLine(config(), scope).mode(PermissionMode.DEFAULT) is None
+
     async def test_its_log_tells_who_it_is_and_what_was_said(
         self, agent: CommandLine, started: Launch
     ) -> None:
@@ -171,6 +192,20 @@ class TestWorkerPreset(AgentContract):
         assert agent.prompt_in_command
         assert agent.composer().best is Delivery.ACCEPTED
 
+    async def test_by_protocol_it_gets_the_same_flags_and_its_own_modes(
+        self, scope: Scope, started: Launch
+    ) -> None:
+        agent = CommandLine(CommandConfig(preset="worker", args=("--chatty",)), scope)
+        command = agent.converse(replace(started, permissions=PermissionMode.PERMISSIONLESS))
+        assert command is not None
+        flags = ("--session", "app-1", "--permissions", "permissionless", "--acp", "--chatty")
+        assert command.argv[4:] == flags
+        assert agent.mode(PermissionMode.PERMISSIONLESS) == "permissionless"
+        assert (
+            CommandLine(CommandConfig(preset="worker", protocol=None), scope).converse(started)
+            is None
+        )
+
     async def test_its_task_can_be_sent_afterwards(self, scope: Scope, started: Launch) -> None:
         agent = CommandLine(CommandConfig(preset="worker", prompt="after"), scope)
         assert not agent.prompt_in_command
@@ -196,6 +231,16 @@ class TestWorkerPreset(AgentContract):
         ({"command": "{prompt} a"}, "name on PATH"),
         ({"command": ["tool", "a\0b", "{prompt}"]}, "zero byte"),
         ({"resume": "tool {conversation}"}, "no {conversation}"),
+        ({"protocol": ""}, "no program"),
+        ({"protocol": []}, "no program"),
+        ({"protocol": "tool acp {prompt}"}, "protocol: there is no {prompt}"),
+        ({"protocol": "tool acp {prompt_file}"}, "protocol: there is no {prompt_file}"),
+        ({"protocol": "tool {native_id}"}, "protocol: there is no {native_id}"),
+        ({"command": "tool", "args": ["{prompt}"], "protocol": "tool acp"}, "protocol: there is"),
+        ({"protocol": "./tool acp"}, "protocol: the program"),
+        ({"modes": {"yolo": "x"}}, "permissionless"),
+        ({"modes": {"default": ""}}, "none is empty"),
+        ({"modes": {"default": "a\nb"}}, "a line of text"),
         ({"env": {"A B": "c"}}, "variable"),
         ({"env": {"AO_TOKEN": "c"}}, "variable"),
         ({"credentials": ["$KEY"]}, "variable"),
