@@ -44,7 +44,7 @@ async def hear(engine: Engine, id: SessionId, ledger: Ledger, facts: Sequence[Fa
     head = await head_of(await engine.project_of(session), session) if turned else None
     seen = Observation(now, hooks=hooks, head=head, source=Source.PROTOCOL)
     beside = Beside(
-        session=lambda session: _known(session, ledger, facts),
+        session=lambda session: _known(session, ledger, facts, now),
         changes=lambda: _receipts(engine, facts),
     )
     await observe(engine, id, seen, _EVIDENCE, beside)
@@ -59,10 +59,13 @@ async def stir(engine: Engine, id: SessionId) -> None:
     await observe(engine, id, Observation(now, activity=activity), _EVIDENCE)
 
 
-def _known(session: Session, ledger: Ledger, facts: Sequence[Fact]) -> Session:
+def _known(session: Session, ledger: Ledger, facts: Sequence[Fact], at: datetime) -> Session:
     turn = session.turn
     for fact in facts:
-        if isinstance(fact, Began):
+        if isinstance(fact, Opened):  # no more than that: whoever started it takes it from here
+            ready = Activity(ActivityState.READY, at, Source.PROTOCOL)
+            session = replace(session, native_id=fact.native_id, activity=ready)
+        elif isinstance(fact, Began):
             turn = fact.message or "unnamed"
         elif isinstance(fact, Ended) or _ends(fact):
             turn = None
@@ -75,8 +78,6 @@ def _ends(fact: Fact) -> bool:
 
 def _hook(fact: Fact) -> HookEvent | None:
     match fact:
-        case Opened():
-            return _event(HookKind.SESSION_STARTED, native_id=fact.native_id)
         case Began():
             return _event(HookKind.TURN_STARTED, fact.text.strip().split("\n")[0][:200])
         case Taken():
@@ -98,9 +99,8 @@ def _ended(fact: Ended) -> HookEvent:
     return _event(HookKind.TURN_ENDED, fact.said)
 
 
-def _event(kind: HookKind, text: str | None = None, native_id: str | None = None) -> HookEvent:
-    shown = visible(text, _TEXT) if text else None
-    return HookEvent("", kind, _NEVER, shown, native_id=native_id)
+def _event(kind: HookKind, text: str | None = None) -> HookEvent:
+    return HookEvent("", kind, _NEVER, visible(text, _TEXT) if text else None)
 
 
 def _receipts(engine: Engine, facts: Sequence[Fact]) -> tuple[list[Change], list[NewEvent]]:
