@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -23,6 +24,7 @@ from ao_core.engine.loop import Loop
 from ao_core.engine.projects import Projects
 from ao_core.engine.records import Records
 from ao_core.engine.recover import recover
+from ao_core.engine.retention import keep_small
 from ao_core.ids import SessionId
 from ao_core.log import LogFile
 from ao_core.model.event import EventKind, NewEvent, Said
@@ -51,6 +53,7 @@ async def run(home: Path, ready: Callable[[], None]) -> None:
         ready()
         tasks.start_soon(_while_home_lasts, engine)
         tasks.start_soon(_keep_awake, engine)
+        tasks.start_soon(keep_small, engine, partial(_kept, engine.home))
         await engine.stopping.wait()
         await anyio.sleep(_GRACE)  # the reply to `stop` is still on its way
         tasks.cancel_scope.cancel()
@@ -105,6 +108,12 @@ async def _listen(engine: Engine, *, task_status: anyio.abc.TaskStatus[None]) ->
 
 async def _note(engine: Engine, kind: EventKind, text: str) -> None:
     await engine.records.commit([], [NewEvent(kind, Said(text))])
+
+
+async def _kept(home: Home) -> Retention:
+    # what cannot be understood might say to keep everything
+    own = await anyio.to_thread.run_sync(engine_settings, home.path, os.environ)
+    return own.retention
 
 
 async def _keep_awake(engine: Engine) -> None:

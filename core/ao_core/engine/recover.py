@@ -21,7 +21,6 @@ _log = logging.getLogger(__name__)
 
 async def recover(engine: Engine) -> None:
     """Take up every session and every act the last engine left."""
-    await engine.keys.forget_old()
     for session in engine.live():
         try:
             await _take_up(engine, session)

@@ -8,6 +8,7 @@ from enum import StrEnum
 import anyio
 
 from ao_core.engine.engine import Engine
+from ao_core.errors import Pruned
 from ao_core.ids import SessionId
 from ao_core.model.event import Event, EventKind
 from ao_core.model.session import (
@@ -22,6 +23,7 @@ from ao_core.store.records import SESSION
 
 LONGEST = 50.0
 _MOST = 40  # what one reply shows
+_ANEW = "Call it without a cursor: that tells how things stand, and gives a new one."
 
 
 class Until(StrEnum):
@@ -93,7 +95,10 @@ async def wait(
     cursor: int | None,
     seconds: float,
 ) -> News:
-    """With a cursor: what came after it. Without: how things stand, or the next thing to come."""
+    """With a cursor: what came after it. Without: how things stand, or the next thing to come.
+
+    Raises `Pruned` where lines after the cursor are no longer kept: nothing is passed over.
+    """
     chosen = frozenset(sessions)
     for id in chosen:
         engine.session(id)
@@ -102,7 +107,10 @@ async def wait(
         standing = tuple(one for one in _chosen(engine, chosen) if _STANDS[until](one))
         if standing:
             return News(start, (), standing, reached=True)
-    return await _listen(engine, chosen, until, start, min(max(seconds, 0.0), LONGEST))
+    try:
+        return await _listen(engine, chosen, until, start, min(max(seconds, 0.0), LONGEST))
+    except Pruned as exc:
+        raise Pruned(exc.message, hint=_ANEW) from exc
 
 
 def _chosen(engine: Engine, chosen: frozenset[SessionId]) -> list[Session]:

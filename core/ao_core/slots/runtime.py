@@ -201,6 +201,14 @@ class Measurable(ABC):
         """Uptime, memory, CPU of the agent and its children."""
 
 
+class Forgetting(ABC):
+    """A runtime that keeps something of agents that ended, such as what they said."""
+
+    @abstractmethod
+    async def forget(self, id: str) -> None:
+        """Remove what is kept of one that has ended; one that runs is left as it is."""
+
+
 class Direction(StrEnum):
     """Who said something on a line."""
 
