@@ -6,7 +6,6 @@ their own and never wait for the disk.
 """
 
 import sqlite3
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import anyio
 from anyio import CancelScope, from_thread
@@ -24,6 +23,7 @@ from ao_core.errors import Conflict, StoreError
 from ao_core.ids import new_token
 from ao_core.model.event import Event, NewEvent
 from ao_core.store import codec
+from ao_core.store.batch import Batch, Write
 from ao_core.store.contract import Change, Committed, Drop, Kind, Lease, Row, Store, require_kept
 from ao_core.store.database import in_our_words, open_reader, open_writer, transaction
 
@@ -42,39 +42,6 @@ class _Edit:
     body: str | None
 
 
-class _Write(Generic[T]):
-    """A job that waits to be written, and what came of it."""
-
-    def __init__(self, job: Callable[[sqlite3.Connection], T]) -> None:
-        self._job = job
-        self._made: list[T] = []
-        self._refusal: Exception | None = None
-        self.settled = False
-
-    def attempt(self, db: sqlite3.Connection) -> None:
-        """Do the job; when it fails, leave the others' work in the transaction as it is."""
-        db.execute("SAVEPOINT one")
-        try:
-            self._made.append(self._job(db))
-        except Exception as exc:
-            if not db.in_transaction:  # SQLite gave up the whole transaction
-                raise
-            self._refusal = exc
-            db.execute("ROLLBACK TO one")
-        db.execute("RELEASE one")
-
-    def settle(self, refusal: Exception | None = None) -> None:
-        """It is on the disk, or for this reason it is not."""
-        self._refusal = refusal or self._refusal
-        self.settled = True
-
-    def result(self) -> T:
-        """What the job made; raises what it or the transaction raised."""
-        if self._refusal is not None:
-            raise self._refusal
-        return self._made[0]
-
-
 class SqliteStore(Store):
     """Records and the journal in a SQLite file."""
 
@@ -85,8 +52,7 @@ class SqliteStore(Store):
         self._head, self._first = 0, 1
         self._open = False
         self._grown = anyio.Event()
-        self._turn = anyio.Lock()
-        self._queue: deque[_Write[Any]] = deque()
+        self._waiting: Batch[sqlite3.Connection] = Batch()
 
     async def __aenter__(self) -> Self:
         self._writer = await open_writer(self._path)
@@ -179,25 +145,16 @@ class SqliteStore(Store):
         return await self._write(partial(_take, key=key, holder=self._holder, now=now, ttl=ttl))
 
     async def _write(self, job: Callable[[sqlite3.Connection], T]) -> T:
-        write = _Write(job)
-        self._queue.append(write)
-        try:
-            async with self._turn:
-                if not write.settled:  # nobody took it along
-                    await self._writer.run(self._flush)
-        finally:
-            with suppress(ValueError):  # still there if cancelled before its turn
-                self._queue.remove(write)
         with in_our_words(self._path):
-            return write.result()
+            return await self._waiting.join(job, partial(self._writer.run, self._flush))
 
     def _flush(self, db: sqlite3.Connection) -> None:
         """Write all that waits. Runs on a thread, and to the end, whoever is cancelled."""
-        writes = _taken(self._queue)
+        writes = self._waiting.taken()
         try:
             with transaction(db):
                 for write in writes:
-                    write.attempt(db)
+                    _attempt(db, write)
             ends = _ends(db)
         except Exception as exc:  # raised to each who waits
             for write in writes:
@@ -215,13 +172,14 @@ class SqliteStore(Store):
             self._grown = anyio.Event()
 
 
-def _taken(queue: deque[_Write[Any]]) -> list[_Write[Any]]:
-    # another thread may append meanwhile, and remove
-    taken: list[_Write[Any]] = []
-    with suppress(IndexError):
-        while True:
-            taken.append(queue.popleft())
-    return taken
+def _attempt(db: sqlite3.Connection, write: Write[sqlite3.Connection, Any]) -> None:
+    """Do one job; when it fails, leave the others' work in the transaction as it is."""
+    db.execute("SAVEPOINT one")
+    if not write.attempt(db):
+        if not db.in_transaction:  # SQLite gave up the whole transaction
+            write.result()
+        db.execute("ROLLBACK TO one")
+    db.execute("RELEASE one")
 
 
 def _ends(db: sqlite3.Connection) -> tuple[int, int]:
