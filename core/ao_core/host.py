@@ -322,8 +322,8 @@ class Host:
         facts = {
             "version": VERSION, "token": self._token, "host": os.getpid(),
             "child": self._program.pid, "start": self._log.start, "end": self._log.end,
-            "told": self._told, "mark": self._mark, "exit": self._program.exit,
-            "full": int(bool(self._unlogged)), "waiting": int(not self._listens()),
+            "told": self._told, "mark": self._mark, "size": self._program.size(),
+            "exit": self._program.exit, "full": int(bool(self._unlogged)), "waiting": int(not self._listens()),
         }  # fmt: skip
         return "\n".join(f"{name}={value}" for name, value in facts.items()).encode()
 

@@ -7,7 +7,7 @@ it running finds it recorded. Imports next to nothing; see host_log.
 import os
 from fcntl import F_GETFL, F_SETFL, fcntl
 from select import select
-from termios import tcsetwinsize
+from termios import tcgetwinsize, tcsetwinsize
 
 from ao_core import exec_stub
 
@@ -95,6 +95,13 @@ class Program:
         """Tell it of its terminal's new size."""
         if self.given >= 0 and self.given == self.said:
             tcsetwinsize(self.given, (rows, columns))
+
+    def size(self) -> str:
+        """Its terminal's size, if it has one."""
+        if self.given < 0 or self.given != self.said:
+            return ""
+        rows, columns = tcgetwinsize(self.given)
+        return f"{columns}x{rows}"
 
     def kill(self, number: int) -> None:
         """Send a signal to its group; never to somebody who has taken over its number."""

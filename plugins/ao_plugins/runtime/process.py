@@ -9,6 +9,7 @@ which takes it only if the screen is still the one that was judged. See `ao_core
 
 import os
 import shutil
+import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import ClassVar
@@ -37,18 +38,20 @@ from ao_core.slots.runtime import (
     Where,
 )
 from ao_core.usage import Usage
-from ao_plugins.runtime._process.client import ANYWHERE, connected
+from ao_plugins.runtime._process import attach
+from ao_plugins.runtime._process.client import connected
+from ao_plugins.runtime._process.keyboard import ProcessKeyboard
 from ao_plugins.runtime._process.life import end, seen
 from ao_plugins.runtime._process.line import HostLine
 from ao_plugins.runtime._process.places import (
     PIPES,
-    Place,
     checked_id,
     handle_of,
     held_of,
     host_command,
 )
 
+_LINES_LIMIT = 5000
 _TERM = "xterm-256color"
 
 
@@ -61,7 +64,7 @@ class ProcessConfig(Config):
     log: int = Field(default=64 << 20, ge=4096)  # bytes of a log that are kept
 
 
-class Process(Runtime[ProcessConfig], Piped, Mourning, Measurable):
+class Process(ProcessKeyboard, Runtime[ProcessConfig], Piped, Mourning, Measurable):
     """Runs agents in processes."""
 
     manifest: ClassVar[Manifest] = Manifest(
@@ -78,7 +81,8 @@ class Process(Runtime[ProcessConfig], Piped, Mourning, Measurable):
     async def open(self) -> None:
         """Prepare; each agent brings its own host."""
         self._sockets = make_private(runtime_dir(self.scope.state, self.scope.environment))
-        self._state = make_private(self.scope.state)
+        self.state = make_private(self.scope.state)
+        self.feeds = {}
         self._deaths = Deaths()
         self._stack.callback(self._deaths.close)
         self._usage = Usage()
@@ -92,13 +96,13 @@ class Process(Runtime[ProcessConfig], Piped, Mourning, Measurable):
             if found and await self.alive(found):
                 return found
             if found:
-                await end(held_of(found), self._place(name), self.config.grace)
-            await anyio.to_thread.run_sync(self._place(name).put_aside)
+                await end(held_of(found), self.place(name), self.config.grace)
+            await anyio.to_thread.run_sync(self.place(name).put_aside)
             return await self._launch(name, start)
 
     async def find(self, id: str) -> RuntimeHandle | None:
         """What runs, or ran since the machine started, under this id."""
-        place = self._place(checked_id(id))
+        place = self.place(checked_id(id))
         held = place.held()
         if held is None or (held.boot != boot_id() and place.exit(held) is None):
             return None
@@ -106,32 +110,28 @@ class Process(Runtime[ProcessConfig], Piped, Mourning, Measurable):
 
     async def destroy(self, handle: RuntimeHandle) -> None:
         """End the agent with all it started; its log is put aside."""
-        held, place = held_of(handle), self._place(handle.id)
+        held, place = held_of(handle), self.place(handle.id)
         await end(held, place, self.config.grace)
         if place.is_of(held):
             await anyio.to_thread.run_sync(place.put_aside)
         self._deaths.forget(handle.id, held.host)
+        self.feeds.pop(held.token, None)
 
     async def look(self, handles: Sequence[RuntimeHandle]) -> Mapping[str, Seen]:
         """A look at the kernel's table and a file or two for each."""
-        return {
-            handle.id: await seen(held_of(handle), self._place(handle.id)) for handle in handles
-        }
+        return {handle.id: await seen(held_of(handle), self.place(handle.id)) for handle in handles}
 
     async def output(self, handle: RuntimeHandle, lines: int = 50) -> str:
-        """What a piped program complained of."""
-        return self._own_place(handle).complaints(max(1, min(lines, 5000)))
+        """The last lines; of a piped program, what it complained of."""
+        wanted, place = max(1, min(lines, _LINES_LIMIT)), self.own_place(handle)
+        if held_of(handle).piped:
+            return place.complaints(wanted)
+        return "\n".join((await self.shown(handle)).whole()[-wanted:])
 
     async def write(self, handle: RuntimeHandle, text: str) -> None:
-        """Write the text as it is."""
-        held = held_of(handle)
-        try:
-            async with connected(held) as host:
-                await host.ask(b"w", ANYWHERE.to_bytes(8, "big") + text.encode())
-        except (Unavailable, WrongState) as exc:
-            if isinstance(exc, Unavailable) and held.runs():
-                raise
-            raise WrongState(f"{handle.id} has ended; nothing can be typed to it") from exc
+        """Paste the text as it is; a piped program is told it."""
+        if not await self.type_text(handle, text):
+            raise WrongState(f"{handle.id} has ended; nothing can be typed to it")
 
     async def exec(
         self,
@@ -150,13 +150,15 @@ class Process(Runtime[ProcessConfig], Piped, Mourning, Measurable):
         )
 
     async def attach_info(self, handle: RuntimeHandle) -> AttachInfo:
-        """Nothing for a piped one; it is attached to through the engine."""
-        return AttachInfo("process", handle.id)
+        """A terminal is attached to another; a piped program is attached to through the engine."""
+        held = held_of(handle)
+        argv = () if held.piped else (sys.executable, "-I", "-m", attach.__name__, held.socket)
+        return AttachInfo("process", handle.id, argv)
 
     @asynccontextmanager
     async def line(self, handle: RuntimeHandle) -> AsyncGenerator[Line]:
         """Open the line to a piped program."""
-        held, place = held_of(handle), self._own_place(handle)
+        held, place = held_of(handle), self.own_place(handle)
         if not held.piped:
             raise BadRequest(f"{handle.id} has a terminal, and no line")
         known = place.extent()[1]
@@ -179,17 +181,8 @@ class Process(Runtime[ProcessConfig], Piped, Mourning, Measurable):
         held = held_of(handle)
         return await self._usage.of(held.child, held.child_started)
 
-    def _place(self, name: str) -> Place:
-        return Place(self._state / name)
-
-    def _own_place(self, handle: RuntimeHandle) -> Place:
-        place = self._place(handle.id)
-        if not place.is_of(held_of(handle)):
-            raise WrongState(f"{handle.id} is gone", hint="`restore` brings it back.")
-        return place
-
     async def _launch(self, name: str, start: Start) -> RuntimeHandle:
-        place, kind, command = self._place(name), PIPES, start.command
+        place, kind, command = self.place(name), PIPES, start.command
         if not start.piped:
             kind = f"{start.columns}x{start.rows}"
             command = Command(command.argv, {**command.env, "TERM": _TERM})
@@ -213,6 +206,6 @@ class Process(Runtime[ProcessConfig], Piped, Mourning, Measurable):
 
     async def _undo(self, name: str) -> None:
         with suppress(AoError):  # what is reported is why it did not start
-            if held := self._place(name).held():
-                await end(held, self._place(name), self.config.grace)
-        shutil.rmtree(self._place(name).folder, ignore_errors=True)
+            if held := self.place(name).held():
+                await end(held, self.place(name), self.config.grace)
+        shutil.rmtree(self.place(name).folder, ignore_errors=True)

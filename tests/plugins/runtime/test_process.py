@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from ao_core.plugin import Scope
+from ao_core.testing.runtime import RuntimeContract
+from ao_core.testing.runtime_abilities import MeasurableContract, MourningContract, TypableContract
 from ao_core.testing.runtime_lines import PipedContract
 from ao_plugins.runtime.process import Process, ProcessConfig
 
@@ -18,5 +20,7 @@ async def runtime(scope: Scope) -> AsyncGenerator[Process]:
                 await process.destroy(left)
 
 
-class TestProcess(PipedContract):
-    """It does what every runtime does that holds programs by their pipes."""
+class TestProcess(
+    RuntimeContract, TypableContract, MourningContract, MeasurableContract, PipedContract
+):
+    """It does what every runtime does that types, mourns, measures and holds pipes."""
