@@ -11,6 +11,7 @@ from ao_mcp.cli.outcome import FAILED, FINE
 from ao_mcp.cli.own import json_option
 from ao_mcp.cli.place import Place, pass_place
 from ao_mcp.cli.screen import show
+from ao_mcp.cli.usage import Usage, usage
 from ao_mcp.cli.working import Working
 
 
@@ -22,19 +23,21 @@ def command(place: Place, machine: bool) -> int:
     import anyio
 
     with Working("" if machine else "looking"):
-        checks = anyio.run(_every, place)
+        used = usage(place.home)
+        checks = anyio.run(_every, place, used)
     blocked = any(check.state == FAIL for check in checks)
     if machine:
-        click.echo(as_json({"ok": not blocked, "checks": [asdict(check) for check in checks]}))
+        found = {"ok": not blocked, "checks": [asdict(check) for check in checks]}
+        click.echo(as_json(found | {"disk": asdict(used)}))
     else:
         show(_view(checks))
     return FAILED if blocked else FINE
 
 
-async def _every(place: Place) -> list[Check]:
+async def _every(place: Place, used: Usage) -> list[Check]:
     import anyio
 
-    from ao_mcp.cli import checks, home_checks
+    from ao_mcp.cli import checks, home_checks, machine_checks
 
     return [
         checks.python(),
@@ -45,6 +48,8 @@ async def _every(place: Place) -> list[Check]:
         *await checks.plugins(place),
         checks.agents(place),
         checks.registration(place),
+        await machine_checks.sleep(place),
+        await anyio.to_thread.run_sync(machine_checks.disk, place, used),
         checks.isolation(),
     ]
 

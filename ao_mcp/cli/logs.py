@@ -65,8 +65,10 @@ def _last(connection: Connection, session: str | None, count: int) -> tuple[list
     """The last lines, and where they end."""
     after = 0
     if session is None:
-        head = connection.call("about", {}, CALL_DEADLINE)["events"]
-        after = max(0, head - count)
+        engine = connection.call("about", {}, CALL_DEADLINE)
+        after = max(0, engine["events"] - count)
+        if after < engine.get("first", 1) - 1:  # they are no longer all kept
+            after = 0
     else:
         connection.call("show", {"session": session}, CALL_DEADLINE)  # raises if there is none
     kept: deque[str] = deque(maxlen=count)

@@ -63,7 +63,9 @@ class Engine(Reply):
     home_id: str
     sessions: int
     live: int
-    events: int
+    events: int = Field(description="The number of the journal's last line.")
+    first: int = Field(description="The number of the first line that is kept.")
+    snapshots: int = Field(description="How many pieces of saved work are kept in git.")
     stopped: dict[str, tuple[str, ...]] = Field(
         description="Whom stops ended, by project, and nobody brought back or killed since."
     )
@@ -78,6 +80,8 @@ async def _about(call: Call, asked: About) -> Engine:
         sessions=sum(1 for _ in engine.records.all(SESSION)),
         live=len(engine.live()),
         events=engine.records.head,
+        first=engine.records.store.first,
+        snapshots=sum(len(one.salvage) for one in engine.records.all(SESSION)),
         stopped={str(id): sessions for id, sessions in left(engine).items()},
     )
 
@@ -97,7 +101,9 @@ ABOUT = Operation(
 class Events(Request):
     """Which part of the journal."""
 
-    after: Annotated[int, Field(ge=0)] = 0
+    after: Annotated[
+        int, Field(ge=0, description="The cursor of the last reply; 0: from the first line kept.")
+    ] = 0
     limit: Annotated[int, Field(ge=1, le=1_000)] = 200
     session: Annotated[str | None, Field(max_length=60)] = None
 

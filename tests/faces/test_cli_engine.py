@@ -356,6 +356,17 @@ def test_doctor_tells_a_dead_engine_from_a_running_one(team: Team) -> None:
     assert engine()[0] == "ok"
 
 
+def test_doctor_tells_what_the_home_takes_up_and_what_saved_work_is_kept(team: Team) -> None:
+    session = team.spawn("do: write draft.txt x", "do: ask A?")
+    team.until(session, "needs_input")
+    assert told(team, "kill", session)["salvage"]
+    found = told(team, "doctor")
+    assert found["disk"]["whole"] is True
+    assert found["disk"]["kinds"]["store"] > 0
+    (said,) = [one["found"] for one in found["checks"] if one["name"] == "disk"]
+    assert said.endswith("; snapshots of work kept in git: 1")
+
+
 def test_doctor_lists_every_problem_of_a_configuration(team: Team) -> None:
     text = "projects:\n  sample:\n    pth: .\n    defaultBranhc: main\n"
     (team.repository / "agent-orchestrator.yaml").write_text(text)

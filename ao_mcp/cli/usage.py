@@ -1,0 +1,86 @@
+"""What a home takes up on the disk, by what it is for."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_MOST = 500_000  # files looked at; work trees may hold any number
+_BLOCK = 512
+_KINDS = ("store", "logs", "worktrees", "archives", "prompts", "plugins", "other")
+_TOP = {"plugins": "plugins", "bin": "plugins"}
+_OF_A_PROJECT = {
+    "worktrees": "worktrees", "archive": "archives", "prompts": "prompts", "spool": "prompts",
+    "sessions": "store",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Bytes by kind. Where there are too many files, `whole` is false and it is more than told.
+
+    `archives` are saved work that git would not keep; what it keeps is in the repositories.
+    """
+
+    kinds: Mapping[str, int]
+    whole: bool
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return sum(self.kinds.values())
+
+
+def usage(home: Path) -> Usage:
+    """Look at every file of a home, and follow no link."""
+    kinds: dict[str, int] = dict.fromkeys(_KINDS, 0)
+    for looked, (parts, entry) in enumerate(_files(home, ())):
+        if looked == _MOST:
+            return Usage(kinds, whole=False)
+        kinds[_kind(parts)] += _size(entry)
+    return Usage(kinds, whole=True)
+
+
+def _files(
+    folder: Path | str, parts: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], os.DirEntry[str]]]:
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:  # gone meanwhile, or not ours to read
+        return
+    for entry in entries:
+        here = (*parts, entry.name)
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files(entry.path, here)
+        else:
+            yield here, entry
+
+
+def _kind(parts: tuple[str, ...]) -> str:
+    top = parts[0]
+    if len(parts) == 1:
+        return "logs" if top.startswith("engine.log") else _file_kind(top)
+    if top in _TOP:
+        return _TOP[top]
+    below = parts[1]
+    return _OF_A_PROJECT.get(below, "plugins" if len(parts) > 2 and "-" in below else "other")
+
+
+def _file_kind(name: str) -> str:
+    return "store" if name.startswith(("ao.db", "journal")) else "other"
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    try:
+        seen = entry.stat(follow_symlinks=False)
+    except OSError:
+        return 0
+    return int(getattr(seen, "st_blocks", seen.st_size / _BLOCK) * _BLOCK)
+
+
+def shown(size: int) -> str:
+    """A size for people."""
+    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= scale:
+            return f"{size / scale:.1f} {unit}"
+    return f"{size} bytes"
