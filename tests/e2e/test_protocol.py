@@ -76,7 +76,7 @@ def test_a_permission_request_waits_for_its_answer(team: Team, decision: str) ->
     with pytest.raises(WrongState):  # a message must not answer it
         team.call("answer", session=session, text="yes")
     held = team.call("send", session=session, message="afterwards")
-    assert (held["state"], held["reason"]) == ("queued", "a turn is under way")
+    assert (held["state"], held["reason"]) == ("queued", "it waits for a permission")
     team.call("answer", session=session, decision=decision)
     team.until_so(session, lambda now: now["state"] == "idle" and len(told(team, session)) == 2)
     assert ("denied: git push origin nowhere" in str(spoken(team, session))) is (decision == "deny")

@@ -5,6 +5,7 @@ what only a shell could understand is asked for.
 """
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -62,9 +63,19 @@ def _first(texts: Sequence[str]) -> str | None:
 def about(params: Params) -> str:
     """The request as people read it; whoever shows it escapes it."""
     call = mapping(params.get("toolCall"))
+    if line := _command_line(mapping(call.get("rawInput"))):
+        return line
     title, raw = text(call.get("title"), 500), call.get("rawInput")
     given = "" if raw in (None, {}) else json.dumps(raw, ensure_ascii=False)
     return " ".join(part for part in (title, given) if part) or "nothing is said about it"
+
+
+def _command_line(raw: Mapping[str, Any]) -> str:
+    """The command as it would be typed, where that is all there is to it."""
+    given = next((raw[name] for name in _COMMANDS if name in raw), None)
+    words = [word for word in sequence(given) if isinstance(word, str)]
+    line = text(given, _LONGEST) or shlex.join(words)
+    return line if not set(raw) - {*_COMMANDS, "description"} else ""
 
 
 def outcome(params: Params, decision: Decision | None) -> Params:

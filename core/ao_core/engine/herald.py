@@ -52,7 +52,8 @@ class Herald:
 
     async def _say(self, message: Message, on: Conversation) -> None:
         if on.ledger.turn is not None:
-            why = "a turn is under way"
+            asks = self._engine.permissions.pending(self._session)
+            why = "it waits for a permission" if asks else "a turn is under way"
             await self._engine.outbox.move(message, Delivery.QUEUED, reason=why)
         await on.rested()
         self._living()

@@ -79,5 +79,9 @@ def test_an_answer_is_one_of_the_options_or_cancels(
 
 
 def test_what_it_is_about_says_title_and_input() -> None:
-    assert about(asked("execute", {"command": "x"}, title="Run x")) == 'Run x {"command": "x"}'
+    assert about(asked("execute", {"command": "rm x"}, title="Run it")) == "rm x"
+    assert about(asked("execute", {"command": ["rm", "a b"]})) == "rm 'a b'"
+    elsewhere = {"command": "rm x", "cwd": "/etc"}
+    assert about(asked("execute", elsewhere)) == '{"command": "rm x", "cwd": "/etc"}'
+    assert about(asked("edit", {"path": "x"}, title="Write x")) == 'Write x {"path": "x"}'
     assert about({}) == "nothing is said about it"
