@@ -15,7 +15,7 @@ import pytest
 
 from ao_core.errors import WrongState
 from ao_core.model.session import RuntimeHandle, RuntimeState
-from ao_core.slots.runtime import Marks, Measurable, Mourning, Runtime, Start, Typable
+from ao_core.slots.runtime import Forgetting, Marks, Measurable, Mourning, Runtime, Start, Typable
 from ao_core.testing.runtime import (
     NASTY,
     RECORD,
@@ -225,6 +225,28 @@ class MeasurableContract:
         await until(used)
         await runtime.destroy(handle)
         assert await measured.metrics(handle) is None
+
+
+class ForgettingContract:
+    """Of agents that ended nothing has to be kept."""
+
+    async def test_one_that_runs_is_left_and_one_that_has_ended_is_forgotten(
+        self, runtime: Runtime[Any], start: Callable[..., Start]
+    ) -> None:
+        forgetting = cast("Forgetting", runtime)
+        left = await runtime.create(start(*says("stays"), id="app-2"))
+        await forgetting.forget("app-2")
+        assert await runtime.alive(left)
+        assert await runtime.find("app-2") == left
+        handle = await runtime.create(start(*python("print('over')")))
+        await ended(runtime, handle)
+        await forgetting.forget("app-1")
+        assert await runtime.find("app-1") is None
+        await forgetting.forget("app-1")
+        again = await runtime.create(start(*says("again")))
+        await shown(runtime, again, "again")
+        await runtime.destroy(again)
+        await runtime.destroy(left)
 
 
 async def _next_death(runtime: object) -> RuntimeHandle:

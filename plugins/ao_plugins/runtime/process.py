@@ -27,6 +27,7 @@ from ao_core.process import DEFAULT_DEADLINE, OUTPUT_LIMIT, Completed
 from ao_core.slots.runtime import (
     AttachInfo,
     Command,
+    Forgetting,
     Line,
     Measurable,
     Metrics,
@@ -64,7 +65,7 @@ class ProcessConfig(Config):
     log: int = Field(default=64 << 20, ge=4096)  # bytes of a log that are kept
 
 
-class Process(ProcessKeyboard, Runtime[ProcessConfig], Piped, Mourning, Measurable):
+class Process(ProcessKeyboard, Runtime[ProcessConfig], Piped, Mourning, Measurable, Forgetting):
     """Runs agents in processes."""
 
     manifest: ClassVar[Manifest] = Manifest(
@@ -116,6 +117,14 @@ class Process(ProcessKeyboard, Runtime[ProcessConfig], Piped, Mourning, Measurab
             await anyio.to_thread.run_sync(place.put_aside)
         self._deaths.forget(handle.id, held.host)
         self.feeds.pop(held.token, None)
+
+    async def forget(self, id: str) -> None:
+        """Remove the logs of one that has ended, also what was put aside."""
+        place = self.place(checked_id(id))
+        async with self._creating.setdefault(id, anyio.Lock()):
+            held = place.held()
+            if held is None or not (held.runs() or held.is_hosted()):
+                await anyio.to_thread.run_sync(place.remove)
 
     async def look(self, handles: Sequence[RuntimeHandle]) -> Mapping[str, Seen]:
         """A look at the kernel's table and a file or two for each."""

@@ -146,6 +146,11 @@ class Place:
         for path in older[:-_KEPT]:
             shutil.rmtree(path, ignore_errors=True)
 
+    def remove(self) -> None:
+        """Remove all that is kept under this name."""
+        for folder in (self.folder, self.folder.with_name(f"{self.folder.name}.old")):
+            shutil.rmtree(folder, ignore_errors=True)
+
     def _read(self, name: str, limit: int = -1) -> bytes:
         try:
             with (self.folder / name).open("rb") as file:
