@@ -131,7 +131,7 @@ class Speaker:
         self.wire.answer(id, {"modes": _modes(talk)})
 
     def _set_mode(self, id: Id, params: Params) -> None:
-        talk, mode = self._known(params), params.get("modeId")
+        talk, mode = self._known(params), str(params.get("modeId"))
         if mode not in _MODES:
             raise Refusal(BAD_PARAMS, "there is no such mode")
         changed = talk.permissionless != (mode == "permissionless")
