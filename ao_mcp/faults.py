@@ -4,7 +4,8 @@ import logging
 import traceback
 from typing import TypeGuard
 
-from ao_core.errors import AoError, Internal, Several
+from ao_core.errors import AoError, Internal, Several, StoreUnavailable
+from ao_core.platform import disk_remedy
 from ao_core.redact import scrub
 
 _LOG = logging.getLogger("ao_mcp")
@@ -17,6 +18,8 @@ def told(error: Exception, doing: str) -> AoError:
         return known[0]
     if known:
         return Several(known)
+    if isinstance(error, OSError) and (remedy := disk_remedy(error)):
+        return StoreUnavailable(f"{doing} could not write: {error.strerror}", hint=remedy)
     trace = "".join(traceback.format_exception(error))
     _LOG.error("%s failed\n%s", doing, scrub(trace))
     return Internal(f"{doing} failed inside the engine.", hint="See the end of the engine's log.")

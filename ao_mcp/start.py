@@ -17,7 +17,13 @@ from pathlib import Path
 from typing import IO, cast
 
 from ao_core import platform, wire
-from ao_core.errors import AoError, ConfigError, EngineRunning, EngineUnreachable
+from ao_core.errors import (
+    AoError,
+    ConfigError,
+    EngineRunning,
+    EngineUnreachable,
+    StoreUnavailable,
+)
 
 START_DEADLINE = 30.0
 READY = b'{"ready":true}\n'
@@ -148,6 +154,8 @@ def _log(home: Path) -> IO[bytes]:
     try:
         return os.fdopen(os.open(home / "engine.log", flags, 0o600), "ab")
     except OSError as exc:
+        if remedy := platform.disk_remedy(exc):
+            raise StoreUnavailable(f"The home {home} is full: {exc.strerror}", hint=remedy) from exc
         hint = "Make it writable, or set AO_HOME to a folder that is."
         raise ConfigError(f"The home {home} cannot be written: {exc.strerror}", hint=hint) from exc
 

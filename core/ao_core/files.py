@@ -15,9 +15,6 @@ from ao_core.errors import BadRequest, StoreError, StoreUnavailable
 
 _LINES_LIMIT = 1024 * 1024  # bytes looked at for the last lines of a file
 _REMEDIES = {
-    errno.ENOSPC: "Free some space on that disk.",
-    errno.EDQUOT: "Your quota on that disk is used up.",
-    errno.EROFS: "It is mounted read-only; choose another place (AO_HOME).",
     errno.EACCES: "Check who owns it and its mode.",
     errno.EPERM: "Check who owns it and its mode.",
     errno.ENOENT: "Its folder is gone.",
@@ -27,7 +24,7 @@ _REMEDIES = {
 def write_atomic(path: Path, data: bytes | str, mode: int = 0o600) -> None:
     """Write a file that is old or new at every moment, and on the disk on return."""
     content = data.encode() if isinstance(data, str) else data
-    with _told(path, "written"):
+    with in_our_words(path, "written"):
         draft = path.with_name(f".new-{os.urandom(8).hex()}")
         try:
             _write_draft(draft, content, mode)
@@ -42,7 +39,10 @@ def append_line(path: Path, line: bytes) -> None:
     """Add one line with one write, so that lines of several writers do not mix."""
     if b"\n" in line:
         raise BadRequest("a line cannot hold a line break")
-    with _told(path, "written"), _opened(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as file:
+    with (
+        in_our_words(path, "written"),
+        _opened(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as file,
+    ):
         data = line + b"\n"
         if os.write(file, data) != len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -55,7 +55,7 @@ def private_dir(path: Path) -> Path:
 
 def read_tail(path: Path, size: int) -> bytes:
     """The last bytes of a file, at most `size`; none if there is no file."""
-    with _told(path, "read"):
+    with in_our_words(path, "read"):
         try:
             with _opened(path, os.O_RDONLY) as file:
                 return _end_of(file, size)
@@ -96,7 +96,7 @@ class FileLock:
 
 def try_lock(path: Path) -> FileLock | None:
     """Take a lock file's lock, or None if it is held. The file stays when the lock goes."""
-    with _told(path, "locked"):
+    with in_our_words(path, "locked"):
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             lock = FileLock(path, descriptor)
@@ -171,9 +171,10 @@ def _is_still(path: Path, descriptor: int) -> bool:
 
 
 @contextmanager
-def _told(path: Path, done: str) -> Generator[None]:
+def in_our_words(path: Path, done: str) -> Generator[None]:
+    """Raise the system's complaints as our errors; `done` is what could not be."""
     try:
         yield
     except OSError as exc:
-        message = f"{path} cannot be {done}: {exc.strerror}"
-        raise StoreUnavailable(message, hint=_REMEDIES.get(exc.errno or 0)) from exc
+        hint = platform.disk_remedy(exc) or _REMEDIES.get(exc.errno or 0)
+        raise StoreUnavailable(f"{path} cannot be {done}: {exc.strerror}", hint=hint) from exc

@@ -17,7 +17,7 @@ import anyio
 
 from ao_core import exec_stub, platform
 from ao_core.errors import BadRequest, CommandFailed, NotInstalled, TimedOut
-from ao_core.files import private_dir
+from ao_core.files import in_our_words, private_dir
 from ao_core.ids import new_token
 from ao_core.slots.runtime import Command
 
@@ -95,8 +95,9 @@ async def launchpad(folder: Path, command: Command, cwd: Path) -> AsyncGenerator
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     pad = Launchpad(path, listener, order, Path(command.argv[0]).name)
     try:
-        listener.bind(str(path))
-        path.chmod(0o600)
+        with in_our_words(path, "made"):
+            listener.bind(str(path))
+            path.chmod(0o600)
         listener.listen(1)
         listener.setblocking(False)
         yield pad

@@ -12,7 +12,7 @@ import anyio
 
 from ao_core.engine.outbox import Outbox, enveloped, settled
 from ao_core.engine.records import Records
-from ao_core.errors import AoError, WrongState
+from ao_core.errors import AoError, StoreUnavailable, WrongState
 from ao_core.ids import SessionId
 from ao_core.model.session import GONE, RuntimeHandle, Session, SessionState, is_terminal
 from ao_core.slots.agent import Composer
@@ -54,6 +54,8 @@ class Courier:
     async def _deliver(self, message: Message) -> None:
         try:
             await self._carry(message)
+        except StoreUnavailable:  # not the way to the agent is broken: it is taken up again
+            raise
         except AoError as exc:
             await self._lost(message, exc)
 

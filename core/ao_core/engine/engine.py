@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,7 +29,7 @@ from ao_core.engine.project import Project
 from ao_core.engine.projects import Projects
 from ao_core.engine.records import Records
 from ao_core.engine.spools import Spools
-from ao_core.errors import EngineRestarted
+from ao_core.errors import EngineRestarted, StoreUnavailable
 from ao_core.ids import SessionId
 from ao_core.model.session import Drive, Session, is_terminal
 from ao_core.registry import Registry
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
+_ROOM_PAUSE = 1.0
 
 
 @dataclass(slots=True)
@@ -183,11 +185,14 @@ class Engine:
 
     async def _carry(self, id: SessionId) -> None:
         try:
-            await (await self._carrier(self.session(id))).run()
+            await self.patiently(lambda: self._carry_all(id), f"messages to {id} are delivered")
         except Exception:  # one session's trouble must not end the engine
             _log.exception("messages to %s are held up", id)
         finally:
             self._carrying.discard(id)
+
+    async def _carry_all(self, id: SessionId) -> None:
+        await (await self._carrier(self.session(id))).run()
 
     async def _carrier(self, session: Session) -> "Courier | Herald":
         if session.drive is Drive.PROTOCOL:
@@ -202,6 +207,24 @@ class Engine:
         """After a start: carry on with everything that waits."""
         for session in {message.session for message in self.records.all(MESSAGE)}:
             self.deliver(session)
+
+    async def patiently(self, work: Callable[[], Awaitable[object]], what: str) -> None:
+        """Do what nobody waits for; where the disk refuses, again until it no longer does."""
+        for attempt in count():
+            try:
+                await work()
+                return
+            except StoreUnavailable as exc:
+                if attempt == 0:
+                    _log.warning("%s once there is room: %s", what, exc.message)
+                await anyio.sleep(_ROOM_PAUSE)
+
+    async def noted(self, work: Callable[[], Awaitable[object]], what: str) -> None:
+        """Write down what became of something: at once, or as soon as the disk allows it."""
+        try:
+            await work()
+        except StoreUnavailable:
+            self.tasks.start_soon(self.patiently, work, what)
 
     async def detached(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do something to its end, even if who asked for it goes away meanwhile."""

@@ -7,7 +7,7 @@ a crash at any point leaves no doubt and nothing is said twice.
 from ao_core.engine.conversation import Conversation
 from ao_core.engine.engine import Engine
 from ao_core.engine.outbox import enveloped
-from ao_core.errors import AoError, WrongState
+from ao_core.errors import AoError, StoreUnavailable, WrongState
 from ao_core.ids import SessionId
 from ao_core.model.session import is_terminal
 from ao_core.store.records import MESSAGE, Delivery, Message
@@ -41,6 +41,8 @@ class Herald:
     async def _deliver(self, message: Message) -> None:
         try:
             await self._carry(message)
+        except StoreUnavailable:  # it is said nowhere yet, or the log says that it was
+            raise
         except AoError as exc:
             await self._lost(message, exc)
 

@@ -62,8 +62,8 @@ async def _begun(engine: Engine, intent: Intent) -> Outcome:
         if await _runs(engine, project, session, resume=resume):
             return Outcome.DONE
     except AoError as exc:
-        await failed(engine, session.id, exc)
-        return Outcome.FAILED
+        await failed(engine, session.id, exc, intent.id)
+        return Outcome.PENDING
     engine.tasks.start_soon(_anew, engine, session, intent)
     return Outcome.PENDING
 

@@ -67,10 +67,10 @@ async def again(engine: Engine, id: SessionId, project: Project, intent: str) ->
     try:
         session = await bring_up(engine, id, project, resume=True)
     except Exception as exc:
-        await failed(engine, id, exc)
-        await engine.intents.end(intent, Outcome.FAILED, type(exc).__name__)
+        await failed(engine, id, exc, intent)
         raise
-    await engine.intents.end(intent, Outcome.DONE)
+    end = engine.intents.end
+    await engine.noted(lambda: end(intent, Outcome.DONE), f"the return of {id} is noted")
     return session
 
 

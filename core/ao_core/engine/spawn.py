@@ -15,7 +15,15 @@ from ao_core.engine.moves import ended
 from ao_core.engine.project import Project
 from ao_core.engine.records import Step
 from ao_core.engine.side import git_for
-from ao_core.errors import AoError, BadRequest, Conflict, NotInstalled, Unknown, raise_all
+from ao_core.errors import (
+    AoError,
+    BadRequest,
+    Conflict,
+    NotInstalled,
+    StoreUnavailable,
+    Unknown,
+    raise_all,
+)
 from ao_core.ids import SessionId, branch_name, new_branch, session_id
 from ao_core.model.event import EventKind, NewEvent, Said, Started
 from ao_core.model.session import (
@@ -25,14 +33,16 @@ from ao_core.model.session import (
     SessionFacts,
     SessionReason,
     SessionState,
+    is_terminal,
 )
 from ao_core.model.work import Issue
 from ao_core.redact import visible
 from ao_core.slots.agent import Agent, Conversable
 from ao_core.store.contract import Put
-from ao_core.store.records import COUNTER, SESSION, Counter, IntentKind, Outcome
+from ao_core.store.records import COUNTER, SESSION, Counter, Intent, IntentKind, Outcome
 
 _ATTEMPTS = 20
+_NOTING = 3.0
 T = TypeVar("T")
 
 
@@ -66,13 +76,38 @@ class _Checked:
 async def spawn(engine: Engine, caller: Caller, wish: Wish, ticket: Ticket) -> Session:
     """Start a worker. With a key that was used before, this is the session it started."""
     if ticket.subject is not None:
-        return await started(engine, session_id(ticket.subject))
+        return await _repeated(engine, caller, wish, session_id(ticket.subject))
     if not wish.issue and not (wish.prompt or "").strip():
         raise BadRequest("There is nothing to do.", hint="Give `issue`, `prompt`, or both.")
     checked = await _check(engine, caller, wish)
     session = await _reserve(engine, checked, wish, ticket)
     engine.grants[session.id] = checked.grant
     return await engine.detached(lambda: carry_out(engine, session.id, checked.project))
+
+
+async def _repeated(engine: Engine, caller: Caller, wish: Wish, id: SessionId) -> Session:
+    """What an earlier call under the same key started; where it could not, this one does."""
+    session = await _settled(engine, id)
+    if not _never_ran(session):
+        return await started(engine, id)
+    checked = await _check(engine, caller, wish)
+    engine.grants[id] = checked.grant
+    intent = engine.intents.beginning(IntentKind.SPAWN, id, "1")
+    await engine.records.update(SESSION, id, lambda now: _anew(engine, now, intent))
+    return await engine.detached(lambda: carry_out(engine, id, checked.project, redo=True))
+
+
+def _never_ran(session: Session) -> bool:
+    failed = session.facts.reason is SessionReason.ERROR_IN_PROCESS
+    return failed and session.generation == 1 and session.run.handle is None
+
+
+def _anew(engine: Engine, session: Session, intent: Put[Intent]) -> Step | None:
+    if not _never_ran(session):  # somebody was faster
+        return None
+    now = engine.clock.now()
+    facts = SessionFacts(SessionState.NOT_STARTED, SessionReason.SPAWN_REQUESTED, now)
+    return Step(replace(session, facts=facts), (_announced(session),), (intent,))
 
 
 # -- check ---------------------------------------------------------------------------------------
@@ -228,18 +263,30 @@ async def carry_out(
         try:
             session = await bring_up(engine, id, project, resume=False, redo=redo)
         except Exception as exc:
-            await failed(engine, id, exc)
-            await engine.intents.end(intent, Outcome.FAILED, type(exc).__name__)
+            await failed(engine, id, exc, intent)
             raise
-        await engine.intents.end(intent, Outcome.DONE)
+        end = engine.intents.end
+        await engine.noted(lambda: end(intent, Outcome.DONE), f"the start of {id} is noted")
     return session
 
 
-async def failed(engine: Engine, id: SessionId, exc: Exception) -> None:
+async def failed(engine: Engine, id: SessionId, exc: Exception, intent: str) -> None:
     """The session ends where it could not begin."""
+    kind = type(exc).__name__
+
+    async def note() -> None:
+        await _over(engine, id, exc)
+        await engine.intents.end(intent, Outcome.FAILED, kind)
+
+    await engine.noted(note, f"the failed start of {id} is noted")
+
+
+async def _over(engine: Engine, id: SessionId, exc: Exception) -> None:
     reason = exc.message if isinstance(exc, AoError) else "an internal error; see the engine's log"
 
-    def over(session: Session) -> Step:
+    def over(session: Session) -> Step | None:
+        if is_terminal(session):  # it was killed meanwhile
+            return None
         now = engine.clock.now()
         why = SessionReason.ERROR_IN_PROCESS
         after, _ = ended(session, why, now, EventKind.SESSION_ERRORED)
@@ -254,11 +301,25 @@ async def failed(engine: Engine, id: SessionId, exc: Exception) -> None:
 async def started(engine: Engine, id: SessionId) -> Session:
     """Wait until the spawn of this session, begun by an earlier call, has ended."""
 
+    session = await _settled(engine, id)
+    if session.facts.reason is SessionReason.ERROR_IN_PROCESS:
+        raise AoError(f"{id} could not be started: {session.facts.note}", hint="Spawn it again.")
+    return session
+
+
+async def _settled(engine: Engine, id: SessionId) -> Session:
+    """Wait until a start has ended; it cannot have, for long, where nobody is at it any more."""
+
     def settled() -> Session | None:
         session = engine.session(id)
         return None if session.facts.state is SessionState.NOT_STARTED else session
 
-    session = await engine.records.until(settled)
-    if session.facts.reason is SessionReason.ERROR_IN_PROCESS:
-        raise AoError(f"{id} could not be started: {session.facts.note}", hint="Spawn it again.")
-    return session
+    lock = engine.alone(id)
+    while True:
+        async with lock:
+            pass
+        with anyio.move_on_after(_NOTING):
+            return await engine.records.until(settled)
+        if not lock.locked():
+            message = f"What became of the start of {id} cannot be written down."
+            raise StoreUnavailable(message, hint="Free some space, then repeat the call.")

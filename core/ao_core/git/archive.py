@@ -1,6 +1,5 @@
 """An archive of what git would not keep: nested repositories, submodules, listed ignored files."""
 
-import errno
 import hashlib
 import io
 import os
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ao_core.errors import StoreUnavailable
+from ao_core.platform import disk_remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def write(root: Path, items: Sequence[Item], target: Path) -> None:
             Path(draft).unlink(missing_ok=True)
             raise
     except (OSError, tarfile.TarError) as exc:
-        hint = "Free some space." if getattr(exc, "errno", 0) == errno.ENOSPC else None
+        hint = disk_remedy(exc) if isinstance(exc, OSError) else None
         raise StoreUnavailable(f"{target} cannot be written: {exc}", hint=hint) from exc
 
 

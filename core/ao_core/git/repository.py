@@ -4,6 +4,7 @@ The person's configuration stays in force, since filters and identities live the
 hang, ask, run hooks or misread is switched off for our own commands.
 """
 
+import errno
 import os
 import re
 from collections.abc import Collection, Mapping
@@ -12,7 +13,17 @@ from pathlib import Path
 
 import anyio
 
-from ao_core.errors import CommandFailed, ConfigError, Conflict, NotInstalled, Unknown, WrongState
+from ao_core.errors import (
+    AoError,
+    CommandFailed,
+    ConfigError,
+    Conflict,
+    NotInstalled,
+    StoreUnavailable,
+    Unknown,
+    WrongState,
+)
+from ao_core.platform import is_full
 from ao_core.process import DEFAULT_DEADLINE, OUTPUT_LIMIT, Completed, Run
 
 LONG = 600.0
@@ -35,6 +46,7 @@ _SETTINGS = (
     "advice.detachedHead=false",
 )
 _TRIES = 3
+_REFUSED = tuple(os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EROFS))
 _ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true", "LC_ALL": "C"}
 
 
@@ -313,7 +325,12 @@ def _tripped(done: Completed) -> bool:
     return done.status == 128 and b"failed to read" in done.stderr and b"commondir" in done.stderr
 
 
-def _failure(done: Completed, verb: str, path: Path) -> CommandFailed | ConfigError:
+def _no_room(failed: CommandFailed) -> StoreUnavailable:
+    hint = "Free some space on the disks of the repository and of the home, then try again."
+    return StoreUnavailable(f"the disk is full; {failed.message}", hint=hint)
+
+
+def _failure(done: Completed, verb: str, path: Path) -> AoError:
     complaint = done.stderr.decode(errors="replace")
     if "not a git repository" in complaint:
         hint = "Run `git init` and make a first commit, or choose another folder."
@@ -324,7 +341,9 @@ def _failure(done: Completed, verb: str, path: Path) -> CommandFailed | ConfigEr
     try:
         done.check(f"git {verb}")
     except CommandFailed as failed:
-        return failed
+        # git does not always say why it could not write
+        full = any(reason in complaint for reason in _REFUSED) or is_full(path)
+        return _no_room(failed) if full else failed
     return CommandFailed(f"git {verb} gave an unexpected answer", status=done.status)
 
 

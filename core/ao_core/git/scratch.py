@@ -12,6 +12,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
+from ao_core.files import in_our_words
 from ao_core.git.repository import Git
 
 # the highest in rank of all attributes; git refuses `-working-tree-encoding`
@@ -44,13 +45,23 @@ async def scratch(git: Git, folder: Path) -> AsyncGenerator[Git]:
 
 def _make(parent: Path, kind: str) -> Path:
     # beside the real one, which is where `run` can reach, too
-    home = Path(tempfile.mkdtemp(prefix="ao-scratch-", dir=parent))
+    with in_our_words(parent, "written"):
+        home = Path(tempfile.mkdtemp(prefix="ao-scratch-", dir=parent))
+    try:
+        with in_our_words(home, "written"):
+            _furnish(home, kind)
+    except BaseException:
+        _remove(home)
+        raise
+    return home
+
+
+def _furnish(home: Path, kind: str) -> None:
     for name in ("objects", "refs", "info"):
         (home / name).mkdir()
     (home / "HEAD").write_text("ref: refs/heads/none\n")
     (home / "config").write_text(_config(kind))
     (home / "info" / "attributes").write_text(_NO_CONVERSION)
-    return home
 
 
 def _config(kind: str) -> str:

@@ -5,6 +5,8 @@ What costs time to import is imported where it is used.
 
 from ao_core.platform.awake import inhibitors
 from ao_core.platform.folders import (
+    disk_remedy,
+    is_full,
     is_network_file_system,
     make_private,
     runtime_dir,
@@ -33,9 +35,11 @@ __all__ = [
     "default_runtime",
     "default_terminal",
     "detach_flags",
+    "disk_remedy",
     "end_group",
     "has_unix_sockets",
     "inhibitors",
+    "is_full",
     "is_network_file_system",
     "loopback",
     "make_private",

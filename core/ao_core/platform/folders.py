@@ -1,5 +1,6 @@
 """Folders, files and what they lie on."""
 
+import errno
 import os
 import re
 import stat
@@ -7,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from ao_core.errors import ConfigError
+from ao_core.errors import AoError, ConfigError, StoreUnavailable
 from ao_core.ids import folder_hash
 from ao_core.platform.kernel import ask, read
 from ao_core.platform.kind import system
@@ -18,6 +19,29 @@ _NETWORK_FILE_SYSTEMS = frozenset(
     | {"afpfs", "webdav", "davfs", "fuse.sshfs", "fuse.rclone", "fuse.ceph", "fuse.glusterfs"}
     | {"fuse.davfs", "fuse.s3fs"}
 )
+
+_NO_ROOM, _NO_INODES = 64 * 1024, 16
+_DISK_REMEDIES = {
+    errno.ENOSPC: "Free some space, or some inodes, on that disk; nothing was lost.",
+    errno.EDQUOT: "Your quota on that disk is used up: free some space; nothing was lost.",
+    errno.EROFS: "It is mounted read-only: choose another place (AO_HOME), or mount it writable.",
+    errno.EIO: "The disk failed; check its health.",
+}
+
+
+def disk_remedy(exc: OSError) -> str | None:
+    """What helps where the disk itself refuses; None where it is something else."""
+    return _DISK_REMEDIES.get(exc.errno or 0)
+
+
+def is_full(path: Path) -> bool:
+    """Whether the disk of a file or folder has next to no room, or inodes, left."""
+    try:
+        found = os.statvfs(path)
+    except (AttributeError, OSError):  # Windows, or it is not there
+        return False
+    limited = found.f_files > 0  # some file systems have no fixed number
+    return found.f_bavail * found.f_frsize < _NO_ROOM or (limited and found.f_favail < _NO_INODES)
 
 
 def same_path(a: Path, b: Path) -> bool:
@@ -48,9 +72,15 @@ def make_private(path: Path) -> Path:
         if system() != "windows":
             _close_to_others(path)
     except OSError as exc:
-        hint = "Remove it, or choose another place (AO_HOME, XDG_RUNTIME_DIR)."
-        raise ConfigError(f"{path} cannot be a private folder: {exc.strerror}", hint=hint) from exc
+        raise _no_folder(path, exc) from exc
     return path
+
+
+def _no_folder(path: Path, exc: OSError) -> AoError:
+    if hint := disk_remedy(exc):
+        return StoreUnavailable(f"{path} cannot be made: {exc.strerror}", hint=hint)
+    hint = "Remove it, or choose another place (AO_HOME, XDG_RUNTIME_DIR)."
+    return ConfigError(f"{path} cannot be a private folder: {exc.strerror}", hint=hint)
 
 
 def is_network_file_system(path: Path) -> str | None:

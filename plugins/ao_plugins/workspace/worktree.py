@@ -11,16 +11,16 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from ao_core.errors import CommandFailed, NotFound, WrongState
-from ao_core.files import append_line
+from ao_core.errors import AoError, CommandFailed, NotFound, WrongState
+from ao_core.files import in_our_words
 from ao_core.git.repository import LONG, Git, Registered
 from ao_core.git.salvage import has_unsaved
 from ao_core.ids import branch_name, session_id
 from ao_core.plugin import Config, Manifest, Scope
 from ao_core.process import Run
 from ao_core.slots.workspace import Checkout, Plan, Workspace
+from ao_plugins._exclude import keep_out
 
-_EXCLUDED = b"/.ao/"
 _HALF_MADE = "initializing"  # git's own reason while it makes one
 
 
@@ -52,9 +52,7 @@ class Worktree(Workspace[WorktreeConfig]):
         exists = await git.branch_tip(plan.branch) is not None
         if exists and not found:
             raise await _taken(git, plan.branch)
-        # `--no-track` writes no configuration, whose lock parallel calls would fight for
-        how = [] if exists else ["--no-track", "-b", plan.branch]
-        await self._add(git, plan, how, plan.branch if exists else base)
+        await self._add(git, plan, None if exists else base)
         return Checkout(plan.path, plan.branch, plan.session, plan.project, base, base)
 
     async def destroy(self, checkout: Checkout, run: Run, *, saved: str | None = None) -> None:
@@ -111,17 +109,26 @@ class Worktree(Workspace[WorktreeConfig]):
             raise NotFound(f"branch {plan.branch} does not exist", hint=hint)
         if await git.checked_out_at(plan.branch):
             raise await _taken(git, plan.branch)
-        await self._add(git, plan, [], plan.branch)
+        await self._add(git, plan)
         return await self._checkout(git, plan)
 
-    async def _add(self, git: Git, plan: Plan, how: Sequence[str], start: str) -> None:
-        await anyio.to_thread.run_sync(_keep_out, await git.common_dir())
-        await anyio.Path(plan.root).mkdir(parents=True, exist_ok=True, mode=0o700)
+    async def _add(self, git: Git, plan: Plan, base: str | None = None) -> None:
+        """Make it, with its branch where a base is given; or leave neither."""
+        await anyio.to_thread.run_sync(keep_out, await git.common_dir())
+        with in_our_words(plan.root, "made"):
+            await anyio.Path(plan.root).mkdir(parents=True, exist_ok=True, mode=0o700)
         half = ["--no-guess-remote", "--no-checkout", "--lock", "--reason", _HALF_MADE]
-        await self._register(git, "add", *half, *how, "--", str(plan.path), start)
-        await _fill(git, plan.path)  # the long part: others may register meanwhile
-        await self._register(git, "unlock", str(plan.path))
-        await self._lock(git, plan.path)
+        # `--no-track` writes no configuration, whose lock parallel calls would fight for
+        new = ["--no-track", "-b", plan.branch] if base else []
+        try:
+            await self._register(git, "add", *half, *new, "--", str(plan.path), base or plan.branch)
+            await Git(git.run, plan.path).check_out()  # the long part: others may register
+            await self._register(git, "unlock", str(plan.path))
+            await self._lock(git, plan.path)
+        except BaseException as exc:
+            with anyio.CancelScope(shield=True):
+                await _take_back(git, plan, base, exc)
+            raise
 
     async def _lock(self, git: Git, path: Path) -> None:
         await self._register(git, "lock", "--reason", self._reason(path.name), str(path))
@@ -203,6 +210,17 @@ async def _undo_half(git: Git, plan: Plan, found: Registered, base: str) -> None
     await _remove(git, plan.path)
 
 
+async def _take_back(git: Git, plan: Plan, base: str | None, exc: BaseException) -> None:
+    """Undo what was made of it; where that fails, too, the reason to tell is the first one."""
+    try:
+        if await _at(git, plan.path):
+            await _remove(git, plan.path)
+        if base:
+            await git.drop_branch(plan.branch, base)
+    except AoError as left:
+        exc.add_note(f"{plan.path} is left half made: {left.message}")
+
+
 async def _taken(git: Git, branch: str) -> WrongState:
     holder = await git.checked_out_at(branch)
     where = f" and is checked out at {holder.path}" if holder else ""
@@ -222,27 +240,6 @@ async def _require_kept(git: Git, found: Registered) -> None:
 async def _remove(git: Git, path: Path) -> None:
     # twice: once for the lock, once for submodules and what is saved already
     await git.call("worktree", "remove", "--force", "--force", str(path), deadline=LONG)
-
-
-async def _fill(git: Git, path: Path) -> None:
-    """Write the files, and leave no work tree where that fails."""
-    try:
-        await Git(git.run, path).check_out()
-    except BaseException:
-        with anyio.CancelScope(shield=True):
-            await _remove(git, path)
-        raise
-
-
-def _keep_out(common: Path) -> None:
-    exclude = common / "info" / "exclude"
-    lines = exclude.read_bytes().split(b"\n") if exclude.exists() else [b""]
-    if _EXCLUDED in lines:
-        return
-    exclude.parent.mkdir(exist_ok=True)
-    if lines[-1]:
-        append_line(exclude, b"")
-    append_line(exclude, _EXCLUDED)
 
 
 def _not_ours(path: Path) -> WrongState:
