@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from ao_core.config.load import load
 from ao_core.errors import BadRequest
 from ao_core.model.activity import ActivityState
 from ao_core.model.session import Drive, PermissionMode
@@ -20,6 +21,7 @@ from ao_core.store.records import Delivery
 from ao_core.testing.agent import AgentContract
 from ao_plugins._command import CommandConfig
 from ao_plugins.agent.command import CommandLine
+from page import blocks, section
 
 LOG = "logs/agent.jsonl"
 
@@ -280,3 +282,15 @@ async def test_the_program_is_looked_for_on_the_path_given(tmp_path: Path) -> No
 
 def test_a_variable_put_into_the_settings_is_not_shown() -> None:
     assert "hunter2" not in repr(config(env={"TOOL_KEY": "hunter2"}))
+
+
+def test_the_example_in_the_documents_can_be_driven_by_protocol(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "plugins.md").read_text()
+    [example] = blocks(section(page, "An agent without a plugin"))
+    path = tmp_path / "agent-orchestrator.yaml"
+    path.write_text(example.text)
+    chosen = load(path, environment={"HOME": "/nobody"}).settings.defaults
+    assert chosen.agent_config is not None
+    found = CommandConfig.model_validate(chosen.agent_config.settings)
+    assert found.protocol == ("mytool", "--model", "{model}", "acp")
+    assert found.modes == {PermissionMode.DEFAULT: "ask", PermissionMode.PERMISSIONLESS: "bypass"}
