@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint types bench clean
+.PHONY: help demo test quick lint types agents bench clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -18,6 +18,7 @@ help:
 	@echo "make quick   the suite without its slow tests"
 	@echo "make lint    ruff, formatting, import rules"
 	@echo "make types   pyright, strict"
+	@echo "make agents  real agents from npm, driven by protocol with a scripted model"
 	@echo "make bench   the figures, each beside its floor"
 	@echo "make clean   remove what the other targets wrote (.venv stays)"
 
@@ -48,6 +49,11 @@ lint: $(READY)
 
 types: $(READY)
 	$(BIN)/pyright
+
+# Real agents come from npm (Node needed) into build/agents; `make test` skips them where they are missing.
+agents: $(READY)
+	npm install --silent --no-audit --no-fund --prefix build/agents @aaif/goose@0.20.1 opencode-ai@1.18.33
+	AO_REAL_AGENTS=$(CURDIR)/build/agents/node_modules/.bin $(BIN)/pytest -q tests/e2e/test_real_agents.py
 
 bench: $(READY)
 	$(BIN)/python tests/bench/run.py

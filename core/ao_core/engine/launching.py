@@ -18,7 +18,7 @@ from ao_core.engine.project import Project
 from ao_core.engine.records import Step
 from ao_core.engine.saga import Saga
 from ao_core.engine.side import git_for, head_of, run_in
-from ao_core.errors import BadRequest, WrongState
+from ao_core.errors import BadRequest, PluginError, WrongState
 from ao_core.files import write_atomic
 from ao_core.git.salvage import restore_into, salvage
 from ao_core.ids import HomeId, SessionId
@@ -36,12 +36,14 @@ from ao_core.model.session import (
 )
 from ao_core.model.work import Issue
 from ao_core.process import Run
+from ao_core.redact import visible
 from ao_core.slots.agent import Agent, Conversable, Launch, Resumable
 from ao_core.slots.runtime import Command, Mourning, Start
 from ao_core.slots.workspace import Checkout, Plan
 from ao_core.store.records import SESSION, Message
 
 _log = logging.getLogger(__name__)
+_COMPLAINTS = 5  # lines
 _GO_ON = "You were interrupted. Go on with your task from where you stopped."
 
 
@@ -310,10 +312,22 @@ async def _ready(effort: Effort, handle: RuntimeHandle) -> Message | None:
     if session.drive is not Drive.PROTOCOL:
         return None if effort.agent.prompt_in_command or effort.resume else await _task(effort)
     talk = await engine.conversations.begin(engine, effort.project, session, handle)
-    ledger = await talk.opened(OPENING_DEADLINE)
+    try:
+        ledger = await talk.opened(OPENING_DEADLINE)
+    except PluginError as exc:
+        raise await _with_complaints(effort, handle, exc) from exc
     if not ledger.loaded:
         return await _task(effort)
     return await _message(effort, _GO_ON) if session.turn else None
+
+
+async def _with_complaints(
+    effort: Effort, handle: RuntimeHandle, exc: PluginError
+) -> PluginError:
+    """The error, with the end of what the agent complained of."""
+    runtime = await effort.engine.runtime_of(effort.session)
+    said = visible((await runtime.output(handle, _COMPLAINTS)).strip(), 500)
+    return PluginError(f"{exc.message} It said: {said}", hint=exc.hint) if said else exc
 
 
 async def _task(effort: Effort) -> Message:
