@@ -32,7 +32,7 @@ def write_atomic(path: Path, data: bytes | str, mode: int = 0o600) -> None:
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def append_line(path: Path, line: bytes) -> None:
@@ -117,7 +117,8 @@ def _write_draft(draft: Path, content: bytes, mode: int) -> None:
         os.fsync(descriptor)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """See what was made, renamed or removed in a folder on the disk."""
     if platform.system() == "windows":  # which cannot open folders
         return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -17,8 +17,11 @@ import pytest
 
 from ao_core.clock import SystemClock
 from ao_core.model.event import Said
+from ao_core.store.contract import Store
+from ao_core.store.flat import FilesStore
 from ao_core.store.records import COUNTER
 from ao_core.store.sqlite import SqliteStore
+from ao_core.testing.store_kit import Make
 
 WRITER = Path(__file__).with_name("store_writer.py")
 KILLS = 200
@@ -77,8 +80,8 @@ def ack(line: str) -> Ack:
 
 
 @contextmanager
-def writers(path: Path) -> Generator[Writers, None, None]:
-    argv = [sys.executable, str(WRITER), "ao_core.store.sqlite:SqliteStore", str(path)]
+def writers(store: type[Store], path: Path) -> Generator[Writers, None, None]:
+    argv = [sys.executable, str(WRITER), f"{store.__module__}:{store.__name__}", str(path)]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
             yield Writers(process)
@@ -88,8 +91,9 @@ def writers(path: Path) -> Generator[Writers, None, None]:
 
 @dataclass
 class Seen:
-    """What the file held after the kills so far."""
+    """What the store held after the kills so far."""
 
+    make: Make
     path: Path
     last: int = 0
     said: dict[str, int] = field(default_factory=dict[str, int])
@@ -97,7 +101,7 @@ class Seen:
 
     async def check(self, acks: list[Ack]) -> None:
         """All that was acknowledged is there, and record and journal agree."""
-        async with SqliteStore(self.path, SystemClock()) as store:
+        async with self.make(self.path, SystemClock()) as store:
             async for event in store.follow(self.last, live=False):
                 assert event.seq > self.last
                 self._hear(event.seq, event.body)
@@ -107,7 +111,7 @@ class Seen:
             assert self.lines[seq] == (name, value)
             assert self.said[name] >= value
             assert rows[name].revision >= revision
-        assert sound(self.path)
+        assert self.make is not SqliteStore or sound(self.path)
 
     def _hear(self, seq: int, body: object) -> None:
         assert isinstance(body, Said)
@@ -124,11 +128,14 @@ def sound(path: Path) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-async def test_nothing_acknowledged_is_lost_when_the_writer_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("store", [SqliteStore, FilesStore])
+async def test_nothing_acknowledged_is_lost_when_the_writer_is_killed(
+    store: type[SqliteStore | FilesStore], tmp_path: Path
+) -> None:
     chance = random.Random(20260101)  # noqa: S311
-    seen = Seen(tmp_path / "store.db")
+    seen = Seen(store, tmp_path / "store")
     acknowledged = 0
-    with writers(seen.path) as started:
+    with writers(store, seen.path) as started:
         for _ in range(KILLS):
             working = chance.random() < 0.8
             acks = started.killed_at(chance.uniform(0, 0.02), working=working)

@@ -94,7 +94,7 @@ def decode_moment(text: str) -> datetime:
         raise Corrupt("a moment in the journal cannot be understood", hint=_HINT) from None
 
 
-def numbered(event: NewEvent, seq: int, at: datetime) -> Event:
+def numbered(event: NewEvent | Event, seq: int, at: datetime) -> Event:
     """A new event as the journal's line."""
     return Event(seq, at, event.kind, event.body, event.project, event.session)
 

@@ -136,3 +136,14 @@ class Store(ABC):
     @abstractmethod
     async def lease(self, key: str, ttl: float) -> Lease:
         """Take or renew the lease on `key`; raises `Conflict` while another holder's is valid."""
+
+
+class Adopting(ABC):
+    """A store that can take over the journal of another one, when it is new."""
+
+    @abstractmethod
+    async def adopt(self, first: int, events: Sequence[Event]) -> None:
+        """Append lines under the numbers they have.
+
+        The first call says where the journal begins; each page begins where the last one ended.
+        """

@@ -24,7 +24,17 @@ from ao_core.ids import new_token
 from ao_core.model.event import Event, NewEvent
 from ao_core.store import codec
 from ao_core.store.batch import Batch, Write
-from ao_core.store.contract import Change, Committed, Drop, Kind, Lease, Row, Store, require_kept
+from ao_core.store.contract import (
+    Adopting,
+    Change,
+    Committed,
+    Drop,
+    Kind,
+    Lease,
+    Row,
+    Store,
+    require_kept,
+)
 from ao_core.store.database import in_our_words, open_reader, open_writer, transaction
 
 T = TypeVar("T")
@@ -42,7 +52,7 @@ class _Edit:
     body: str | None
 
 
-class SqliteStore(Store):
+class SqliteStore(Store, Adopting):
     """Records and the journal in a SQLite file."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
@@ -138,6 +148,10 @@ class SqliteStore(Store):
     async def prune(self, before: int) -> int:
         """Drop lines from the beginning."""
         return await self._write(partial(_prune, before=before))
+
+    async def adopt(self, first: int, events: Sequence[Event]) -> None:
+        """Take lines over from another store, under the numbers they have."""
+        await self._write(partial(_adopt, first=first, events=events))
 
     async def lease(self, key: str, ttl: float) -> Lease:
         """Take or renew a lease. Its holder is this store, until it is closed."""
@@ -260,12 +274,25 @@ def _expect_one(cursor: sqlite3.Cursor, edit: _Edit) -> None:
         raise Conflict(f"the {edit.kind} record is not as it was expected to be", hint=hint)
 
 
-def _append(db: sqlite3.Connection, at: datetime, event: NewEvent, body: str) -> Event:
+def _append(db: sqlite3.Connection, at: datetime, event: NewEvent | Event, body: str) -> Event:
     line = (codec.encode_moment(at), event.kind, event.project, event.session, body)
     made = db.execute(
         "INSERT INTO event (at, kind, project, session, body) VALUES (?, ?, ?, ?, ?)", line
     )
     return codec.numbered(event, int(made.lastrowid or 0), at)
+
+
+def _adopt(db: sqlite3.Connection, *, first: int, events: Sequence[Event]) -> None:
+    head, _ = _ends(db)
+    if first != head + 1:
+        if head:
+            raise StoreError(f"the journal ends at {head}, so line {first} cannot follow")
+        db.execute("DELETE FROM sqlite_sequence WHERE name = 'event'")
+        db.execute("INSERT INTO sqlite_sequence VALUES ('event', ?)", (first - 1,))
+    for event in events:
+        made = _append(db, event.at, event, codec.encode(event.body)).seq
+        if made != event.seq:
+            raise StoreError(f"line {event.seq} of the journal cannot follow line {made - 1}")
 
 
 def _take(db: sqlite3.Connection, *, key: str, holder: str, now: float, ttl: float) -> Lease:

@@ -40,6 +40,7 @@ class StoreMachine(RuleBasedStateMachine):
         self._clock = FakeClock()
         self._held: _Held = {}
         self._said: list[str] = []
+        self._head = 0
 
     @abstractmethod
     def make(self, path: Path, clock: Clock) -> Store:
@@ -68,16 +69,22 @@ class StoreMachine(RuleBasedStateMachine):
         assert allowed
         assert all(event.seq > 0 for event in made.events)
         self._said += texts
+        self._head = max([self._head, *(event.seq for event in made.events)])
         self._held = after
         for change, revision in zip(changes, made.revisions, strict=True):
             self._learn(change, revision)
 
     @rule()
     def reopen(self) -> None:
-        head = self._store.head
         self._run(self._store.__aexit__(None, None, None))
         self.open()
-        assert self._store.head == head
+
+    @rule(count=st.integers(0, 3))
+    def prune(self, count: int) -> None:
+        lines = self._run(_sequence(self._store))
+        before = lines[count] if count < len(lines) else self._head + 1
+        assert self._run(self._store.prune(before)) == min(count, len(lines))
+        self._said = self._said[count:]
 
     @rule(skip=st.integers(0, 5))
     def follow_from_the_middle(self, skip: int) -> None:
@@ -102,7 +109,8 @@ class StoreMachine(RuleBasedStateMachine):
         assert self._run(journal(self._store)) == self._said
         lines = self._run(_sequence(self._store))
         assert lines == sorted(set(lines))
-        assert self._store.head == (lines[-1] if lines else 0)
+        assert self._store.head == self._head == (lines[-1] if lines else self._head)
+        assert self._store.first == (lines[0] if lines else self._head + 1)
 
     def _change(self, id: str, value: int, drop: bool, dishonest: int) -> Change:
         """A change that expects what is there, or now and then something else."""

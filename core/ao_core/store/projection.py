@@ -1,0 +1,194 @@
+"""Sessions as files for people: `<home>/<project's folder>/sessions/<session>`, ended ones in
+`archive/` there, a `name=value` a line.
+
+They are written after the commit and never read as truth: one that is missing, stale or was edited
+is written anew when the store is opened. One that cannot be written is tried again later.
+"""
+
+import logging
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from ao_core.errors import AoError, ConfigError
+from ao_core.files import private_dir
+from ao_core.ids import session_id
+from ao_core.model.session import Session, activity_of, attention, derive_status, is_terminal
+from ao_core.store.codec import decode_record
+from ao_core.store.line import Edit
+from ao_core.store.records import PROJECT, SESSION
+
+_log = logging.getLogger(__name__)
+_FOLDER = re.compile(r"[0-9a-f]{12}-[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_HEADING = "# for reading only: the journal is what counts, and this file is written from it\n"
+_DRAFT = ".new-"
+
+
+def card(session: Session) -> str:
+    """What a session's file says."""
+    told = ((name, value) for name, value in _facts(session) if value not in (None, "", ()))
+    return _HEADING + "".join(f"{name}={_one_line(value)}\n" for name, value in told)
+
+
+def _facts(session: Session) -> Iterator[tuple[str, object]]:
+    who, why = attention(session)
+    yield from (("id", session.id), ("project", session.project), ("title", session.title))
+    yield from (("status", derive_status(session)), ("attention", who), ("because", why))
+    yield from (("state", session.facts.state), ("reason", session.facts.reason))
+    yield from (("since", session.facts.since.isoformat()), ("note", session.facts.note))
+    yield from (("activity", activity_of(session)), ("question", session.question))
+    yield from (("report", session.report), ("issue", session.issue), ("prompt", session.prompt))
+    yield from (("agent", session.agent), ("model", session.model), ("drive", session.drive))
+    yield from (("permissions", session.permissions), ("runtime", session.runtime))
+    yield from (("workspace", session.workspace), ("path", session.path))
+    yield from (("branch", session.branch), ("base", session.base))
+    yield from (("base_commit", session.base_commit), ("pr", session.pr.number))
+    yield from (("pr_url", session.pr.url), ("pr_state", session.pr.state))
+    yield from (("pr_reason", session.pr.reason), ("merged_as", session.merged_as))
+    yield from (("salvage", " ".join(session.salvage)), ("conversation", session.native_id))
+    yield ("created_at", session.created_at.isoformat())
+
+
+def _one_line(value: object) -> str:
+    """Nothing that breaks a line or that a terminal would obey."""
+    return "".join(map(_visible, str(value)))
+
+
+def _visible(char: str) -> str:
+    plain = char.isprintable() and char != "\\"
+    return char if plain else char.encode("unicode_escape").decode()
+
+
+class Projections:
+    """The session files of a home. Used by one thread at a time."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._bodies: dict[str, str] = {}
+        self._folders: dict[str, str] = {}
+        self._shown: dict[str, tuple[Path, int]] = {}
+        self._due: set[str] = set()
+        self._troubled = False
+
+    @property
+    def owing(self) -> bool:
+        """Whether something could not be written yet."""
+        return bool(self._due)
+
+    def learn(self, edits: Iterable[Edit]) -> None:
+        """Take in what was committed; `settle` writes it."""
+        for edit in edits:
+            if edit.kind == SESSION.name:
+                self._learn_session(edit)
+            elif edit.kind == PROJECT.name and edit.body is not None:
+                self._folders[edit.id] = edit.body
+                self._due.update(self._bodies)
+
+    def _learn_session(self, edit: Edit) -> None:
+        if edit.body is None:
+            self._bodies.pop(edit.id, None)
+        else:
+            self._bodies[edit.id] = edit.body
+        self._due.add(edit.id)
+
+    def settle(self) -> None:
+        """Write all that is due, or say once what stands in the way."""
+        for id in sorted(self._due):
+            try:
+                self._settle(id)
+            except (OSError, ConfigError) as exc:
+                self._complain(id, str(exc))
+                return
+            except AoError as exc:  # nothing that another attempt would mend
+                self._complain(id, exc.message)
+            self._due.discard(id)
+        self._troubled = False
+
+    def sweep(self) -> None:
+        """Forget what is believed to be in the files, and remove those of no session."""
+        self._shown.clear()
+        self._due.update(self._bodies)
+        for body in self._folders.values():
+            with suppress(OSError, AoError):  # `settle` tells of it
+                self._sweep(self._sessions(body))
+
+    def _sweep(self, folder: Path) -> None:
+        for path in [*folder.glob("*"), *folder.glob("archive/*")]:
+            if path.name not in self._bodies and _is_ours(path):
+                path.unlink()
+
+    def clear(self) -> None:
+        """Remove every file: another store is in charge."""
+        self._bodies.clear()
+        self.sweep()
+
+    def _settle(self, id: str) -> None:
+        session_id(id)
+        if id not in self._bodies:
+            _remove(self._shown.pop(id, (None, 0))[0])
+            return
+        session = decode_record(SESSION, self._bodies[id])
+        if session.project not in self._folders or not self._home.is_dir():
+            return
+        folder = self._sessions(self._folders[session.project])
+        live, ended = folder / id, folder / "archive" / id
+        place, other = (ended, live) if is_terminal(session) else (live, ended)
+        self._show(id, place, card(session))
+        _remove(other)
+
+    def _show(self, id: str, path: Path, text: str) -> None:
+        now = (path, hash(text))
+        if self._shown.get(id) == now:
+            return
+        if not _says(path, text):
+            _write(path, text)
+        self._shown[id] = now
+
+    def _sessions(self, project: str) -> Path:
+        folder = decode_record(PROJECT, project).folder
+        if not _FOLDER.fullmatch(folder):
+            raise AoError("a project's folder has no proper name")
+        return self._home / folder / "sessions"
+
+    def _complain(self, id: str, why: str) -> None:
+        if not self._troubled:
+            _log.warning("the file of session %s is not written: %s", id, why)
+        self._troubled = True
+
+
+def _says(path: Path, text: str) -> bool:
+    try:
+        return path.read_bytes() == text.encode()
+    except FileNotFoundError:
+        return False
+
+
+def _write(path: Path, text: str) -> None:
+    """Not seen on the disk: what a crash spoils is written anew."""
+    if path.parent.name == "archive":
+        private_dir(path.parent.parent)
+    private_dir(path.parent)
+    draft = path.with_name(_DRAFT + path.name)
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(text.encode())
+        os.replace(draft, path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def _remove(path: Path | None) -> None:
+    if path is not None:
+        path.unlink(missing_ok=True)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether it is named as only our files are."""
+    try:
+        session_id(path.name.removeprefix(_DRAFT))
+    except AoError:
+        return False
+    return path.is_file() and not path.is_symlink()
