@@ -1,9 +1,9 @@
 """The engine dies at every step of a delivery; the next one types nothing twice."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import pytest
@@ -11,22 +11,18 @@ import pytest
 from ao_core.engine import courier as courier_module
 from ao_core.engine.courier import Courier
 from ao_core.engine.outbox import enveloped
-from ao_core.model.event import Event, MessageMoved, NewEvent
+from ao_core.model.event import MessageMoved
 from ao_core.plugin import Scope
 from ao_core.slots.agent import Composer
-from ao_core.store.contract import Change, Committed, Kind, Lease, Row, Store
 from ao_core.store.records import MESSAGE, Delivery, Message
 from books import Books, a_session, books_on, opened_books
+from fused_store import Crash, FusedStore
 from terminal_double import DIALOG, FOLDED, Terminal, TerminalDouble
 
 T = TypeVar("T")
 D = Delivery
 Act = Callable[[Terminal], None]
 MOST = 200
-
-
-class Crash(BaseException):
-    """The engine is gone, as by SIGKILL."""
 
 
 @dataclass(slots=True)
@@ -52,51 +48,6 @@ class Fuse:
         if self.scope is None:
             raise Crash
         self.scope.cancel()
-
-
-class FusedStore(Store):
-    """A store whose commits are steps, too: before and after."""
-
-    def __init__(self, inner: Store, step: Callable[[str], Awaitable[None]]) -> None:
-        self._inner, self._step = inner, step
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        """The inner one goes on."""
-
-    @property
-    def head(self) -> int:
-        return self._inner.head
-
-    @property
-    def first(self) -> int:
-        return self._inner.first
-
-    async def read(self, kind: Kind[T], id: str) -> Row[T] | None:
-        return await self._inner.read(kind, id)
-
-    def scan(self, kind: Kind[T], prefix: str = "") -> AsyncIterator[Row[T]]:
-        return self._inner.scan(kind, prefix)
-
-    async def commit(
-        self, changes: Sequence[Change], events: Sequence[NewEvent] = (),
-        *, fence: Lease | None = None,
-    ) -> Committed:  # fmt: skip
-        await self._step("commit")
-        done = await self._inner.commit(changes, events, fence=fence)
-        await self._step("committed")
-        return done
-
-    def follow(self, after: int, *, live: bool = True) -> AsyncGenerator[Event]:
-        return self._inner.follow(after, live=live)
-
-    async def prune(self, before: int) -> int:
-        return await self._inner.prune(before)
-
-    async def lease(self, key: str, ttl: float) -> Lease:
-        return await self._inner.lease(key, ttl)
 
 
 def ask(terminal: Terminal) -> None:
