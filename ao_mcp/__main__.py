@@ -7,15 +7,23 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from ao_mcp import __version__
 
+if TYPE_CHECKING:
+    from ao_core import wire
+    from ao_mcp.handshake import Handshake
+    from ao_mcp.relay import Dial
+
 USAGE = """\
 usage: ao-mcp [--config FILE]
+       ao-mcp --worker
 
 An MCP server on stdin and stdout. Register it with your client; docs/clients.md shows how.
 
   --config FILE   the agent-orchestrator.yaml to use, instead of the one found upwards from here
+  --worker        serve the worker that AO_TOKEN belongs to; its agent is told to start this
   --version       say which version this is
   --help          say this
 """
@@ -25,6 +33,8 @@ ao-mcp: the engine is version {}, this relay {}. `ao restart` replaces the engin
 it; restart the MCP client to replace the relay.
 """
 
+_WORKERS_PATIENCE = 20.0
+
 
 def main() -> int:
     """Run the relay, or say what was asked."""
@@ -33,11 +43,13 @@ def main() -> int:
         return _say(f"ao-mcp {__version__}\n")
     if "--help" in arguments or "-h" in arguments:
         return _say(USAGE)
+    if arguments == ["--worker"]:
+        return _relay_worker()
     config = _config(arguments)
     if config is None:
         sys.stderr.write(USAGE)
         return 2
-    return _relay(config)
+    return _relay_lead(config)
 
 
 def _say(text: str) -> int:
@@ -59,30 +71,16 @@ def _config(arguments: Sequence[str]) -> str | None:
     return os.path.abspath(chosen) if chosen else ""
 
 
-def _relay(config: str) -> int:
-    import signal
-
+def _relay_lead(config: str) -> int:
     from ao_core import wire
     from ao_mcp import start
     from ao_mcp.handshake import FILE, Handshake
-    from ao_mcp.relay import Relay
 
     environment = os.environ
     home = start.home(environment)
-    preamble = wire.Preamble(
-        wire.MCP,
-        version=__version__,
-        cwd=_folder(),
-        pid=os.getpid(),
-        config=config,
-        client="ao-mcp",
-        env=wire.environment_snapshot(environment),
+    preamble = _preamble()._replace(
+        cwd=_folder(), config=config, env=wire.environment_snapshot(environment)
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)
-    if os.isatty(0):
-        sys.stderr.write("ao-mcp: waiting for an MCP client on stdin; see ao-mcp --help\n")
-
     told: set[str] = set()
 
     def dial(starting: Callable[[], None]) -> wire.Connection:
@@ -90,7 +88,40 @@ def _relay(config: str) -> int:
         _tell_apart(connection.greeting.version, told)
         return connection
 
-    Relay(dial, Handshake(home / FILE, __version__), 0, 1).run()
+    return _relay(dial, Handshake(home / FILE, __version__))
+
+
+def _relay_worker() -> int:
+    from ao_core import wire
+    from ao_mcp import start
+    from ao_mcp.handshake import Handshake
+
+    environment = os.environ
+    home = start.home(environment)
+    preamble = _preamble()._replace(role="worker", token=environment.get("AO_TOKEN", ""))
+
+    def dial(starting: Callable[[], None]) -> wire.Connection:
+        return start.join_engine(home, environment, preamble, _WORKERS_PATIENCE)
+
+    return _relay(dial, Handshake(None, __version__))
+
+
+def _preamble() -> "wire.Preamble":
+    from ao_core import wire
+
+    return wire.Preamble(wire.MCP, version=__version__, pid=os.getpid(), client="ao-mcp")
+
+
+def _relay(dial: "Dial", remembered: "Handshake") -> int:
+    import signal
+
+    from ao_mcp.relay import Relay
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
+    if os.isatty(0):
+        sys.stderr.write("ao-mcp: waiting for an MCP client on stdin; see ao-mcp --help\n")
+    Relay(dial, remembered, 0, 1).run()
     return 0
 
 

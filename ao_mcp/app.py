@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -39,6 +40,7 @@ from ao_mcp.start import socket_path
 _log = logging.getLogger("ao_mcp")
 _GLANCE = 5.0
 _GRACE = 0.2
+_WORKER_FACE = (sys.executable, "-I", "-m", "ao_mcp", "--worker")
 
 
 async def run(home: Path, ready: Callable[[], None]) -> None:
@@ -83,8 +85,9 @@ async def _engine(home: Home, stack: AsyncExitStack, redactor: Redactor) -> Engi
     tasks = await stack.enter_async_context(anyio.create_task_group())
     stack.callback(tasks.cancel_scope.cancel)
     engine = Engine(
-        home, socket_path(home.path, os.environ), records, registry, projects, clock, tasks
-    )
+        home, socket_path(home.path, os.environ), records, registry, projects, clock, tasks,
+        version=__version__, worker_command=_WORKER_FACE,
+    )  # fmt: skip
     stack.callback(engine.spools.close)
     return engine
 
@@ -100,7 +103,7 @@ async def _listen(engine: Engine, *, task_status: anyio.abc.TaskStatus[None]) ->
         home_id=engine.home.id,
         version=__version__,
         authenticate=authenticate,
-        instructions=prompt.lead_prompt(),
+        instructions={Role.LEAD: prompt.lead_prompt(), Role.WORKER: prompt.face_prompt()},
         handshake=engine.home.path / handshake.FILE,
         task_status=task_status,
     )

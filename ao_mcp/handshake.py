@@ -16,9 +16,12 @@ _MODERN = "io.modelcontextprotocol/protocolVersion"
 
 
 class Handshake:
-    """Answers by protocol version and method. Read when first needed; of no use when damaged."""
+    """Answers by protocol version and method. Read when first needed; of no use when damaged.
 
-    def __init__(self, file: Path, version: str) -> None:
+    They are a lead's: where there is no file, nothing is remembered.
+    """
+
+    def __init__(self, file: Path | None, version: str) -> None:
         self._file, self._version = file, version
         self._known: Mapping[str, Any] | None = None
         self._spoken = ""  # the protocol version of the client's `initialize`
@@ -38,6 +41,8 @@ class Handshake:
         return self._known
 
     def _read(self) -> Mapping[str, Any]:
+        if self._file is None:
+            return {}
         try:
             told = _object(json.loads(self._file.read_bytes()))
         except (OSError, ValueError, RecursionError):

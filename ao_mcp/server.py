@@ -7,7 +7,7 @@ once the socket listens; clients that come sooner wait, each in its own connecti
 import logging
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -54,7 +54,7 @@ async def serve(
     home_id: str,
     version: str,
     authenticate: Authenticate,
-    instructions: str = "",
+    instructions: Mapping[Role, str] | None = None,
     handshake: Path | None = None,
     task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -62,7 +62,7 @@ async def serve(
 
     Into `handshake` goes what relays tell their clients while the next engine starts.
     """
-    service = Service(engine, tuple(operations), home_id, version, authenticate, instructions)
+    service = Service(engine, tuple(operations), home_id, version, authenticate, instructions or {})
     listener = await _listen(socket_path)
     try:
         async with listener, anyio.create_task_group() as tasks:

@@ -83,6 +83,24 @@ def open_connection(
     return wire.connect(path, preamble, max(1.0, until - time.monotonic()))
 
 
+def join_engine(
+    home: Path, environment: Mapping[str, str], preamble: wire.Preamble, deadline: float
+) -> wire.Connection:
+    """Connect to the engine that runs, or to the next one; a worker is not who starts it."""
+    until = time.monotonic() + deadline
+    pause = _FIRST_PAUSE
+    named = environment.get("AO_SOCKET", "")
+    while True:
+        for path in [*([Path(named)] if named else []), *_places(home, environment)]:
+            with suppress(EngineUnreachable):
+                return wire.connect(path, preamble, deadline)
+        if time.monotonic() + pause > until:
+            hint = "Whoever leads starts it; call again then."
+            raise EngineUnreachable("The engine does not run.", hint=hint)
+        select.select([], [], [], pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
 def find_engine(home: Path, environment: Mapping[str, str]) -> Path | None:
     """The socket of a running engine, if one listens."""
     return next(filter(_listens, _places(home, environment)), None)

@@ -57,7 +57,7 @@ class Toolbox:
             NAME,
             title=TITLE,
             version=self.service.version,
-            instructions=self.service.instructions or None,
+            instructions=self.service.instructions.get(caller.role),
             cache_hints={"tools/list": CacheHint(ttl_ms=_FRESH_MS, scope="private")},
             on_list_tools=desk.list_tools,
             on_call_tool=desk.call_tool,

@@ -6,6 +6,7 @@ from ao_mcp.operations import (
     issues,
     listing,
     people,
+    reporting,
     running,
     spawn,
     talking,
@@ -36,4 +37,6 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     running.EVENTS,
     running.TRUST,
     worker.PERMISSION,
+    reporting.REPORT,
+    reporting.ASK,
 )

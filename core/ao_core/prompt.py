@@ -63,6 +63,11 @@ def lead_prompt() -> str:
     return _template("orchestrate").substitute()
 
 
+def face_prompt() -> str:
+    """What a worker is told of the tools it has beside its own."""
+    return _template("face").substitute()
+
+
 def fenced(text: str, fence: str | None = None) -> str:
     """Text by others, marked as data, with nothing in it that could end the mark."""
     fence = fence or new_token(8)

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import anyio
 
+from ao_core.engine.caller import Role
 from ao_core.engine.engine import Engine
 from ao_core.engine.home import open_home
 from ao_mcp import engine_process
@@ -38,7 +39,7 @@ async def run(home: Path, ready: Callable[[], None]) -> None:
         home_id=held.id,
         version="0.1.0",
         authenticate=authenticate,
-        instructions="Spawn, wait, merge.",
+        instructions={Role.LEAD: "Spawn, wait, merge.", Role.WORKER: "Report, ask."},
         handshake=home / FILE,
     )
     (home / "environment.json").write_text(json.dumps(dict(os.environ)))

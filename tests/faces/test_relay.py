@@ -69,7 +69,7 @@ def test_it_says_its_version_and_refuses_what_it_does_not_know() -> None:
 
     assert run("--version").stdout == "ao-mcp 0.1.0\n"
     assert "--config" in run("--help").stdout
-    wrong = run("--worker")
+    wrong = run("--worker", "--config", "x")
     assert (wrong.returncode, wrong.stdout) == (2, "")
 
 

@@ -52,8 +52,8 @@ async def hear(engine: Engine, id: SessionId, ledger: Ledger, facts: Sequence[Fa
 
 async def stir(engine: Engine, id: SessionId) -> None:
     """It works on; nothing more is to be said of it."""
-    if engine.permissions.pending(id):
-        return  # one of its tools waits, whatever the others do
+    if engine.permissions.pending(id) or engine.session(id).question is not None:
+        return  # one of its tools waits, or it has asked something, whatever else it does
     now = engine.clock.now()
     activity = Activity(ActivityState.ACTIVE, now, Source.PROTOCOL)
     await observe(engine, id, Observation(now, activity=activity), _EVIDENCE)

@@ -18,14 +18,16 @@ def by_hook(case: Case, hook: HookEvent, source: Source) -> Case:
     hook = replace(hook, at=min(hook.at, case.at))  # its time is a claim like the rest
     if hook.native_id:
         case = case.having(replace(case.session, native_id=hook.native_id))
-    if source is Source.HOOK and _is_overtaken(case, hook):
+    if _is_overtaken(case, hook, source):
         return case
     heard = replace(case.session, activity=_heard(hook, source) or case.session.activity)
     return _HOOKS[hook.kind](case.having(heard), hook)
 
 
-def _is_overtaken(case: Case, hook: HookEvent) -> bool:
+def _is_overtaken(case: Case, hook: HookEvent, source: Source) -> bool:
     """Whether it or a later hook was heard already: files may arrive out of order."""
+    if source is not Source.HOOK:  # a question asked in this turn, by another way than its signs
+        return hook.kind is HookKind.ACCEPTED and case.session.question is not None
     known = case.session.activity
     if hook.kind is HookKind.REPORTED or known is None or known.source not in OWN_WORD:
         return False
@@ -63,7 +65,9 @@ def _working(case: Case, hook: HookEvent) -> Case:
 def _turn_ended(case: Case, hook: HookEvent) -> Case:
     if _has_asked(case.session):
         said = replace(case.session, report=hook.text or case.session.report)
-        return case.having(said, want=Want.PULL).having(said, want=Want.OUTBOX)
+        case, why = case.having(said, want=Want.PULL), SessionReason.AWAITING_USER_INPUT
+        case = to(case, SessionState.NEEDS_INPUT, why, said.question)
+        return case.having(case.session, want=Want.OUTBOX)
     said = replace(case.session, question=None, report=hook.text or case.session.report)
     case = to(case.having(said), SessionState.IDLE, SessionReason.TURN_ENDED)
     return case.having(case.session, want=Want.PULL).having(case.session, want=Want.OUTBOX)
@@ -71,9 +75,8 @@ def _turn_ended(case: Case, hook: HookEvent) -> Case:
 
 def _has_asked(session: Session) -> bool:
     """Whether it asked something in the turn that ended: by protocol, only a prompt answers."""
-    known, facts = session.activity, session.facts
-    by_protocol = known is not None and known.source is Source.PROTOCOL
-    return by_protocol and facts.reason is SessionReason.AWAITING_USER_INPUT
+    known = session.activity
+    return known is not None and known.source is Source.PROTOCOL and session.question is not None
 
 
 def _asks(case: Case, hook: HookEvent) -> Case:
