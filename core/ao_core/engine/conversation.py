@@ -69,6 +69,11 @@ class Conversation:
         """Where its agent is."""
         return self._held.handle
 
+    @property
+    def live(self) -> bool:
+        """Whether the log has been read: from then on, requests are answered."""
+        return self._live
+
     # -- for others ------------------------------------------------------------------------------
 
     async def until(self, ready: Callable[[], T | None]) -> T:

@@ -74,8 +74,7 @@ async def serve(engine: Engine, agent: Agent, fuse: Fuse) -> None:
         tasks.start_soon(talk.run)
         tasks.start_soon(Herald(engine, held.session).run)
         tasks.start_soon(answer_when_asked, engine)
-        await talk.opened(20)
-        await engine.records.until(lambda: done(engine))
+        await talk.until(lambda: done(engine) if talk.live else None)
         tasks.cancel_scope.cancel()
 
 
