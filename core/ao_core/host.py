@@ -26,7 +26,9 @@ has 8 bytes. The first frame is `v` with the version (u1). Each is answered, in 
 
 Answers: `o` done or `r` refused because something had moved, both with u8 where the last `T` entry
 ends and u8 where the log ends; `f` the disk is full, nothing was done; `x` the program has ended,
-with `status=N` or `signal=N`; `e` an error, in words. Half a frame at the end was never sent.
+with `status=N` or `signal=N`, or has let go of its terminal; `e` an error, in words. Half a frame
+at the end was never sent. As long as nobody has attached to a terminal, the host answers the few
+questions by which programs wait for theirs: where its cursor is, and what it can do.
 """
 
 import os
@@ -34,7 +36,7 @@ from select import POLLIN, POLLOUT, poll
 from time import monotonic
 
 from ao_core.host_log import SAID, SIZED, TOLD, Log, framed
-from ao_core.host_program import Program
+from ao_core.host_program import Program, terminal_answer
 from ao_core.host_socket import Client, listen
 
 TYPE_CHECKING = False
@@ -166,6 +168,7 @@ class Host:
         if data:
             self._unlogged = data
             self._keep()
+            self._reply(data)
         elif data is not None:
             self._program.is_silent()
         return bool(data)
@@ -179,6 +182,14 @@ class Host:
         self._unlogged = b""
         if self._terminal:
             self._log.shrink(self._cap)
+
+    def _reply(self, data: bytes) -> None:
+        watched = any(client.reads for client in self._clients)
+        if self._terminal and not watched and (answer := terminal_answer(data)):
+            try:
+                self._tell(answer)
+            except OSError:  # it does without
+                return
 
     def _complaint(self, _: int) -> None:
         if not (data := self._program.complaint()):
@@ -289,7 +300,7 @@ class Host:
 
     def _tell(self, data: bytes) -> bytes:
         if self._program.given < 0:
-            raise Refused("the program has let go of its terminal")
+            return framed(b"x", b"")
         if data:
             if self._unlogged:  # what was said before comes first
                 return framed(b"f", b"")
@@ -323,7 +334,8 @@ class Host:
             "version": VERSION, "token": self._token, "host": os.getpid(),
             "child": self._program.pid, "start": self._log.start, "end": self._log.end,
             "told": self._told, "mark": self._mark, "size": self._program.size(),
-            "exit": self._program.exit, "full": int(bool(self._unlogged)), "waiting": int(not self._listens()),
+            "exit": self._program.exit, "full": int(bool(self._unlogged)),
+            "waiting": int(not self._listens()),
         }  # fmt: skip
         return "\n".join(f"{name}={value}" for name, value in facts.items()).encode()
 

@@ -22,6 +22,12 @@ else:  # what these are made of; see exec_stub
 
 CHUNK = 1 << 16
 _NOWHERE = 126
+_ANSWERS = (
+    (b"\x1b[5n", b"\x1b[0n"),
+    (b"\x1b[6n", b"\x1b[1;1R"),
+    (b"\x1b[c", b"\x1b[?62;22c"),
+    (b"\x1b[0c", b"\x1b[?62;22c"),
+)
 
 
 class Program:
@@ -127,6 +133,13 @@ def start(sock: "socket.socket", order: bytes, size: "tuple[int, int] | None") -
         if file >= 0:
             fcntl(file, F_SETFL, fcntl(file, F_GETFL) | os.O_NONBLOCK)
     return Program(pid, *ours, go)
+
+
+def terminal_answer(said: bytes) -> bytes:
+    """What a terminal would say to this; most say nothing to most."""
+    if b"\x1b[" not in said:
+        return b""
+    return b"".join(answer * said.count(question) for question, answer in _ANSWERS)
 
 
 def _terminal(columns: int, rows: int) -> "tuple[tuple[int, int, int], tuple[int, int, int]]":

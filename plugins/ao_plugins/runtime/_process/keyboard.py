@@ -176,9 +176,12 @@ class ProcessKeyboard(Typable):
                     text = (step.text or "").encode()
                     return (await host.ask(b"w", ANYWHERE.to_bytes(8, "big") + text)).done
                 return await self._typed(handle, host, step, marking)
-        except (Unavailable, WrongState):
+        except Unavailable:
             if held.runs() and held.is_hosted():
                 raise
+            return False
+        except WrongState:  # it has ended, or let go of its terminal
+            self.own_place(handle)
             return False
 
     async def _typed(

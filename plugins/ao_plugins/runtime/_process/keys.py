@@ -23,13 +23,13 @@ def pressed(key: str, *, application: bool = False) -> bytes:
         return f"\x1b{'O' if application else '['}{_MOVING[key]}".encode()
     if key.startswith("M-") and len(key) > 2:
         return b"\x1b" + pressed(key[2:], application=application)
-    if key.startswith(("C-", "^")) and (control := _control(key.removeprefix("C-"))):
-        return control
+    for held in ("C-", "^"):
+        if key.startswith(held) and (control := _control(key.removeprefix(held).upper())):
+            return control
     return key.encode()
 
 
-def _control(key: str) -> bytes | None:
-    letter = key.removeprefix("^").upper() if key != "^" else key
+def _control(letter: str) -> bytes | None:
     if letter == "SPACE":
         return b"\0"
     if letter == "?":
