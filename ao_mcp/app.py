@@ -31,7 +31,8 @@ from ao_core.log import LogFile
 from ao_core.model.event import EventKind, NewEvent, Said
 from ao_core.redact import RedactingFilter, Redactor
 from ao_core.registry import Registry
-from ao_core.store.sqlite import SqliteStore
+from ao_core.store.choice import StoreKind, chosen, open_store, require_data
+from ao_core.store.convert import settle
 from ao_mcp import __version__, handshake
 from ao_mcp.operations.every import OPERATIONS
 from ao_mcp.server import serve
@@ -77,7 +78,8 @@ async def engine_on(path: Path) -> AsyncGenerator[Engine]:
 async def _engine(home: Home, stack: AsyncExitStack, redactor: Redactor) -> Engine:
     clock = SystemClock()
     login = await login_environment(os.environ)
-    store = await stack.enter_async_context(SqliteStore(home.database, clock))
+    kind = await anyio.to_thread.run_sync(_store_kind, home)
+    store = await stack.enter_async_context(open_store(home.path, kind, clock))
     records = Records(store)
     await records.load()
     registry = Registry(ao_plugins.INDEX)
@@ -90,6 +92,14 @@ async def _engine(home: Home, stack: AsyncExitStack, redactor: Redactor) -> Engi
     )  # fmt: skip
     stack.callback(engine.spools.close)
     return engine
+
+
+def _store_kind(home: Home) -> StoreKind:
+    """The store this home is kept in, also after a conversion that was broken off."""
+    settle(home.path, os.environ)
+    kind = chosen(home.path, os.environ)
+    require_data(home.path, kind)
+    return kind
 
 
 async def _listen(engine: Engine, *, task_status: anyio.abc.TaskStatus[None]) -> None:

@@ -20,6 +20,7 @@ OWN: Mapping[str, str] = {
     "logs": "ao_mcp.cli.logs",
     "trust": "ao_mcp.cli.trust",
     "plugins": "ao_mcp.cli.plugins",
+    "store": "ao_mcp.cli.store",
     "demo": "ao_mcp.cli.demo",
 }
 

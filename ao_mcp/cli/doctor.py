@@ -43,6 +43,7 @@ async def _every(place: Place, used: Usage) -> list[Check]:
         checks.python(),
         await checks.git(place),
         *checks.home(place),
+        await anyio.to_thread.run_sync(home_checks.store, place),
         *await anyio.to_thread.run_sync(home_checks.engine, place),
         *await anyio.to_thread.run_sync(home_checks.configuration, place),
         *await checks.plugins(place),

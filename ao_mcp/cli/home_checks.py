@@ -40,6 +40,19 @@ def _running(connection: Connection) -> Check:
     return Check("engine", WARN, found, remedy)
 
 
+def store(place: Place) -> Check:
+    """Where records and journal are kept, and whether that is where they are."""
+    from ao_core.store.choice import PLACES, chosen, present, require_data
+
+    try:
+        kind = chosen(place.home, place.environment)
+        require_data(place.home, kind)
+    except AoError as error:
+        return failing("store", error)
+    made = "" if present(place.home) else ", not made yet"
+    return Check("store", OK, f"{kind}: {place.home / PLACES[kind]}{made}")
+
+
 def configuration(place: Place) -> list[Check]:
     """The file that is meant here, everything wrong with it, and whether it is trusted."""
     from ao_core.config.load import find, load

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import click
 
 from ao_core.errors import WrongState
+from ao_core.store.choice import present
 from ao_core.wire import Connection, Message
 from ao_mcp.cli.blocks import as_json
 from ao_mcp.cli.ending import await_end, watched
@@ -37,7 +38,7 @@ def command(place: Place, project: str | None, machine: bool) -> int:
 
 def _stop(place: Place, project: str | None, doing: str) -> Message:
     # without an engine there may still be agents, but not without a store
-    if not (place.home / "ao.db").exists():
+    if not present(place.home):
         return _NOTHING
     with Working(doing), place.connect() as connection:
         return _ended(connection, project)

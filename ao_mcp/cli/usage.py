@@ -8,7 +8,7 @@ from pathlib import Path
 _MOST = 500_000  # files looked at; work trees may hold any number
 _BLOCK = 512
 _KINDS = ("store", "logs", "worktrees", "archives", "prompts", "plugins", "other")
-_TOP = {"plugins": "plugins", "bin": "plugins"}
+_TOP = {"plugins": "plugins", "bin": "plugins", "journal": "store"}
 _OF_A_PROJECT = {
     "worktrees": "worktrees", "archive": "archives", "prompts": "prompts", "spool": "prompts",
     "sessions": "store",
@@ -62,6 +62,8 @@ def _kind(parts: tuple[str, ...]) -> str:
         return "logs" if top.startswith("engine.log") else _file_kind(top)
     if top in _TOP:
         return _TOP[top]
+    if top.startswith("journal.before-convert-"):
+        return "store"
     below = parts[1]
     return _OF_A_PROJECT.get(below, "plugins" if len(parts) > 2 and "-" in below else "other")
 

@@ -34,6 +34,7 @@ from ao_core.ids import ProjectId
 from ao_core.index import Slot
 from ao_core.model.event import Priority
 from ao_core.model.session import Drive, PermissionMode
+from ao_core.store.choice import StoreKind
 
 
 class AgentConfig(Section):
@@ -220,7 +221,7 @@ class Observability(Section):
 class StoreSettings(Section):
     """Where records are kept."""
 
-    kind: Literal["sqlite"] = "sqlite"
+    kind: StoreKind = "sqlite"
 
     @model_validator(mode="before")
     @classmethod

@@ -39,11 +39,6 @@ class Home:
         self._lock = lock
 
     @property
-    def database(self) -> Path:
-        """The default store's file."""
-        return self.path / "ao.db"
-
-    @property
     def log(self) -> Path:
         """What the engine writes down for people."""
         return self.path / "engine.log"

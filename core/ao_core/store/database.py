@@ -71,7 +71,7 @@ async def open_writer(path: Path) -> Connection:
 
 async def open_reader(path: Path) -> Connection:
     """Open a file that `open_writer` has opened before, only to read."""
-    return await _opened(path, _open_reader)
+    return await _opened(path, connect_reader)
 
 
 @contextmanager
@@ -85,6 +85,14 @@ def transaction(db: sqlite3.Connection) -> Generator[None]:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+
+
+def journal_ends(db: sqlite3.Connection) -> tuple[int, int]:
+    """The first number of the journal that is kept, and its last."""
+    row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'event'").fetchone()
+    head = int(row[0]) if row else 0
+    (first,) = db.execute("SELECT min(seq) FROM event").fetchone()
+    return head + 1 if first is None else int(first), head
 
 
 @contextmanager
@@ -127,7 +135,8 @@ def _open_writer(path: Path) -> sqlite3.Connection:
     return _prepared(path, _migrate)
 
 
-def _open_reader(path: Path) -> sqlite3.Connection:
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """Open a file only to read. Blocks: call it from a thread."""
     return _prepared(path, lambda db: db.execute("PRAGMA query_only = ON"))
 
 

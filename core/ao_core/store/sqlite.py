@@ -35,7 +35,7 @@ from ao_core.store.contract import (
     Store,
     require_kept,
 )
-from ao_core.store.database import in_our_words, open_reader, open_writer, transaction
+from ao_core.store.database import in_our_words, journal_ends, open_reader, open_writer, transaction
 
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ class SqliteStore(Store, Adopting):
         self._writer = await open_writer(self._path)
         try:
             self._reader = await open_reader(self._path)
-            self._head, self._first = await self._writer.run(_ends)
+            self._first, self._head = await self._writer.run(journal_ends)
         except BaseException:
             with CancelScope(shield=True):
                 await self._writer.close()
@@ -169,7 +169,7 @@ class SqliteStore(Store, Adopting):
             with transaction(db):
                 for write in writes:
                     _attempt(db, write)
-            ends = _ends(db)
+            ends = journal_ends(db)
         except Exception as exc:  # raised to each who waits
             for write in writes:
                 write.settle(exc)
@@ -178,7 +178,7 @@ class SqliteStore(Store, Adopting):
                 write.settle()
             from_thread.run_sync(self._announce, *ends)
 
-    def _announce(self, head: int, first: int) -> None:
+    def _announce(self, first: int, head: int) -> None:
         self._first = max(self._first, first)
         if head > self._head:
             self._head = head
@@ -194,14 +194,6 @@ def _attempt(db: sqlite3.Connection, write: Write[sqlite3.Connection, Any]) -> N
             write.result()
         db.execute("ROLLBACK TO one")
     db.execute("RELEASE one")
-
-
-def _ends(db: sqlite3.Connection) -> tuple[int, int]:
-    """The journal's last number, and the first that is kept."""
-    row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'event'").fetchone()
-    head = int(row[0]) if row else 0
-    (first,) = db.execute("SELECT min(seq) FROM event").fetchone()
-    return head, head + 1 if first is None else int(first)
 
 
 def _record(db: sqlite3.Connection, kind: Kind[T], id: str) -> Row[T] | None:
@@ -222,7 +214,7 @@ def _page(db: sqlite3.Connection, *, kind: Kind[T], prefix: str, start: str) -> 
 
 
 def _lines(db: sqlite3.Connection, *, after: int, until: int) -> list[Event]:
-    require_kept(after, _ends(db)[1])
+    require_kept(after, journal_ends(db)[0])
     found = db.execute(
         "SELECT seq, at, kind, body, project, session FROM event"
         " WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
@@ -283,7 +275,7 @@ def _append(db: sqlite3.Connection, at: datetime, event: NewEvent | Event, body:
 
 
 def _adopt(db: sqlite3.Connection, *, first: int, events: Sequence[Event]) -> None:
-    head, _ = _ends(db)
+    _, head = journal_ends(db)
     if first != head + 1:
         if head:
             raise StoreError(f"the journal ends at {head}, so line {first} cannot follow")

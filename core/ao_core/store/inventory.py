@@ -1,0 +1,79 @@
+"""What a store holds, seen from outside: nothing is changed, and an engine may be at work on it."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from ao_core.files import in_our_words
+from ao_core.store import database, folder
+from ao_core.store.choice import PLACES, StoreKind
+from ao_core.store.journal_file import load
+from ao_core.store.state import Numbers
+
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Records by kind, and the journal's first number that is kept and its last."""
+
+    records: Mapping[str, int]
+    first: int
+    head: int
+
+    @property
+    def lines(self) -> int:
+        """How many lines the journal has."""
+        return self.head - self.first + 1
+
+
+def inventory(home: Path, kind: StoreKind) -> Inventory:
+    """Look into a store that is there. Reads files: call it from a thread."""
+    place = home / PLACES[kind]
+    return _of_sqlite(place) if kind == "sqlite" else _of_files(place)
+
+
+def size(home: Path, kind: StoreKind) -> int:
+    """The bytes a store takes up, its companions included."""
+    return sum(_sizes(home, PLACES[kind]))
+
+
+def _sizes(home: Path, name: str) -> Iterator[int]:
+    for path in home.glob(f"{name}*"):
+        if path.is_dir() and path.name == name:
+            yield from (found.stat().st_size for found in path.iterdir())
+        elif path.name.removeprefix(name) in ("", "-wal", "-shm"):
+            yield path.stat().st_size
+
+
+def _of_sqlite(path: Path) -> Inventory:
+    with database.in_our_words(path), closing(database.connect_reader(path)) as db:
+        counts = db.execute("SELECT kind, count(*) FROM record GROUP BY kind ORDER BY kind")
+        records = {str(kind): int(count) for kind, count in counts}
+        first, head = database.journal_ends(db)
+    return Inventory(records, first, head)
+
+
+def _of_files(path: Path) -> Inventory:
+    folder.check(path)
+    with in_our_words(path, "read"):
+        records, numbers = _loaded(path)
+    return Inventory(records, numbers.first, numbers.head)
+
+
+def _loaded(path: Path) -> tuple[Mapping[str, int], Numbers]:
+    """Read it; again, if its files are tidied up meanwhile."""
+    for _ in range(_TRIES - 1):
+        before = sorted(os.listdir(path))
+        try:
+            state = load(path).state
+            break
+        except Exception:
+            if sorted(os.listdir(path)) == before:
+                raise
+    else:
+        state = load(path).state
+    return dict(sorted(Counter(kind for kind, _ in state.records).items())), state.numbers
