@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from acp import schema
+from acp import PROTOCOL_VERSION, schema
 from pydantic import BaseModel, ValidationError
 
 from ao_core.drive.facts import Asked, Began, Ended, Fact, Opened, Refused, Taken
@@ -50,7 +50,6 @@ class Peer:
     """What the agent says of itself."""
 
     name: str
-    protocol: int
     loads: bool = False
     logins: tuple[str, ...] = ()
 
@@ -186,13 +185,13 @@ def _said_failure(ledger: Ledger, message: Failure) -> list[Fact]:
 
 def _initialized(ledger: Ledger, value: Params) -> list[Fact]:
     found = checked(schema.InitializeResponse, value)
-    if found is None:
-        ledger.peer = Peer("the agent", 0)
-        return []
+    if found is None or found.protocol_version != PROTOCOL_VERSION:
+        spoken = f"version {found.protocol_version}" if found else "something else"
+        why = f"it speaks {spoken}, not version {PROTOCOL_VERSION} of the protocol"
+        return [Refused("initialize", 0, why)]
     can, info = found.agent_capabilities, found.agent_info
     ledger.peer = Peer(
         (info.name if info else "the agent")[:100],
-        found.protocol_version,
         bool(can and can.load_session),
         tuple(method.name[:100] for method in found.auth_methods or ()),
     )

@@ -34,6 +34,7 @@ _AGAIN, _LONGEST = 0.5, 30.0
 _STIRS = 5.0
 _MARK_EVERY = 1 << 20
 _NOTE_LIMIT = 1 << 20
+_BY_HAND = "Start it by hand to see what it wants, or use `drive: terminal`."
 T = TypeVar("T")
 
 
@@ -92,15 +93,14 @@ class Conversation:
                 return await self.until(self._opened)
         except TimeoutError as exc:
             raise PluginError(
-                f"The agent did not open a session within {deadline:g} s.",
-                hint="Start it by hand to see what it waits for, or use `drive: terminal`.",
+                f"The agent did not open a session within {deadline:g} s.", hint=_BY_HAND
             ) from exc
 
     def _opened(self) -> Ledger | None:
         if self._failure is not None:
             raise self._failure
         if self.over:
-            raise PluginError("The agent ended before its session was open.")
+            raise PluginError("The agent ended before its session was open.", hint=_BY_HAND)
         return self.ledger if self._live and is_open(self.ledger, self._held.opening) else None
 
     async def rested(self) -> None:
