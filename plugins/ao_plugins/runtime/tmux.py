@@ -172,8 +172,7 @@ class Tmux(TmuxKeyboard, Runtime[TmuxConfig], Mourning, Measurable):
 
     async def attach_info(self, handle: RuntimeHandle) -> AttachInfo:
         """`tmux attach`, on our socket."""
-        target = f"={handle.id}"
-        argv = (self._program, "-u", "-S", str(self._socket), "attach-session", "-t", target)
+        argv = (self._program, "-u", "-S", str(self._socket), "attach", "-t", f"={handle.id}")
         return AttachInfo("tmux", handle.id, argv)
 
     def deaths(self) -> AsyncGenerator[RuntimeHandle]:
@@ -207,7 +206,7 @@ class Tmux(TmuxKeyboard, Runtime[TmuxConfig], Mourning, Measurable):
         """Go; a server without agents goes, too."""
         if self.control.connected or server.path_exists(self._socket):
             with suppress(Unavailable, TimedOut, TmuxRefused):  # it went first, or will not go
-                if not any(alive(row.pid) for row in await self._rows()):
+                if not any(row.lives for row in await self._rows()):
                     await self.control.ask("kill-server")
         await self.control.aclose()
         server.tidy(self._socket)

@@ -17,7 +17,7 @@ from ao_core.process import run
 from ao_core.slots.runtime import Start
 from ao_core.testing.runtime import RECORD, RuntimeContract, heard, python, shown, until
 from ao_core.testing.runtime_abilities import MeasurableContract, MourningContract, TypableContract
-from ao_plugins.runtime._tmux.panes import handle_of
+from ao_plugins.runtime._tmux.panes import Row, handle_of
 from ao_plugins.runtime.tmux import Tmux, TmuxConfig
 
 _NOBODY = 999_999_999  # no process has this number
@@ -240,3 +240,9 @@ def _no_descriptor(pid: int) -> int | None:
 
 async def _must_not_start(*_: object, **__: object) -> None:
     raise AssertionError("a process was started")
+
+
+@pytest.mark.parametrize(("status", "lives"), [(None, True), (0, False)])
+def test_the_number_of_one_that_has_ended_may_be_anothers(status: int | None, lives: bool) -> None:
+    row = Row("$1", "app-1", "%1", os.getpid(), 1, status is not None, status, None, "")
+    assert row.lives is lives

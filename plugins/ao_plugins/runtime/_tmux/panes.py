@@ -58,6 +58,13 @@ class Row:
         """Whether tmux has learned how the program ended."""
         return self.status is not None or self.signal is not None
 
+    @property
+    def lives(self) -> bool:
+        """Whether the program may run. Of one that was told to have ended, the number may be
+        another's by now.
+        """
+        return not self.told and alive(self.pid)
+
     def seen(self, *, runs: bool) -> Seen:
         """What is to be told of it. `runs` says what became of its process."""
         if self.told or not runs:
