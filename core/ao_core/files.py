@@ -18,6 +18,8 @@ _REMEDIES = {
     errno.EACCES: "Check who owns it and its mode.",
     errno.EPERM: "Check who owns it and its mode.",
     errno.ENOENT: "Its folder is gone.",
+    errno.EIO: "Check the health of that disk, and how it is connected.",
+    errno.EFBIG: "A limit on the size of files stands in the way; see `ulimit -f`.",
 }
 
 
