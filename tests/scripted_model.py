@@ -30,6 +30,11 @@ class ScriptedModel:
         """What the user said last, each time something was asked with tools at hand."""
         return [last_said(one["messages"]) for one in self.asked if one.get("tools")]
 
+    def offered(self) -> list[str]:
+        """The names of the tools the agent has."""
+        listed = [one["tools"] for one in self.asked if one.get("tools")]
+        return [str(one["function"]["name"]) for one in (listed[-1] if listed else [])]
+
     def answer(self, body: dict[str, Any]) -> dict[str, Any]:
         """The next message of the model."""
         self.asked.append(body)

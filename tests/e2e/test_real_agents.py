@@ -84,6 +84,8 @@ def test_a_real_agent_asks_commits_outlives_the_engine_and_comes_back(
     session = team.call("spawn", prompt=f"RUN: {COMMIT}")["session"]
     (asked,) = team.until(session, "needs_input", SLOW)["permissions_pending"]
     assert "git commit" in asked["arguments"]
+    ours = {name.rsplit("_", 1)[-1] for name in model.offered() if name.startswith("ao_")}
+    assert ours == {"ask", "report"}  # by the server that was handed over
     team.kill_engine()
     (still,) = team.until(session, "needs_input")["permissions_pending"]
     assert still == asked
