@@ -229,3 +229,28 @@ def test_the_conversation_of_one_that_has_ended_can_be_read(team: Team) -> None:
     followed = team.call("transcript", session=session)
     assert followed["ended"]
     assert "remember me" in str(followed["items"])
+
+
+def test_another_engine_takes_over_while_a_turn_goes_on(team: Team) -> None:
+    session = team.spawn("do: ask go?", "do: commit a")
+    team.until(session, "needs_input")
+    pid = agent(team, session).pid
+    psutil.Process(team.engine_pid).terminate()
+    eventually(lambda: team.running_pid() is None)
+    assert team.call("answer", session=session, text="yes")["state"] == "accepted"
+    idle(team, session)
+    assert agent(team, session).pid == pid
+    assert done(team, session) == ["answered: yes", "nothing to commit"]
+
+
+def test_a_worker_that_talks_without_end_is_followed_and_its_log_kept_short(
+    team: Team, tmp_path: Path
+) -> None:
+    config = team.repository / "agent-orchestrator.yaml"
+    chatty = "      preset: worker\n      args: [--chatty, --split-writes]\n"
+    config.write_text(config.read_text().replace("      preset: worker\n", chatty))
+    team.trusted()
+    session = team.spawn(*[f"do: say number {number}" for number in range(30)], "do: commit a")
+    idle(team, session)
+    assert "number 29" in team.call("read", session=session, what="turns")["text"]
+    assert len(done(team, session)) == 31
