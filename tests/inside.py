@@ -25,13 +25,13 @@ projects:
 """
 
 
-def settled(home: Path, repository: Path) -> Path:
+def settled(home: Path, repository: Path, store: str = "sqlite") -> Path:
     """A home whose own configuration, which needs no trust, knows a new repository."""
     home.mkdir(mode=0o700)
     Team.new_repository(repository, "")
     git(repository, "rm", "-q", "agent-orchestrator.yaml")
     git(repository, "commit", "-q", "-m", "no settings of its own")
-    (home / "config.yaml").write_text(CONFIG.format(path=repository))
+    (home / "config.yaml").write_text(CONFIG.format(path=repository) + f"store: {store}\n")
     return home
 
 

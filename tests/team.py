@@ -36,8 +36,13 @@ def git(folder: Path, *args: str) -> str:
 class Team:
     """Calls operations as a person at a terminal would; the engine starts on demand."""
 
-    def __init__(self, home: Path, repository: Path, runtime: Path) -> None:
+    def __init__(
+        self, home: Path, repository: Path, runtime: Path, store: str | None = None
+    ) -> None:
         self.home, self.repository = home, repository
+        if store is not None:
+            home.mkdir(mode=0o700, exist_ok=True)
+            (home / "config.yaml").write_text(f"store: {store}\n")
         runtime.mkdir(mode=0o700, exist_ok=True)
         self.env = {
             "PATH": os.environ["PATH"],
