@@ -9,7 +9,7 @@ from enum import StrEnum
 
 _ITEMS = 400
 _TEXT = 20_000
-_ALL = 300_000
+_ALL = 200_000
 _CUT = "\n[…]"
 
 
@@ -86,6 +86,10 @@ class Transcript:
                 self._touched(item)
                 return
         self.add(part, text, id=id, state=state, detail=detail)
+
+    def halve(self) -> None:
+        """Let the older half go."""
+        del self.items[: (len(self.items) + 1) // 2]
 
     def since(self, change: int) -> Sequence[Item]:
         """What is new, or different, after so many changes."""

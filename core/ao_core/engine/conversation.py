@@ -59,6 +59,7 @@ class Conversation:
         self._failure: AoError | None = None
         self._line: Line | None = None
         self._live = False
+        self._lost = False
         self._waiting: set[str] = set()  # requests of the agent that are being answered
         self._stepped: set[str] = set()  # steps of the opening taken over this line
         self._stirred = 0.0
@@ -122,12 +123,13 @@ class Conversation:
         """Interrupt the turn under way."""
         if self.ledger.turn is None:
             raise WrongState("No turn is under way.", hint="`send` begins one.")
-        await self._tell(messages.notice("session/cancel", {"sessionId": self.ledger.native_id}))
+        stop = messages.notice("session/cancel", {"sessionId": self.ledger.native_id})
+        await self._insist(stop, lambda: self.ledger.turn is not None)
         await self._engine.permissions.expire(self._held.session, "the turn was cancelled")
 
     async def drained(self) -> None:
         """Wait until all that an ended agent has said was taken in."""
-        await self.until(lambda: True if self.over else None)
+        await self.until(lambda: True if self.over or self._lost else None)
 
     # -- the line --------------------------------------------------------------------------------
 
@@ -136,9 +138,9 @@ class Conversation:
         try:
             pause = _AGAIN
             while not await self._read_to_the_end() and not self._has_ended():
+                pause = _AGAIN if self._live else min(pause * 2, _LONGEST)
                 self._engine.nudge(self._held.session)
                 await anyio.sleep(pause)
-                pause = min(pause * 2, _LONGEST)
         finally:
             self.over, self._line = True, None
             self._change()
@@ -151,6 +153,8 @@ class Conversation:
             await self._connected()
         except Unavailable as exc:
             _log.warning("the line to %s broke: %s", self._held.session, exc.message)
+            self._lost = True
+            self._change()
         except Exception:  # one agent's trouble must not end the engine
             _log.exception("the conversation with %s stumbled", self._held.session)
         else:
@@ -159,7 +163,7 @@ class Conversation:
 
     async def _connected(self) -> None:
         async with self._held.runtime.line(self._held.handle) as line:
-            self._line, self._live = line, False
+            self._line, self._live, self._lost = line, False, False
             self.ledger = recalled(line.note) if line.note else Ledger()
             self._marked = line.begins
             self._waiting.clear()
@@ -196,8 +200,9 @@ class Conversation:
         """Now and then let the log forget what the ledger has taken in."""
         if end - self._marked < _MARK_EVERY or not self._live:
             return
-        note = noted(self.ledger)
         self._marked = end
+        while len(note := noted(self.ledger)) > _NOTE_LIMIT and self.ledger.transcript.items:
+            self.ledger.transcript.halve()
         if len(note) <= _NOTE_LIMIT:
             await line.mark(end, note)
 
@@ -211,6 +216,9 @@ class Conversation:
 
     async def _take(self, direction: Direction, message: Message, tasks: TaskGroup) -> None:
         facts = self.ledger.take(direction, message)
+        for fact in facts:
+            if isinstance(fact, Refused):
+                self._refused(fact)
         session = self._engine.session(self._held.session)
         if self.ledger.count > session.heard and not is_terminal(session):
             await self._heard(facts, direction)
@@ -233,8 +241,6 @@ class Conversation:
         for fact in facts:
             if isinstance(fact, Asked):
                 self._answer_in(tasks, fact)
-            elif isinstance(fact, Refused):
-                self._refused(fact)
             elif isinstance(fact, Ended):
                 self._engine.pull_due(self._held.session)
                 self._engine.deliver(self._held.session)
@@ -282,10 +288,12 @@ class Conversation:
             self._engine.listening.discard(id)
 
     async def _tell_for(self, asked: Asked, data: bytes) -> None:
-        """Answer, unless it has been answered; a refused write is looked at again."""
-        while asked.key in self.ledger.asked and not self.over:
-            if await self._tell(data):
-                return
+        """Answer, unless it has been answered."""
+        await self._insist(data, lambda: asked.key in self.ledger.asked)
+
+    async def _insist(self, data: bytes, wanted: Callable[[], bool]) -> None:
+        """Say it for as long as it is called for; a refused write is looked at again."""
+        while wanted() and not self.over and not await self._tell(data):
             await self.further()
 
     async def _tell(self, data: bytes) -> bool:

@@ -13,6 +13,7 @@ from ao_core.engine.case import Observation
 from ao_core.engine.engine import Engine
 from ao_core.engine.observing import Beside, observe
 from ao_core.engine.side import head_of
+from ao_core.errors import AoError
 from ao_core.ids import SessionId
 from ao_core.model.activity import Activity, ActivityState, Source
 from ao_core.model.event import NewEvent
@@ -41,13 +42,21 @@ async def hear(engine: Engine, id: SessionId, ledger: Ledger, facts: Sequence[Fa
         for place, hook in enumerate(filter(None, map(_hook, facts)))
     )
     turned = any(isinstance(fact, Ended) for fact in facts)
-    head = await head_of(await engine.project_of(session), session) if turned else None
+    head = await _head(engine, session) if turned else None
     seen = Observation(now, hooks=hooks, head=head, source=Source.PROTOCOL)
     beside = Beside(
         session=lambda session: _known(session, ledger, facts, now),
         changes=lambda: _receipts(engine, facts),
     )
     await observe(engine, id, seen, _EVIDENCE, beside)
+
+
+async def _head(engine: Engine, session: Session) -> str | None:
+    """Its last commit; a branch that cannot be looked at now is looked at later."""
+    try:
+        return await head_of(await engine.project_of(session), session)
+    except AoError:
+        return None
 
 
 async def stir(engine: Engine, id: SessionId) -> None:

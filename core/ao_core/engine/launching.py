@@ -321,9 +321,7 @@ async def _ready(effort: Effort, handle: RuntimeHandle) -> Message | None:
     return await _message(effort, _GO_ON) if session.turn else None
 
 
-async def _with_complaints(
-    effort: Effort, handle: RuntimeHandle, exc: PluginError
-) -> PluginError:
+async def _with_complaints(effort: Effort, handle: RuntimeHandle, exc: PluginError) -> PluginError:
     """The error, with the end of what the agent complained of."""
     runtime = await effort.engine.runtime_of(effort.session)
     said = visible((await runtime.output(handle, _COMPLAINTS)).strip(), 500)
