@@ -21,7 +21,7 @@ from ao_core.deaths import Deaths
 from ao_core.errors import AoError, BadRequest, Unavailable, WrongState
 from ao_core.launchpad import launchpad
 from ao_core.model.session import RuntimeHandle
-from ao_core.platform import boot_id, default_env, make_private, runtime_dir
+from ao_core.platform import default_env, make_private, runtime_dir
 from ao_core.plugin import Config, Detection, Manifest
 from ao_core.process import DEFAULT_DEADLINE, OUTPUT_LIMIT, Completed
 from ao_core.slots.runtime import (
@@ -50,6 +50,7 @@ from ao_plugins.runtime._process.places import (
     handle_of,
     held_of,
     host_command,
+    this_boot,
 )
 
 _LINES_LIMIT = 5000
@@ -87,6 +88,7 @@ class Process(ProcessKeyboard, Runtime[ProcessConfig], Piped, Mourning, Measurab
         self._deaths = Deaths()
         self._stack.callback(self._deaths.close)
         self._usage = Usage()
+        self._stack.callback(self._tidy)
         self._creating: dict[str, anyio.Lock] = {}
 
     async def create(self, start: Start) -> RuntimeHandle:
@@ -105,7 +107,7 @@ class Process(ProcessKeyboard, Runtime[ProcessConfig], Piped, Mourning, Measurab
         """What runs, or ran since the machine started, under this id."""
         place = self.place(checked_id(id))
         held = place.held()
-        if held is None or (held.boot != boot_id() and place.exit(held) is None):
+        if held is None or (held.boot != this_boot() and place.exit(held) is None):
             return None
         return handle_of(id, held)
 
@@ -123,7 +125,7 @@ class Process(ProcessKeyboard, Runtime[ProcessConfig], Piped, Mourning, Measurab
         place = self.place(checked_id(id))
         async with self._creating.setdefault(id, anyio.Lock()):
             held = place.held()
-            if held is None or not (held.runs() or held.is_hosted()):
+            if held is None or place.exit(held) or not (held.runs() or held.is_hosted()):
                 await anyio.to_thread.run_sync(place.remove)
 
     async def look(self, handles: Sequence[RuntimeHandle]) -> Mapping[str, Seen]:
@@ -173,7 +175,7 @@ class Process(ProcessKeyboard, Runtime[ProcessConfig], Piped, Mourning, Measurab
         known = place.extent()[1]
         with suppress(Unavailable):  # the files have all there is
             async with connected(held) as host:
-                known = await host.end()
+                known = int((await host.status())["end"])
         yield HostLine(handle.id, held, place, known)
 
     def deaths(self) -> AsyncGenerator[RuntimeHandle]:
@@ -189,6 +191,10 @@ class Process(ProcessKeyboard, Runtime[ProcessConfig], Piped, Mourning, Measurab
         """What the agent and its children use."""
         held = held_of(handle)
         return await self._usage.of(held.child, held.child_started)
+
+    def _tidy(self) -> None:
+        with suppress(OSError):  # there are sockets of agents that run on
+            self._sockets.rmdir()
 
     async def _launch(self, name: str, start: Start) -> RuntimeHandle:
         place, kind, command = self.place(name), PIPES, start.command

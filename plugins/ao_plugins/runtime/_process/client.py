@@ -52,11 +52,11 @@ class Connection:
             raise StoreUnavailable("what is said cannot be kept", hint="Free some disk space.")
         raise BadRequest(f"the session host refused: {said[:200].decode(errors='replace')}")
 
-    async def end(self) -> int:
-        """Where the log ends."""
+    async def status(self) -> dict[str, str]:
+        """What the host says of itself."""
         _, said = await self.exchange(b"s")
-        facts = dict(line.split(b"=", 1) for line in said.splitlines() if b"=" in line)
-        return int(facts.get(b"end", b"0"))
+        lines = said.decode(errors="replace").splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line)
 
     async def exchange(self, kind: bytes, data: bytes = b"") -> tuple[bytes, bytes]:
         """One frame there, one back."""

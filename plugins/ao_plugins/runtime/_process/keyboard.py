@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from ao_plugins.runtime._process.screen import Feed, Screen
 
 _WINDOW = 1 << 20  # bytes that are shown; of what was before only the modes matter
-_HOLD = 500  # milliseconds
+_GLANCE = 1 << 17  # the same while the agent is held up
+_HOLD = 1000  # milliseconds
 _TRIES = 10
 _MARK_LIMIT = 200
 _TEXT_LIMIT = 500
@@ -40,21 +41,23 @@ class Followed:
     at: int = 0
     busy: anyio.Lock = field(default_factory=anyio.Lock)
 
-    async def catch_up(self, place: Place) -> "Screen":
+    async def catch_up(self, place: Place, window: int) -> "Screen":
         """The screen as the log has it now."""
         async with self.busy:
-            await anyio.to_thread.run_sync(self._read, place)
+            await anyio.to_thread.run_sync(self._read, place, window)
         return self.feed.screen
 
-    def _read(self, place: Place) -> None:
+    def _read(self, place: Place, window: int) -> None:
         _, until = place.extent()
         for kind, data, end in place.entries(self.at):
             if kind == SIZED:
                 columns, rows = int.from_bytes(data[:2], "big"), int.from_bytes(data[2:], "big")
                 self.feed.screen.resize(rows, columns)
             elif kind == SAID:
-                (self.feed.skim if until - end > _WINDOW else self.feed.take)(data)
+                (self.feed.skim if until - end > window else self.feed.take)(data)
             self.at = end
+            if end >= until:  # what has come since may be more than one can ever catch up with
+                return
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +151,12 @@ class ProcessKeyboard(Typable):
             raise WrongState(f"{handle.id} is gone", hint="`restore` brings it back.")
         return place
 
-    async def shown(self, handle: RuntimeHandle) -> "Screen":
+    async def shown(self, handle: RuntimeHandle, window: int = _WINDOW) -> "Screen":
         """Its screen as it is now."""
         held, place = held_of(handle), self.own_place(handle)
         if held.piped:
             raise WrongState(f"{handle.id} has no screen: it speaks a protocol")
-        return await self._followed(held).catch_up(place)
+        return await self._followed(held).catch_up(place, window)
 
     async def type_text(self, handle: RuntimeHandle, text: str) -> bool:
         """Write a text, whatever is on the screen; False if nobody reads it any more."""
@@ -190,7 +193,7 @@ class ProcessKeyboard(Typable):
         for _ in range(_TRIES):
             await self.shown(handle)  # most of it, while the agent goes on
             end = (await host.ask(b"h", _HOLD.to_bytes(2, "big"))).end
-            screen = await self.shown(handle)
+            screen = await self.shown(handle, _GLANCE)
             if not step.suits(screen):
                 await host.ask(b"h", bytes(2))
                 return False

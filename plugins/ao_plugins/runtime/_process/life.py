@@ -5,21 +5,23 @@ from contextlib import suppress
 
 import anyio
 
+from ao_core.errors import TimedOut, Unavailable
 from ao_core.model.session import RuntimeReason, RuntimeState
-from ao_core.platform import boot_id
 from ao_core.process import end_tree
 from ao_core.slots.runtime import Seen
 from ao_core.usage import end_orphans
-from ao_plugins.runtime._process.places import Held, Place
+from ao_plugins.runtime._process.client import connected
+from ao_plugins.runtime._process.places import Ended, Held, Place, how_it_ended, this_boot
 
 _LOST_GRACE = 0.3  # seconds an agent has to end whose host is gone
-_PASSING = 2.0  # seconds a host needs at most to write down how its program ended, and go
+_PASSING = 2.0  # seconds a host has to go once its program has ended
+_WRITING = 0.3  # seconds a host needs to write down how that was, unless the disk is full
 _LOOK_AGAIN = 0.005
 
 
 async def seen(held: Held, place: Place) -> Seen:
     """One look, at the kernel's table and a file or two."""
-    await _settled(held, place)
+    told = await _settled(held, place)
     ours, hosted, output = place.is_of(held), held.is_hosted(), str(place.extent()[1])
     if hosted and held.runs():
         detail = None if ours else "its log was removed"
@@ -27,17 +29,17 @@ async def seen(held: Held, place: Place) -> Seen:
     if not ours and not hosted:
         return Seen(RuntimeState.MISSING, detail="nothing is left of it")
     if (ended := place.exit(held)) or hosted:
-        status, signal = ended or (None, None)
+        status, signal = ended or told or (None, None)
         last = place.complaints(1) or None
         return Seen(RuntimeState.EXITED, held.child, status, signal, output, last)
-    if held.boot != boot_id():
+    if held.boot != this_boot():
         return Seen(RuntimeState.MISSING, detail="the machine was started anew")
     return await _lost(held, output)
 
 
 async def end(held: Held, place: Place, grace: float) -> None:
     """End what there still is of a program, and its host."""
-    if held.boot != boot_id():
+    if held.boot != this_boot():
         return
     await end_tree(held.child, started=held.child_started, grace=grace)
     if place.is_of(held):
@@ -50,11 +52,17 @@ async def end(held: Held, place: Place, grace: float) -> None:
         os.unlink(held.socket)
 
 
-async def _settled(held: Held, place: Place) -> None:
-    """Wait until a host has written down how its program ended."""
-    with anyio.move_on_after(_PASSING):
+async def _settled(held: Held, place: Place) -> Ended | None:
+    """Wait until a host has written down how its program ended; it says so where it cannot."""
+    with anyio.move_on_after(_WRITING):
         while held.is_hosted() and not held.runs() and not place.exit(held):  # noqa: ASYNC110
             await anyio.sleep(_LOOK_AGAIN)
+    if not held.is_hosted() or held.runs() or place.exit(held):
+        return None
+    with suppress(Unavailable, TimedOut), anyio.move_on_after(_WRITING):
+        async with connected(held) as host:
+            return how_it_ended((await host.status()).get("exit", ""))
+    return None
 
 
 async def _lost(held: Held, output: str) -> Seen:

@@ -6,7 +6,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 import ao_core
 from ao_core import platform
@@ -19,11 +21,12 @@ from ao_core.process import alive
 from ao_core.slots.runtime import Marks
 
 PIPES = "pipes"
+Ended: TypeAlias = tuple[int | None, int | None]
 
 _KEPT = 20  # logs of those that are gone
 _FACTS_LIMIT = 4096
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_EXIT = re.compile(r"(\S+) (status|signal)=(\d+)")
+_EXIT = re.compile(r"(status|signal)=(\d+)")
 _BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
     "from ao_core.host_main import main; main(sys.argv[2:])"
@@ -60,11 +63,11 @@ class Held:
 
     def is_hosted(self) -> bool:
         """Whether its host is there."""
-        return alive(self.host, self.host_started) and self.boot == platform.boot_id()
+        return alive(self.host, self.host_started) and self.boot == this_boot()
 
     def runs(self) -> bool:
         """Whether it runs."""
-        return alive(self.child, self.child_started) and self.boot == platform.boot_id()
+        return alive(self.child, self.child_started) and self.boot == this_boot()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +89,10 @@ class Place:
         found = self.held()
         return found is not None and found.token == held.token
 
-    def exit(self, held: Held) -> tuple[int | None, int | None] | None:
+    def exit(self, held: Held) -> Ended | None:
         """Status or signal with which it ended, once that is known."""
-        text = self._read("exit", _FACTS_LIMIT).decode(errors="replace")
-        found = _EXIT.fullmatch(text)
-        if not found or found[1] != held.token:
-            return None
-        number = int(found[3])
-        return (number, None) if found[2] == "status" else (None, number)
+        token, _, how = self._read("exit", _FACTS_LIMIT).decode(errors="replace").partition(" ")
+        return how_it_ended(how) if token == held.token else None
 
     def ended_at(self) -> float | None:
         """When it ended, by the clock."""
@@ -159,6 +158,20 @@ class Place:
             return b""
 
 
+def how_it_ended(how: str) -> Ended | None:
+    """Read `status=N` or `signal=N`."""
+    if not (found := _EXIT.fullmatch(how)):
+        return None
+    number = int(found[2])
+    return (number, None) if found[1] == "status" else (None, number)
+
+
+@cache
+def this_boot() -> str:
+    """What the host is told, and what is held against it."""
+    return platform.boot_id()
+
+
 def checked_id(text: str) -> str:
     """A name that may become a folder's."""
     if not _ID.fullmatch(text):
@@ -187,7 +200,7 @@ def host_command(
     """The command line of a host that fetches its program from a launchpad."""
     root = str(Path(ao_core.__file__).parents[1])
     socket = sockets / f"h-{new_token(6)}"
-    told = (folder, socket, pad, platform.boot_id(), kind, *log)
+    told = (folder, socket, pad, this_boot(), kind, *log)
     python = (sys.executable, "-I", "-S", "-E", "-X", "utf8", "-c", _BOOT, root)
     return [*python, *(str(one) for one in told)]
 
