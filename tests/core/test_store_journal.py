@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
+import anyio.from_thread
 import pytest
 
 from ao_core.clock import SystemClock
 from ao_core.errors import AoError, Corrupt, Pruned
+from ao_core.model.event import Event
 from ao_core.store import journal_file
 from ao_core.store.flat import FOLDER, FilesStore
 from ao_core.store.line import Entry, written
@@ -282,6 +284,31 @@ async def test_pruned_files_are_removed(folder: Path, monkeypatch: pytest.Monkey
     async with opened(folder) as store:
         assert (store.first, store.head) == (4, 5)
         assert [id for id, _ in await counters(store)] == list(NAMES)
+
+
+@pytest.mark.parametrize(("after", "before"), [(0, 4), (1, 4), (0, 6), (1, 6)])
+async def test_lines_pruned_while_they_are_read_are_not_passed_over(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, after: int, before: int
+) -> None:
+    real = FilesStore._events  # pyright: ignore[reportPrivateUsage]
+
+    async def prune(store: FilesStore) -> None:
+        await store.prune(before)
+        await store.compact()
+
+    def late(store: FilesStore, start: int, until: int) -> list[Event]:
+        monkeypatch.setattr(FilesStore, "_events", real)
+        anyio.from_thread.run(prune, store)
+        return real(store, start, until)
+
+    await many(folder, monkeypatch)
+    async with opened(folder) as store:
+        monkeypatch.setattr(FilesStore, "_events", late)
+        if after:
+            with pytest.raises(Pruned):
+                await journal(store, after)
+        else:
+            assert await journal(store) == list(NAMES[before - 1 :])
 
 
 async def test_a_long_journal_is_compacted_by_itself(

@@ -69,7 +69,7 @@ class FilesStore(Store, Adopting):
 
     async def __aenter__(self) -> Self:
         await to_thread.run_sync(self._begin)
-        self._open = True
+        self._open, self._grown = True, anyio.Event()
         return self
 
     def _begin(self) -> None:
@@ -170,6 +170,8 @@ class FilesStore(Store, Adopting):
                 require_kept(after, self.first)
                 start = max(after + 1, self.first)
                 page = await self._page(start, until) if start <= until else []
+                # lines may have been pruned, and their files removed, while it was read
+                require_kept(after, page[0].seq if page else self.first)
                 for event in page:
                     yield event
                 after = page[-1].seq if page else until
@@ -218,8 +220,13 @@ class FilesStore(Store, Adopting):
             self._scribe.ask(partial(self._compact, self._state.copy()))
 
     async def _page(self, start: int, until: int) -> list[Event]:
-        with in_our_words(self._folder, "read"):
-            return await to_thread.run_sync(self._events, start, until)
+        try:
+            with in_our_words(self._folder, "read"):
+                return await to_thread.run_sync(self._events, start, until)
+        except StoreError:
+            if until < self.first:
+                return []
+            raise
 
     def _events(self, start: int, until: int) -> list[Event]:
         return [

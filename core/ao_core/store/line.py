@@ -15,6 +15,7 @@ from typing import Any, cast
 _OPENING = b'{"sum":"'
 _AFTER_SUM = b'",'
 _SUM = 16  # hexadecimal digits
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))  # people read it
 _START = len(_OPENING) + _SUM + len(_AFTER_SUM)
 
 
@@ -157,8 +158,7 @@ def _list(name: str, items: Iterable[str]) -> list[str]:
 
 
 def _text(value: object) -> str:
-    # not escaped to ASCII: people read it
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _JSON.encode(value)
 
 
 def _checksum(data: bytes) -> bytes:

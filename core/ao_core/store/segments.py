@@ -160,6 +160,10 @@ def noted(shelf: Shelf, start: int, until: int, most: int) -> list[tuple[str, No
                 raise  # not rewritten or pruned meanwhile, but gone
 
 
+def _reaches(entry: Entry, until: int) -> bool:
+    return bool(entry.events) and entry.events[-1].seq >= until
+
+
 def _noted(
     segments: tuple[Segment, ...], start: int, until: int, most: int
 ) -> list[tuple[str, Noted]]:
@@ -173,6 +177,6 @@ def _noted(
             expected = line.entry.number + 1
             wanted = (event for event in line.entry.events if start <= event.seq <= until)
             found += [(line.entry.at, event) for event in wanted]
-            if len(found) >= most or (found and found[-1][1].seq >= until):
+            if len(found) >= most or _reaches(line.entry, until):
                 return found[:most]
     raise missing(segments[-1].path.parent, expected)
