@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bench import idle, listing, sessions, starting
+from bench import hosting, idle, listing, sessions, starting
 from bench.size import FULL, QUICK, Size
 from bench.table import Figure, save, show
 
@@ -16,6 +16,7 @@ Measure = Callable[[Size], list[Figure]]
 MEASURES: Mapping[str, Measure] = {
     "relay": starting.relay,
     "engine": starting.engine,
+    "host": hosting.host,
     "spawn": sessions.spawn,
     "death": sessions.death,
     "send": sessions.send,

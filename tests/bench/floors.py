@@ -45,10 +45,19 @@ def mcp_weight(stage: Stage) -> float:
     return _weight(stage, _MCP)
 
 
+def bare_start(stage: Stage) -> float:
+    """Seconds to start a bare interpreter."""
+    return _started(stage, "print('ready', flush=True)\ninput()")
+
+
 def mcp_import(stage: Stage) -> float:
     """Seconds to import the SDK."""
+    return _started(stage, _MCP)
+
+
+def _started(stage: Stage, program: str) -> float:
     began = perf_counter()
-    child = Child(interpreter(_MCP), stage.team.env, stage.folder)
+    child = Child(interpreter(program), stage.team.env, stage.folder)
     child.hear()
     took = perf_counter() - began
     child.end()

@@ -14,6 +14,7 @@ from bench.table import Figure, Floor, Goal, markdown
 RUN = Path(__file__).with_name("run.py")
 NAMES = {
     "relay_start", "relay_memory", "first_reply", "engine_ready", "engine_served",
+    "host_start", "host_memory",
     "spawn", "spawn_many", "spawn_many_plain", "spawn_processes",
     "death", "send", "send_accepted", "list", "list_long",
     "pass_processes", "idle_cpu", "engine_memory", "engine_memory_many",

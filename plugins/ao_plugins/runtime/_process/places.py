@@ -141,7 +141,7 @@ class Place:
         old = self.folder.with_name(f"{self.folder.name}.old")
         shutil.rmtree(old, ignore_errors=True)
         self.folder.rename(old)
-        older = sorted(old.parent.glob("*.old"), key=lambda path: path.stat().st_mtime)
+        older = sorted(old.parent.glob("*.old"), key=_changed)
         for path in older[:-_KEPT]:
             shutil.rmtree(path, ignore_errors=True)
 
@@ -156,6 +156,13 @@ class Place:
                 return file.read(limit)
         except OSError:
             return b""
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # somebody removed it meanwhile
+        return 0.0
 
 
 def how_it_ended(how: str) -> Ended | None:
