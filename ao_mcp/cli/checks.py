@@ -99,9 +99,11 @@ async def plugins(place: Place) -> list[Check]:
     checks: list[Check] = []
     for slot in SLOTS:
         found = [one for one in every if one.slot == slot]
-        names = ", ".join(one.name for one in found if one.available)
+        usable = [one.name for one in found if one.available]
+        names = ", ".join(usable)
         lacking = "; ".join(f"{one.name}: {one.problem}" for one in found if not one.available)
-        state = OK if names else FAIL if slot in _NEEDED else NOTE
+        served = platform.default_runtime() in usable if slot == "runtime" else bool(usable)
+        state = OK if served else FAIL if slot in _NEEDED else NOTE
         told = "; ".join(filter(None, [names, lacking and f"not usable: {lacking}"]))
         remedy = "Install what it needs, or choose another one." if lacking else None
         checks.append(Check(slot, state, told or "none", remedy))

@@ -21,7 +21,7 @@ from ao_plugins.runtime._tmux.control import command
 from ao_plugins.runtime._tmux.panes import AGENT
 
 OLDEST = (3, 2)  # the first whose control clients can be spared the agents' output
-HINT = "Install tmux 3.2 or newer: apt-get install tmux / brew install tmux"
+HINT = "Install tmux 3.2 or newer (apt-get or brew install tmux), or set `runtime: process`."
 TERM = "screen-256color"  # known to every system's terminfo
 
 _SOCKET_LIMIT = 100
