@@ -14,10 +14,12 @@ import anyio.lowlevel
 from ao_core.model.session import RuntimeHandle, RuntimeState
 from ao_core.plugin import Config, Manifest, Scope
 from ao_core.process import Completed
+from ao_core.slots.agent import Composer
 from ao_core.slots.runtime import AttachInfo, Marks, Runtime, Seen, Start, Typable, Where
 
 DIALOG = "Do you want to proceed?"
 FOLDED = "[Pasted text]"
+CLEAR = Composer().clear
 
 Step = Callable[[str], Awaitable[None]]
 
@@ -33,6 +35,7 @@ class Terminal:
     deaf_to: int = 0
     blind: bool = False
     folds: bool = False
+    torn: bool = False
     pasted: list[str] = field(default_factory=list[str])
     received: list[str] = field(default_factory=list[str])
     presses: int = 0
@@ -48,7 +51,7 @@ class Terminal:
         """What is visible: a dialog stands in front of the draft."""
         composer = FOLDED if self.folds and self.draft else self.draft
         front = self.dialog or ("" if self.blind else composer)
-        return "\n".join([*self.received[-3:], f"> {front}"])
+        return "" if self.torn else "\n".join([*self.received[-3:], f"> {front}"])
 
     def shows(self, texts: Sequence[str]) -> bool:
         """Whether one of them is visible."""
@@ -161,9 +164,12 @@ class TerminalDouble(Runtime[Config], Typable):
     async def press(
         self, handle: RuntimeHandle, keys: Sequence[str], *, expect: Sequence[str]
     ) -> bool:
-        free = self.at(handle.id).shows(expect)
-        if free:
-            self.at(handle.id).dialog = None
+        terminal = self.at(handle.id)
+        free = terminal.shows(expect)
+        if free and keys == CLEAR:
+            terminal.draft = ""
+        elif free:
+            terminal.dialog = None
         return free
 
     async def marks(self, handle: RuntimeHandle) -> Marks:

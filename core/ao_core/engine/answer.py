@@ -1,7 +1,10 @@
 """Answer: a worker's question by text, its permission request by a decision."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import cast
+
+import anyio
 
 from ao_core.engine.caller import Caller, Role
 from ao_core.engine.engine import Engine
@@ -12,6 +15,9 @@ from ao_core.ids import SessionId
 from ao_core.model.session import Drive
 from ao_core.slots.runtime import Typable
 from ao_core.store.records import PERMISSION, Decision, Permission
+
+_BACK = timedelta(seconds=2)
+_LOOKS, _LOOK_AGAIN = 3, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +74,23 @@ async def _decide(
     engine.session(id)
     known = engine.records.find(PERMISSION, ticket.subject) if ticket.subject else None
     asked = known or engine.permissions.choose(id, request)
-    told = known is not None or asked.id in engine.listening  # asked before its hook can be gone
+    told = known is not None or await _hears(engine, asked)  # asked before its hook can be gone
     used = ticket.used_for(asked.id)
     asked = await engine.permissions.answer(asked, decision, str(caller.role), beside=used)
     pressed = not told and await _press(engine, id, asked)
     state = "answered" if asked.decision is decision else "expired"
     return Answered(state, asked.id, decision, reason=None if pressed else "told to its hook")
+
+
+async def _hears(engine: Engine, asked: Permission) -> bool:
+    """Whether its hook waits for the answer. One whose engine has just been replaced is soon back:
+    what was pressed for it then might reach the composer.
+    """
+    while asked.id not in engine.listening:
+        if asked.asked_at > engine.began or engine.clock.now() - engine.began > _BACK:
+            return False
+        await anyio.sleep(_LOOK_AGAIN)
+    return True
 
 
 async def _press(engine: Engine, id: SessionId, asked: Permission) -> bool:
@@ -89,4 +106,8 @@ async def _press(engine: Engine, id: SessionId, asked: Permission) -> bool:
     handle = session.run.handle
     if not keys or handle is None or not isinstance(runtime, Typable):
         return False
-    return await cast("Typable", runtime).press(handle, keys, expect=composer.dialogs)
+    for _ in range(_LOOKS):  # a frame that is half drawn does not show it
+        if await cast("Typable", runtime).press(handle, keys, expect=composer.dialogs):
+            return True
+        await anyio.sleep(_LOOK_AGAIN)
+    return False

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import anyio
 
-from ao_core.engine.outbox import Outbox, enveloped, settled
+from ao_core.engine.outbox import HELD, Outbox, enveloped, settled
 from ao_core.engine.records import Records
 from ao_core.errors import AoError, StoreUnavailable, WrongState
 from ao_core.ids import SessionId
@@ -24,6 +24,8 @@ _PROOF_DEADLINE = 30.0
 _FIRST_LOOK, _LAST_LOOK = 0.004, 0.5
 _PRESS_AGAIN = 1.0
 _PRESSES = 3
+_GLANCES, _GLANCE = 3, 0.006
+_DIALOG = "a dialog is open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Courier:
 
     async def _lost(self, message: Message, exc: AoError) -> None:
         """The way to the agent broke. Nothing typed: failed. Perhaps typed: uncertain."""
-        now = self._records.find(MESSAGE, message.id) or message
+        now = self._now(message)
         ended = now.state is Delivery.PASTING and isinstance(exc, WrongState)
         untyped = now.state is Delivery.QUEUED or ended
         end = Delivery.FAILED if untyped else Delivery.UNCERTAIN
@@ -119,7 +121,8 @@ class Courier:
 
     async def _paste(self, message: Message, keyboard: Keyboard) -> Message:
         async for _ in _looks():
-            message = await self._unhindered(message)
+            await self._unhindered(message, keyboard)
+            await self._emptied(message, keyboard)
             message = await self._moved(message, Delivery.PASTING)
             if message.state is not Delivery.PASTING:
                 break
@@ -130,18 +133,53 @@ class Courier:
             if done:
                 break
             await self._alive(keyboard)
-            message = await self._moved(message, Delivery.QUEUED, reason="a dialog is open")
-            await self._no_dialog(keyboard)
+            message = await self._moved(message, Delivery.QUEUED, reason=_DIALOG)
         return message
 
-    async def _unhindered(self, message: Message) -> Message:
-        """Wait while the worker asks for a permission: a message must not answer it."""
-        if self._asking():
-            message = await self._moved(message, message.state, reason="it waits for a permission")
-            await self._records.until(lambda: None if self._asking() else True)
+    async def _emptied(self, message: Message, keyboard: Keyboard) -> None:
+        """Take what is left of an `uncertain` message out of the composer: it must not go along."""
+        left = await self._left(keyboard) if keyboard.composer.clear else None
+        if left is None:
+            return
+        shown = self._echo(left, keyboard)
+        for _ in range(_GLANCES):
+            if not await keyboard.screen.press(
+                keyboard.handle, keyboard.composer.clear, expect=shown
+            ):
+                break
+            await anyio.sleep(_GLANCE)
+
+    async def _left(self, keyboard: Keyboard) -> Message | None:
+        """The message that was pasted last, if nobody knows what became of it."""
+        mine = self._records.of_session(MESSAGE, self._session)
+        doubtful = {one.id: one for one in mine if one.state is Delivery.UNCERTAIN}
+        if not doubtful:
+            return None
+        marks = await keyboard.screen.marks(keyboard.handle)
+        return doubtful.get(marks.pasted or "")
+
+    # -- what may stand before the composer ------------------------------------------------------
+
+    async def _unhindered(self, message: Message, keyboard: Keyboard) -> bool:
+        """Wait while the worker asks, or a dialog is open: a message must not answer it.
+
+        Tells whether anything was in the way.
+        """
+        hindered = False
+        while why := await self._hindrance(keyboard):
+            hindered = True
+            await self._moved(message, self._now(message).state, reason=why)
+            if why == HELD:
+                await self._records.until(lambda: None if self._asking() else True)
+            await self._shut(keyboard)
         if is_terminal(self._records.session(self._session)):
             raise WrongState(f"{self._session} has ended.", hint="`restore` brings it back.")
-        return self._records.find(MESSAGE, message.id) or message
+        return hindered
+
+    async def _hindrance(self, keyboard: Keyboard) -> str | None:
+        if not self._asking() and await self._dialog(keyboard):
+            return _DIALOG
+        return HELD if self._asking() else None
 
     def _asking(self) -> bool:
         if is_terminal(self._records.session(self._session)):
@@ -149,21 +187,32 @@ class Courier:
         mine = self._records.of_session(PERMISSION, self._session)
         return any(asked.ended_at is None for asked in mine)
 
-    async def _no_dialog(self, keyboard: Keyboard) -> bool:
-        """Wait until no dialog is open; whether one was."""
-        was_open = False
+    async def _dialog(self, keyboard: Keyboard) -> bool:
+        """Whether a dialog is open. One look is not enough: a frame that is half drawn shows none,
+        and what a paste has raised is not yet drawn.
+        """
+        if not keyboard.composer.dialogs:
+            return False
+        for _ in range(_GLANCES):
+            if await keyboard.screen.shows(keyboard.handle, keyboard.composer.dialogs):
+                return True
+            await anyio.sleep(_GLANCE)
+        return False
+
+    async def _shut(self, keyboard: Keyboard) -> None:
+        """Wait until no dialog is open, or until somebody can be asked to shut it."""
         async for _ in _looks():
-            if not await keyboard.screen.shows(keyboard.handle, keyboard.composer.dialogs):
-                break
-            was_open = True
+            if self._asking() or not await self._dialog(keyboard):
+                return
             await self._alive(keyboard)
-        return was_open
 
     async def _alive(self, keyboard: Keyboard) -> None:
         """Raise if the agent has ended; a look that failed proves nothing."""
         seen = (await self._runtime.look([keyboard.handle])).get(keyboard.handle.id)
         if seen is not None and seen.state in GONE:
             raise WrongState(f"{self._session} has ended.", hint="`restore` brings it back.")
+
+    # -- and after the paste ---------------------------------------------------------------------
 
     def _echo(self, message: Message, keyboard: Keyboard) -> tuple[str, ...]:
         return (f"[{message.token}]", f"[/{message.token}]", *keyboard.composer.folded)
@@ -175,7 +224,7 @@ class Courier:
             if await keyboard.screen.shows(keyboard.handle, self._echo(message, keyboard)):
                 return await self._moved(message, Delivery.TYPED, "its echo was seen")
             await self._alive(keyboard)
-            if await self._no_dialog(keyboard):
+            if await self._unhindered(message, keyboard):
                 late = _patience()
             elif late():
                 break
@@ -186,15 +235,15 @@ class Courier:
     async def _submit(self, message: Message, keyboard: Keyboard) -> Message:
         late = _patience()
         async for _ in _looks():
-            message = await self._unhindered(message)
+            if await self._unhindered(message, keyboard):
+                late = _patience()
+            message = self._now(message)
             if message.state is not Delivery.TYPED:
                 return message
             if await self._press(message, keyboard):
                 return await self._moved(message, Delivery.SUBMITTED, "its keys were pressed")
             await self._alive(keyboard)
-            if await self._no_dialog(keyboard):
-                late = _patience()
-            elif late():
+            if late():
                 break
         return await self._moved(
             message, Delivery.UNCERTAIN, reason="it was typed, but is no longer to be seen"
@@ -214,12 +263,16 @@ class Courier:
             with anyio.move_on_after(_PRESS_AGAIN * 2**press):
                 await self._records.until(lambda: self._taken(message))
                 return
-            if not self._taken(message) and not self._asking():
+            await self._unhindered(message, keyboard)
+            if not self._taken(message):
                 await self._press(message, keyboard)
         with anyio.move_on_after(_PROOF_DEADLINE):
             await self._records.until(lambda: self._taken(message))
             return
         await self._moved(message, Delivery.UNCERTAIN, reason="submitted, but never acknowledged")
+
+    def _now(self, message: Message) -> Message:
+        return self._records.find(MESSAGE, message.id) or message
 
     def _taken(self, message: Message) -> bool | None:
         if is_terminal(self._records.session(self._session)):

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from importlib import import_module
 from itertools import count
 from pathlib import Path
@@ -68,6 +69,7 @@ class Engine:
     grants: dict[SessionId, Grant] = field(default_factory=dict[SessionId, Grant])
     stopping: anyio.Event = field(default_factory=anyio.Event)
     listening: set[str] = field(default_factory=set[str])
+    began: datetime = field(init=False)
     _ending: set[SessionId] = field(default_factory=set[SessionId])
     _carrying: set[SessionId] = field(default_factory=set[SessionId])
     _locks: dict[SessionId, anyio.Lock] = field(default_factory=dict[SessionId, anyio.Lock])
@@ -76,6 +78,7 @@ class Engine:
     _nudged: anyio.Event = field(default_factory=anyio.Event)
 
     def __post_init__(self) -> None:
+        self.began = self.clock.now()
         self.outbox = Outbox(self.records, self.clock)
         self.permissions = Permissions(self.records, self.clock)
         self.intents = Intents(self.records, self.clock)

@@ -21,6 +21,7 @@ from ao_core.store.contract import Change, Put
 from ao_core.store.records import MESSAGE, SETTLED, Delivery, Message
 
 LIMIT = 100_000
+HELD = "it waits for a permission"  # what it waits for is somebody's answer
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _EVENT = {
     Delivery.QUEUED: EventKind.MESSAGE_QUEUED,
@@ -173,14 +174,16 @@ class Outbox:
         return [put], list(taken.events)
 
     async def until(self, id: str, deadline: float, enough: Delivery) -> Message:
-        """Wait until the receipt is settled or good enough, at most so long; then as it stands."""
+        """Wait until the receipt is settled or good enough, or nothing moves until somebody answers
+        the worker; at most so long, then as it stands.
+        """
 
         def done() -> Message | None:
             message = self._records.find(MESSAGE, id)
             if message is None:
                 raise AoError("The message is gone.")
             good = settled(message) or _ORDER_OF[message.state] >= _ORDER_OF[enough]
-            return message if good else None
+            return message if good or message.reason == HELD else None
 
         with anyio.move_on_after(deadline):
             return await self._records.until(done)

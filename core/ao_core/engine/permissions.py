@@ -1,5 +1,6 @@
 """Workers ask before they act: the policy answers what it can, a lead or a person the rest."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -19,6 +20,8 @@ from ao_core.store.contract import Change, Put
 from ao_core.store.records import PERMISSION, SESSION, Decision, Permission
 
 _SHOWN = 2_000
+_CLOSED = 1_000  # ends that are remembered
+_AT_THE_KEYBOARD = "answered at the keyboard"
 
 
 class Permissions:
@@ -26,6 +29,7 @@ class Permissions:
 
     def __init__(self, records: Records, clock: Clock) -> None:
         self._records, self._clock = records, clock
+        self._closed: deque[str] = deque(maxlen=_CLOSED)
 
     async def ask(
         self, session: Session, id: str, wish: Wish, shown: str, commands: Sequence[Sequence[str]]
@@ -76,6 +80,9 @@ class Permissions:
             return Step(after, (told, *moves), (Put(PERMISSION, asked.id, asked, 0),))
 
         await self._records.update(SESSION, asked.session, waiting)
+        if asked.id in self._closed:  # its end was told of before it was heard of
+            await self._expire(asked, _AT_THE_KEYBOARD)
+            await self._records.update(SESSION, asked.session, self._going_on)
 
     async def decided(self, id: str) -> Permission:
         """Wait until somebody answered."""
@@ -126,18 +133,19 @@ class Permissions:
 
     async def ended(self, session: SessionId, id: str, at: datetime) -> None:
         """The dialog was closed at the keyboard: the one named, else those open by then."""
-        why = "answered at the keyboard"
+        self._closed.append(id)
         for asked in self.pending(session):
             named = asked.id == id
             if named or (asked.asked_at <= at and not self._records.find(PERMISSION, id)):
-                await self._records.update(
-                    PERMISSION, asked.id, lambda now: self._expired(now, why)
-                )
+                await self._expire(asked, _AT_THE_KEYBOARD)
 
     async def expire(self, session: SessionId, why: str) -> None:
         """Nobody waits any more: the worker ended."""
         for asked in self.pending(session):
-            await self._records.update(PERMISSION, asked.id, lambda now: self._expired(now, why))
+            await self._expire(asked, why)
+
+    async def _expire(self, asked: Permission, why: str) -> None:
+        await self._records.update(PERMISSION, asked.id, lambda now: self._expired(now, why))
 
     def _expired(self, asked: Permission, why: str) -> Step | None:
         if asked.ended_at is not None:

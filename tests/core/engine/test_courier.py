@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(courier_module, "_ECHO_DEADLINE", 0.1)
     monkeypatch.setattr(courier_module, "_PROOF_DEADLINE", 0.05)
     monkeypatch.setattr(courier_module, "_PRESS_AGAIN", 0.01)
+    monkeypatch.setattr(courier_module, "_GLANCE", 0.001)
 
 
 @pytest.fixture
@@ -446,10 +448,72 @@ async def test_an_echo_that_never_shows_is_uncertain_and_the_next_one_goes_on(
     await carry(books, runtime)
     assert now(books, message).reason == "it was typed, but the agent never showed it"
     assert (now(books, message).state, terminal.presses) == (D.UNCERTAIN, 0)
-    terminal.blind, terminal.draft = False, ""
     other = await queued(books)
+    terminal.blind = False
     await carry(books, runtime)
     assert now(books, other).state is D.SUBMITTED
+    assert terminal.received == [enveloped(other)]
+
+
+async def test_what_a_person_has_begun_to_type_is_left_alone(
+    books: Books, runtime: TerminalDouble, terminal: Terminal
+) -> None:
+    await kept(books, D.UNCERTAIN)
+    terminal.draft = "a person was here "
+    message = await queued(books)
+    await carry(books, runtime)
+    assert terminal.received == [f"a person was here {enveloped(message)}"]
+
+
+async def test_a_dialog_that_a_frame_half_drawn_does_not_show_gets_nothing(
+    books: Books, runtime: TerminalDouble, terminal: Terminal
+) -> None:
+    """Two frames of three are torn: of what was there, nothing is to be seen."""
+    terminal.dialog = DIALOG
+    frames, many = count(), anyio.Event()
+
+    async def tear(place: str) -> None:
+        frame = next(frames)
+        terminal.torn = frame % 3 != 0
+        if frame > 16:
+            many.set()
+
+    runtime.step = tear
+    message = await queued(books)
+
+    async def person() -> None:
+        await until(books, message, D.QUEUED, "a dialog is open")
+        await many.wait()
+        assert terminal.pasted == []
+        shut(terminal)
+
+    await carry_while(books, runtime, person)
+    assert (terminal.received, terminal.wronged) == ([enveloped(message)], [])
+
+
+@pytest.mark.parametrize("nth", range(2, 5))
+async def test_a_dialog_that_the_paste_raised_is_given_time_to_show(
+    books: Books, runtime: TerminalDouble, terminal: Terminal, nth: int
+) -> None:
+    """The echo is seen first, and the dialog some looks later."""
+
+    async def raised(place: str) -> None:
+        seen.append(place)
+        if terminal.pasted and not terminal.received and seen[-nth:] == ["shows"] * nth:
+            terminal.dialog = DIALOG if not asked else terminal.dialog
+            asked.append(DIALOG)
+
+    seen: list[str] = []
+    asked: list[str] = []
+    runtime.step = raised
+    message = await queued(books)
+
+    async def person() -> None:
+        await until(books, message, D.TYPED, "a dialog is open")
+        shut(terminal)
+
+    await carry_while(books, runtime, person)
+    assert (terminal.received, terminal.wronged) == ([enveloped(message)], [])
 
 
 async def test_a_draft_that_somebody_cleared_is_uncertain_and_not_typed_again(

@@ -80,8 +80,8 @@ STORIES = [
     Story("ignored Enter", D.ACCEPTED, deaf_to=1),
     Story("folded", folds=True),
     Story("dialog first", asks=True, script={("shows", 2): shut}),
-    Story("dialog over the draft", script={("pasted", 1): ask, ("shows", 4): shut}),
-    Story("dialog before Enter", script={("submit", 1): ask, ("shows", 3): shut}),
+    Story("dialog over the draft", script={("pasted", 1): ask, ("shows", 7): shut}),
+    Story("dialog before Enter", script={("submit", 1): ask, ("shows", 10): shut}),
 ]
 
 
@@ -89,6 +89,7 @@ STORIES = [
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(courier_module, "_PRESS_AGAIN", 0.02)
     monkeypatch.setattr(courier_module, "_FIRST_LOOK", 0.0005)
+    monkeypatch.setattr(courier_module, "_GLANCE", 0.0005)
 
 
 @dataclass(slots=True)

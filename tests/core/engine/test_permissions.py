@@ -163,6 +163,17 @@ async def test_a_closed_dialog_ends_the_request_it_names(
     assert (await kinds(books)).count(K.PERMISSION_EXPIRED) == 1
 
 
+async def test_a_dialog_that_was_closed_before_its_request_is_heard_of_holds_nobody_up(
+    books: Books, permissions: Permissions
+) -> None:
+    await permissions.ended(ID, "app-1.p1", books.clock.now())
+    session = books.records.session(ID)
+    asked = await permissions.ask(session, "app-1.p1", RISKY, "x", [])
+    assert (asked.expired, asked.decision) == (True, None)
+    assert permissions.pending(ID) == []
+    assert books.records.session(ID).facts.state is SessionState.WORKING
+
+
 async def test_a_closed_dialog_without_a_name_ends_those_open_by_then(
     books: Books, permissions: Permissions
 ) -> None:

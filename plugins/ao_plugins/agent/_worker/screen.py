@@ -54,7 +54,8 @@ class Screen:
         self._keep(footer)
 
     def _put(self, before: str, said: list[str], below: list[str]) -> None:
-        self._write(before + "\r\n".join([*said, *below]) + "\x1b[?25h")
+        self._write(before)  # in two pieces, as large frames come: who looks now sees half of it
+        self._write("\r\n".join([*said, *below]) + "\x1b[?25h")
         self._height = len(below)
 
     def _keep(self, footer: Footer) -> None:
