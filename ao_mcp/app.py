@@ -44,9 +44,9 @@ _GRACE = 0.2
 _WORKER_FACE = (sys.executable, "-I", "-m", "ao_mcp", "--worker")
 
 
-async def run(home: Path, ready: Callable[[], None]) -> None:
+async def run(home: Path, ready: Callable[[], None], lock: int | None = None) -> None:
     """Serve a home until told to stop, or until the home is gone."""
-    async with engine_on(home) as engine, anyio.create_task_group() as tasks:
+    async with engine_on(home, lock) as engine, anyio.create_task_group() as tasks:
         loop = Loop(engine)
         tasks.start_soon(loop.run)
         await recover(engine)
@@ -63,9 +63,9 @@ async def run(home: Path, ready: Callable[[], None]) -> None:
 
 
 @asynccontextmanager
-async def engine_on(path: Path) -> AsyncGenerator[Engine]:
+async def engine_on(path: Path, lock: int | None = None) -> AsyncGenerator[Engine]:
     """An engine that holds its home, without faces."""
-    home = open_home(path)
+    home = open_home(path, lock)
     try:
         redactor = Redactor()
         _write_log(home, redactor, (await _settings(home)).retention)

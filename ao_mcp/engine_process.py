@@ -1,4 +1,6 @@
-"""The engine as a process: `python -I -m ao_mcp.engine_process [--detach] HOME`.
+"""The engine as a process: `python -I -m ao_mcp.engine_process [--detach] [--lock=FD] HOME`.
+
+`--lock` names the descriptor by which the home's lock is handed over by whoever starts the engine.
 
 Says one line on stdout, that it is ready or why it is not, then nothing more there. Ends well on
 SIGTERM and SIGINT. What is heavy is imported once the arguments are right and the parent is left.
@@ -17,19 +19,21 @@ if TYPE_CHECKING:
     from anyio import CancelScope
 
 ENDED, REFUSED, MISUSED = 0, 1, 2
+_LOCK = "--lock="
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the engine of a home to its end."""
-    folders = [argument for argument in arguments if argument != "--detach"]
+    folders = [argument for argument in arguments if not argument.startswith("--")]
+    locks = [int(argument[len(_LOCK) :]) for argument in arguments if argument.startswith(_LOCK)]
     if len(folders) != 1:
-        sys.stderr.write("usage: python -I -m ao_mcp.engine_process [--detach] HOME\n")
+        sys.stderr.write("usage: python -I -m ao_mcp.engine_process [--detach] [--lock=FD] HOME\n")
         return MISUSED
     if "--detach" in arguments:
         _leave_parent()
     os.umask(0o077)
     try:
-        _serve(Path(folders[0]))
+        _serve(Path(folders[0]), *locks)
     except Exception as error:
         from ao_mcp.faults import told
 
@@ -46,20 +50,20 @@ def say(message: dict[str, object]) -> None:
         os.dup2(nowhere.fileno(), 1)
 
 
-def _serve(home: Path) -> None:
+def _serve(home: Path, lock: int | None = None) -> None:
     import anyio
 
-    anyio.run(_until_signalled, home)
+    anyio.run(_until_signalled, home, lock)
 
 
-async def _until_signalled(home: Path) -> None:
+async def _until_signalled(home: Path, lock: int | None) -> None:
     import anyio
 
     from ao_mcp import app
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_end_on_signal, tasks.cancel_scope)
-        await app.run(home, lambda: say({"ready": True}))
+        await app.run(home, lambda: say({"ready": True}), lock)
         tasks.cancel_scope.cancel()
 
 

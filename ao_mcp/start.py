@@ -106,14 +106,21 @@ def find_engine(home: Path, environment: Mapping[str, str]) -> Path | None:
     return next(filter(_listens, _places(home, environment)), None)
 
 
-def start_engine(home: Path, environment: Mapping[str, str], until: float) -> None:
-    """Start an engine and wait until it is ready; raises what it says against it."""
+def start_engine(
+    home: Path, environment: Mapping[str, str], until: float, lock: int | None = None
+) -> None:
+    """Start an engine and wait until it is ready; raises what it says against it.
+
+    Whoever holds the home's lock hands it over, so that no other engine comes in between.
+    """
     import subprocess
 
     platform.make_private(home)
+    handed = [] if lock is None else [f"--lock={lock}"]
     with _log(home) as log:
         engine = subprocess.Popen(
-            [sys.executable, *ENGINE, "--detach", str(home)],
+            [sys.executable, *ENGINE, "--detach", *handed, str(home)],
+            pass_fds=() if lock is None else (lock,),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,

@@ -3,14 +3,14 @@
 import os
 import subprocess
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
 Unit = Literal["pages", "inodes"]
 
 SIZE, INODES = 24 * 1024 * 1024, 3000
-GIVEN = "AO_SMALL_DISK"  # where one is mounted already, for those who may not mount
+GIVEN = "SMALL_DISK"  # where one is mounted already, for those who may not mount
 
 
 class SmallDisk:
@@ -38,11 +38,13 @@ class SmallDisk:
         with (self._filler / "pages").open("wb") as file:
             found = os.statvfs(self.path)
             if found.f_bavail > leave:
-                os.posix_fallocate(file.fileno(), 0, (found.f_bavail - leave) * found.f_frsize)
+                with suppress(OSError):  # somebody else took some meanwhile
+                    os.posix_fallocate(file.fileno(), 0, (found.f_bavail - leave) * found.f_frsize)
 
     def _fill_inodes(self, leave: int) -> None:
-        for number in range(os.statvfs(self.path).f_favail - leave):
-            (self._filler / str(number)).touch()
+        with suppress(OSError):
+            for number in range(os.statvfs(self.path).f_favail - leave):
+                (self._filler / str(number)).touch()
 
 
 @contextmanager

@@ -38,6 +38,12 @@ class Version:
         found: dict[str, Any] = json.loads(done.stdout)
         return found
 
+    def did(self, team: Team, *arguments: str) -> dict[str, Any]:
+        """One command that must work."""
+        found = self.ao(team, *arguments)
+        assert "error" not in found, (found, team.log())
+        return found
+
     @asynccontextmanager
     async def client(self, team: Team) -> AsyncGenerator[Client]:
         """An MCP client whose relay is of this version; what the relay says is in `relay_log`."""

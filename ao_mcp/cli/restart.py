@@ -1,21 +1,32 @@
-"""`ao restart`: an engine of this version in place of the one that runs. No agent ends by it."""
+"""`ao restart`: an engine of this version in place of the one that runs. No agent ends by it.
 
+The home's lock goes from the old engine through this command to the new one, so that no client of
+another version starts an engine of its own in between.
+"""
+
+import select
 import signal
 import time
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import click
 
-from ao_core.errors import TimedOut, VersionMismatch
-from ao_mcp import __version__
+from ao_core.errors import TimedOut
+from ao_mcp import start
 from ao_mcp.cli.blocks import as_json
-from ao_mcp.cli.ending import DEADLINE, await_end, watched
+from ao_mcp.cli.ending import DEADLINE, watched
 from ao_mcp.cli.outcome import FINE
 from ao_mcp.cli.own import json_option
 from ao_mcp.cli.place import CALL_DEADLINE, Place, pass_place
 from ao_mcp.cli.working import Working
 
-_TRIES = 5
+if TYPE_CHECKING:
+    from ao_core.engine.home import Running
+    from ao_core.files import FileLock
+
+_PAUSE = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,59 +52,41 @@ def command(place: Place, machine: bool) -> int:
 
 
 def _restart(place: Place) -> Restarted:
-    previous = _end(place)
-    for _ in range(_TRIES):
-        if done := _begun(place, previous):
-            return done
-    message = "Clients of another version start their own engine again and again."
-    raise VersionMismatch(message, hint="Upgrade or close them, then run `ao restart` again.")
+    previous, lock = _seized(place)
+    with lock:
+        until = time.monotonic() + start.START_DEADLINE
+        start.start_engine(place.home, place.environment, until, lock.descriptor)
+    with place.connect() as connection:
+        engine = connection.call("about", {}, CALL_DEADLINE)
+        version = connection.greeting.version
+    return Restarted(previous, version, engine["pid"], engine["home"], engine["live"])
 
 
-def _begun(place: Place, previous: str | None) -> Restarted | None:
-    """Start ours; None where a client of another version was faster, whose engine is ended."""
-    try:
-        with place.connect() as connection:
-            version = connection.greeting.version
-            if version == __version__:
-                engine = connection.call("about", {}, CALL_DEADLINE)
-                live, home = engine["live"], engine["home"]
-                return Restarted(previous, version, engine["pid"], home, live)
-    except VersionMismatch:
-        if _end(place) is None:  # it is no engine that stands in the way, but the store
-            raise
-        return None
-    _end(place)
-    return None
+def _seized(place: Place) -> "tuple[str | None, FileLock]":
+    """End the engine that runs and take the home's lock; tells which version ended."""
+    from ao_core.engine.home import running, take
+
+    ended: dict[int, Running] = {}
+    with ExitStack() as stack:
+        until = time.monotonic() + DEADLINE
+        while (lock := take(place.home)) is None:
+            told = running(place.home)
+            if told and told.pid not in ended and told.lives:
+                ended[told.pid] = told
+                # a signal needs no protocol that both of us speak
+                stack.enter_context(watched(told.pid)).signal(signal.SIGTERM)
+            if time.monotonic() > until:
+                raise _stubborn(*ended)
+            select.select([], [], [], _PAUSE)
+    return next((one.version for one in ended.values()), None), lock
 
 
-def _end(place: Place) -> str | None:
-    """End the engine that runs; its version, None where there is none."""
-    try:
-        connection = place.connect_running()
-    except VersionMismatch:  # only its protocol is unknown to us; the process can be ended
-        return _end_unheard(place)
-    if connection is None:
-        return _end_unheard(place)
-    with connection, watched(connection.call("about", {}, CALL_DEADLINE)["pid"]) as process:
-        process.signal(signal.SIGTERM)
-        await_end(connection, process)
-    return connection.greeting.version
-
-
-def _end_unheard(place: Place) -> str | None:
-    """End an engine that cannot be talked to, by what the home tells of it."""
-    from ao_core.engine.home import running
-
-    told = running(place.home)
-    if told is None or not told.lives:
-        return None
-    with watched(told.pid) as process:
-        process.signal(signal.SIGTERM)
-        if not process.ended(time.monotonic() + DEADLINE):
-            message = f"The engine, process {told.pid}, neither answers nor ends."
-            hint = f"`kill -9 {told.pid}`, then `ao start`: the next engine takes up its agents."
-            raise TimedOut(message, hint=hint)
-    return told.version
+def _stubborn(*pids: int) -> TimedOut:
+    who = f", process {pids[-1]}," if pids else ""
+    hint = "See the end of `ao logs --engine`."
+    if pids:
+        hint = f"`kill -9 {pids[-1]}`, then `ao start`: the next engine takes up its agents."
+    return TimedOut(f"The engine{who} did not end within {DEADLINE:g} s.", hint=hint)
 
 
 def _said(done: Restarted) -> str:

@@ -81,11 +81,11 @@ class FileLock:
     """A lock that is held; it goes with `close` or with the process."""
 
     path: Path
-    _descriptor: int = -1
+    descriptor: int = -1
 
     def close(self) -> None:
         """Let it go. A second call is harmless."""
-        descriptor, self._descriptor = self._descriptor, -1
+        descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
 
@@ -108,6 +108,15 @@ def try_lock(path: Path) -> FileLock | None:
             if _is_still(path, descriptor):
                 return lock
             lock.close()  # somebody removed or replaced the file meanwhile
+
+
+def given_lock(path: Path, descriptor: int) -> FileLock:
+    """A lock that the process before us took and left open for us."""
+    with in_our_words(path, "locked"):
+        os.set_inheritable(descriptor, False)
+        if not _is_still(path, descriptor):
+            raise StoreUnavailable(f"{path} is not what was locked", hint="Try again.")
+    return FileLock(path, descriptor)
 
 
 def _write_draft(draft: Path, content: bytes, mode: int) -> None:

@@ -129,7 +129,7 @@ async def test_relay_and_engine_of_two_versions_work_and_a_restart_ends_no_agent
 ) -> None:
     relay, engine = (new, old) if older == "engine" else (old, new)
     await aside(new.ao, team, "stop")
-    await aside(engine.ao, team, "start")
+    await aside(engine.did, team, "start")
     async with relay.client(team) as client:
         tools = {tool.name for tool in (await client.list_tools()).tools}
         assert {"spawn", "list", "show", "read", "send", "wait", "answer"} <= tools
@@ -144,7 +144,7 @@ async def test_relay_and_engine_of_two_versions_work_and_a_restart_ends_no_agent
         assert queued["state"] == "queued"
         before = await aside(pids, team, list(made.values()))
 
-        done = await aside(new.ao, team, "restart")
+        done = await aside(new.did, team, "restart")
 
         assert (done["previous"], done["version"]) == (engine.name, new.name)
         assert done["live"] == WORKERS
@@ -184,8 +184,26 @@ async def test_the_command_lines_of_two_versions_understand_each_others_engine(
             expected = "ok" if client is engine else "warn"
             assert check["state"] == expected
             assert client is engine or f"`ao restart` puts {client.name}" in check["remedy"]
-        await aside(old.ao, team, "restart")
-    assert (await aside(new.ao, team, "restart"))["previous"] == old.name
+        await aside(old.did, team, "restart")
+    assert (await aside(new.did, team, "restart"))["previous"] == old.name
+
+
+async def test_a_busy_client_of_the_old_version_does_not_bring_the_old_engine_back(
+    team: Team, old: Version, new: Version
+) -> None:
+    await aside(new.ao, team, "stop")
+    await aside(old.did, team, "start")
+    async with old.client(team) as client, anyio.create_task_group() as tasks:
+
+        async def call_on_and_on() -> None:
+            while True:
+                await client.call_tool("list", {})
+
+        tasks.start_soon(call_on_and_on)
+        done = await aside(new.did, team, "restart")
+        assert (done["previous"], done["version"]) == (old.name, new.name)
+        assert (await aside(new.ao, team, "status"))["engine"]["version"] == new.name
+        tasks.cancel_scope.cancel()
 
 
 async def test_an_engine_of_another_protocol_is_told_apart_and_can_be_replaced(
@@ -199,12 +217,12 @@ async def test_an_engine_of_another_protocol_is_told_apart_and_can_be_replaced(
         engine = psutil.Process(await aside(lambda: team.engine_pid))
         engine.terminate()
         await aside(engine.wait)
-        await aside(foreign.ao, team, "start")
+        await aside(foreign.did, team, "start")
         told = await refused(client, "list")
         assert told["code"] == VersionMismatch.code
         assert "ao restart" in told["hint"]
         assert (await aside(new.ao, team, "status"))["error"]["code"] == VersionMismatch.code
-        done = await aside(new.ao, team, "restart")
+        done = await aside(new.did, team, "restart")
         assert (done["previous"], done["version"], done["live"]) == (foreign.name, __version__, 1)
         assert [one["session"] for one in (await call(client, "list"))["sessions"]] == [session]
     assert pid.is_running()
@@ -243,7 +261,7 @@ def test_a_restart_leaves_a_turn_and_a_pending_permission_as_they_are(
     team.until_so(asks, lambda shown: bool(shown["permissions_pending"]))
     before = pids(team, [busy, asks])
     request = team.call("show", session=asks)["permissions_pending"][0]["request"]
-    assert new.ao(team, "restart")["live"] == 2
+    assert new.did(team, "restart")["live"] == 2
     assert pids(team, [busy, asks]) == before
     team.call("answer", session=asks, decision="allow", request=request)
     assert team.until(asks, "idle")["report"] == "done"
@@ -262,7 +280,7 @@ def test_a_message_between_paste_and_submit_is_submitted_once_after_a_restart(
     workspace = Path(team.call("show", session=session)["path"])
     sent = team.call("send", session=session, message="only once")
     assert sent["state"] == "pasting", sent
-    new.ao(team, "restart")
+    new.did(team, "restart")
     assert state(team.call("show", session=session)) == "pasting"
     (workspace / "show").touch()
     team.until_so(session, lambda shown: state(shown) == "submitted")

@@ -23,7 +23,7 @@ from ao_mcp.start import socket_path
 from faces.fake_operations import OPERATIONS, authenticate
 
 
-async def run(home: Path, ready: Callable[[], None]) -> None:
+async def run(home: Path, ready: Callable[[], None], lock: int | None = None) -> None:
     """Stands for the composition root."""
     if (home / "refuse").exists():
         raise RuntimeError("a secret in the works: ghp_abcdefghijklmnopqrstuvwxyz012345")

@@ -9,8 +9,10 @@ from typing import Any, cast
 
 from ao_core import platform
 from ao_core.errors import BadId, ConfigError, EngineRunning, StoreUnavailable
-from ao_core.files import FileLock, private_dir, try_lock, write_atomic
+from ao_core.files import FileLock, given_lock, private_dir, try_lock, write_atomic
 from ao_core.ids import HomeId, home_id, new_home_id
+
+_LOCK = "engine.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,24 +103,29 @@ class ProjectHome:
         return private_dir(self.path / f"{slot}-{name}")
 
 
-def open_home(path: Path) -> Home:
-    """Take the home for this engine, or say who has it."""
+def open_home(path: Path, lock: int | None = None) -> Home:
+    """Take the home for this engine, or say who has it; its lock may have been handed over."""
     if network := platform.is_network_file_system(path):
         raise ConfigError(
             f"The home {path} is on {network}, where locks cannot be trusted.",
             hint="Set AO_HOME to a folder on a local disk.",
         )
     private_dir(path)
-    lock = try_lock(path / "engine.lock")
-    if lock is None:
+    held = take(path) if lock is None else given_lock(path / _LOCK, lock)
+    if held is None:
         holder = running(path)
         by = f" by process {holder.pid}" if holder and holder.lives else ""
         raise EngineRunning(f"The home {path} is held{by}.", hint="Use it, or run `ao stop`.")
     try:
-        return Home(path, *_identity(path / "home.json"), lock)
+        return Home(path, *_identity(path / "home.json"), held)
     except BaseException:
-        lock.close()
+        held.close()
         raise
+
+
+def take(path: Path) -> FileLock | None:
+    """The lock of a home, unless an engine holds it."""
+    return try_lock(private_dir(path) / _LOCK)
 
 
 def running(path: Path) -> Running | None:

@@ -10,7 +10,7 @@ from ao_core.engine.keys import Ticket
 from ao_core.engine.launching import bring_up
 from ao_core.engine.project import Project
 from ao_core.engine.records import Step
-from ao_core.engine.spawn import failed, started
+from ao_core.engine.spawn import failed, settled
 from ao_core.errors import WrongState
 from ao_core.ids import SessionId
 from ao_core.model.session import (
@@ -32,9 +32,9 @@ _ENDED_PR = (PrState.MERGED, PrState.CLOSED)
 
 async def restore(engine: Engine, caller: Caller, id: SessionId, ticket: Ticket) -> Session:
     """Bring it back; refused while it runs. With a key that was used before, as it came out."""
-    session = engine.session(id)
+    session = engine.session(id) if ticket.subject is None else await settled(engine, id)
     if ticket.subject is not None and session.facts.reason is not SessionReason.ERROR_IN_PROCESS:
-        return await started(engine, id)
+        return session
     if not is_terminal(session):
         raise WrongState(f"{id} has not ended.", hint="`send` reaches it; `kill` ends it.")
     project = await engine.projects.seen_by(caller, await engine.project_of(session))

@@ -87,7 +87,7 @@ async def spawn(engine: Engine, caller: Caller, wish: Wish, ticket: Ticket) -> S
 
 async def _repeated(engine: Engine, caller: Caller, wish: Wish, id: SessionId) -> Session:
     """What an earlier call under the same key started; where it could not, this one does."""
-    session = await _settled(engine, id)
+    session = await settled(engine, id)
     if not _never_ran(session):
         return await started(engine, id)
     checked = await _check(engine, caller, wish)
@@ -301,16 +301,16 @@ async def _over(engine: Engine, id: SessionId, exc: Exception) -> None:
 async def started(engine: Engine, id: SessionId) -> Session:
     """Wait until the spawn of this session, begun by an earlier call, has ended."""
 
-    session = await _settled(engine, id)
+    session = await settled(engine, id)
     if session.facts.reason is SessionReason.ERROR_IN_PROCESS:
         raise AoError(f"{id} could not be started: {session.facts.note}", hint="Spawn it again.")
     return session
 
 
-async def _settled(engine: Engine, id: SessionId) -> Session:
+async def settled(engine: Engine, id: SessionId) -> Session:
     """Wait until a start has ended; it cannot have, for long, where nobody is at it any more."""
 
-    def settled() -> Session | None:
+    def over() -> Session | None:
         session = engine.session(id)
         return None if session.facts.state is SessionState.NOT_STARTED else session
 
@@ -319,7 +319,7 @@ async def _settled(engine: Engine, id: SessionId) -> Session:
         async with lock:
             pass
         with anyio.move_on_after(_NOTING):
-            return await engine.records.until(settled)
+            return await engine.records.until(over)
         if not lock.locked():
             message = f"What became of the start of {id} cannot be written down."
             raise StoreUnavailable(message, hint="Free some space, then repeat the call.")

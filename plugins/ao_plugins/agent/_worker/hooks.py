@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -13,6 +13,7 @@ from ao_core import spool, wire
 from ao_core.errors import AoError, EngineRestarted, EngineUnreachable
 from ao_core.ids import new_id
 from ao_core.spool import HookEvent, HookKind
+from ao_plugins.agent._worker.later import Later
 
 _PATIENCE = 600.0
 _AGAIN = 0.25
@@ -35,6 +36,7 @@ class Hooks:
     folder: Path | None = None
     socket: str | None = None
     token: str = ""
+    later: Later = field(default_factory=Later)
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Hooks":
@@ -50,12 +52,11 @@ class Hooks:
         """Drop one event."""
         if self.folder is None:
             return
-        now = datetime.now(UTC)
+        folder, now = self.folder, datetime.now(UTC)
+        event = HookEvent(id, kind, now, text, token, native_id, tool, arguments)
         # an agent outlives its hooks: where they fail, its log and screen still show what it does
         with suppress(OSError):
-            spool.drop(
-                self.folder, HookEvent(id, kind, now, text, token, native_id, tool, arguments)
-            )
+            self.later.write(lambda: spool.drop(folder, event))
 
     def ask(self, request: Request) -> str:
         """Allow, deny, or ask at the keyboard. Waits long: a person may have to answer."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ao_core.files import append_line, read_json_lines_tail
 from ao_core.ids import new_token
+from ao_plugins.agent._worker.later import Later
 
 _TAIL = 4 * 1024 * 1024
 
@@ -40,6 +41,7 @@ class Journal:
     def __init__(self, workspace: Path) -> None:
         self._path = workspace / ".ao" / "worker.jsonl"
         self._path.parent.mkdir(exist_ok=True)
+        self._later, self._torn = Later(), False
 
     def begin(self) -> Past:
         """A conversation of its own."""
@@ -84,7 +86,14 @@ class Journal:
 
     def _put(self, **values: str) -> None:
         line = values | {"at": datetime.now(UTC).isoformat()}
-        append_line(self._path, json.dumps(line).encode())
+        self._later.write(lambda: self._append(json.dumps(line).encode()))
+
+    def _append(self, line: bytes) -> None:
+        if self._torn:  # a disk that is full takes half a line
+            append_line(self._path, b"")
+        self._torn = True
+        append_line(self._path, line)
+        self._torn = False
 
 
 def _entry(line: Mapping[str, object]) -> Entry:
