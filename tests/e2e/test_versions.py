@@ -103,7 +103,7 @@ async def at_work(client: Client, team: Team) -> dict[str, str]:
             tasks.start_soon(spawn, str(name), script)
     await aside(team.until_so, made["0"], lambda shown: bool(shown["permissions_pending"]))
     await aside(team.until_so, made["1"], lambda shown: bool(shown["question"]))
-    for name in list(made)[2:]:
+    for name in map(str, range(2, WORKERS)):
         await aside(team.until, made[name], "idle")
     return made
 

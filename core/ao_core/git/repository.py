@@ -46,7 +46,10 @@ _SETTINGS = (
     "advice.detachedHead=false",
 )
 _TRIES = 3
-_REFUSED = tuple(os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EROFS))
+_REFUSED = (
+    *(os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)),
+    "Out of diskspace",
+)
 _ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true", "LC_ALL": "C"}
 
 
