@@ -13,7 +13,7 @@ from ao_core.engine.kill import kill
 from ao_core.engine.loop import Loop
 from ao_core.model.session import SessionReason
 from ao_mcp.app import engine_on
-from team import Team, git
+from team import PLAIN, Kind, Team, git
 
 CONFIG = """\
 projects:
@@ -25,13 +25,13 @@ projects:
 """
 
 
-def settled(home: Path, repository: Path, store: str = "sqlite") -> Path:
+def settled(home: Path, repository: Path, kind: Kind = PLAIN) -> Path:
     """A home whose own configuration, which needs no trust, knows a new repository."""
     home.mkdir(mode=0o700)
     Team.new_repository(repository, "")
     git(repository, "rm", "-q", "agent-orchestrator.yaml")
     git(repository, "commit", "-q", "-m", "no settings of its own")
-    (home / "config.yaml").write_text(CONFIG.format(path=repository) + f"store: {store}\n")
+    (home / "config.yaml").write_text(kind.home + kind.project(CONFIG.format(path=repository)))
     return home
 
 

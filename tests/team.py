@@ -5,7 +5,8 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import psutil
 from ao_core import wire
 from ao_core.errors import AoError
 from ao_core.platform import process_exists, runtime_dir
+from ao_core.store.records import SETTLED
 from ao_mcp.start import find_engine, open_connection
 
 CONFIG = """\
@@ -24,7 +26,50 @@ projects:
     agentConfig:
       preset: worker
 """
+_QUIRKS = "      args: [--fold, --deaf-enter, --redraw, --dialog-mid-send]\n"
+_RAISED = "make everything"  # what the dialog in the middle of a message asks for
 _PATIENCE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a team is made of: how its agents are driven, its store, and its agents' manners."""
+
+    drive: str = "terminal"
+    store: str = "sqlite"
+    awkward: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.drive}-{self.store}" + ("-awkward" if self.awkward else "")
+
+    def project(self, config: str = CONFIG) -> str:
+        """The project's configuration, which ends with the settings of its agent."""
+        if self.drive != PLAIN.drive:
+            config = config.replace("    agent:", f"    drive: {self.drive}\n    agent:")
+        return config + (_QUIRKS if self.awkward else "")
+
+    @property
+    def home(self) -> str:
+        """The home's own configuration."""
+        return "" if self.store == PLAIN.store else f"store: {self.store}\n"
+
+    def worded(self, text: str) -> str:
+        """A message, long enough to be folded by an agent that folds."""
+        return text + "".join(f"\nand {count} more" for count in range(9)) * self.awkward
+
+
+PLAIN = Kind()
+AWKWARD = Kind(awkward=True)
+PROTOCOL = Kind(drive="protocol")
+FILES = Kind(store="files")
+PROTOCOL_FILES = Kind(drive="protocol", store="files")
+
+# Path tests run for each of these, kill tests with fewer points for all but the first; everything
+# else runs for the plain kind only. One more costs about half a minute of two cores.
+KINDS = (
+    PLAIN,
+    AWKWARD,
+)
 
 
 def git(folder: Path, *args: str) -> str:
@@ -36,14 +81,12 @@ def git(folder: Path, *args: str) -> str:
 class Team:
     """Calls operations as a person at a terminal would; the engine starts on demand."""
 
-    def __init__(
-        self, home: Path, repository: Path, runtime: Path, store: str | None = None
-    ) -> None:
-        self.home, self.repository = home, repository
-        if store is not None:
-            home.mkdir(mode=0o700, exist_ok=True)
-            (home / "config.yaml").write_text(f"store: {store}\n")
+    def __init__(self, home: Path, repository: Path, runtime: Path, kind: Kind = PLAIN) -> None:
+        self.home, self.repository, self.kind = home, repository, kind
         runtime.mkdir(mode=0o700, exist_ok=True)
+        if kind.home:
+            home.mkdir(mode=0o700, exist_ok=True)
+            (home / "config.yaml").write_text(kind.home)
         self.env = {
             "PATH": os.environ["PATH"],
             "HOME": str(home.parent),
@@ -112,12 +155,36 @@ class Team:
         prompt = "\n".join(["Do this:", *script])
         return self.call("spawn", prompt=prompt, **params)["session"]
 
+    def tell(self, session: str, message: str, **params: Any) -> dict[str, Any]:
+        """Send a message; returns its last receipt."""
+        text = self.kind.worded(message)
+        return self.settled(session, self.sure("send", session=session, message=text, **params))
+
+    def reply(self, session: str, text: str, **params: Any) -> dict[str, Any]:
+        """Answer a worker's question; returns the last receipt."""
+        said = self.kind.worded(text)
+        return self.settled(session, self.sure("answer", session=session, text=said, **params))
+
+    def settled(self, session: str, receipt: dict[str, Any]) -> dict[str, Any]:
+        """The last receipt of a message. A dialog that opens in the middle of it is answered."""
+        while receipt["state"] not in SETTLED:
+            shown = self.until_so(session, lambda shown: _raised(shown) or _is_settled(shown))
+            for one in _raised(shown):
+                self.deny(session, one["request"])
+            receipt = shown["messages"][-1]
+        return receipt
+
+    def deny(self, session: str, request: str) -> dict[str, Any]:
+        """Answer no to a permission request."""
+        asked = {"session": session, "request": request, "decision": "deny"}
+        return self.sure("answer", key=f"deny-{request}", **asked)
+
     def until(self, session: str, status: str, patience: float = _PATIENCE) -> dict[str, Any]:
         """Wait, on the journal, until a session has a status."""
         return self.until_so(session, lambda shown: shown["status"] == status, patience)
 
     def until_so(
-        self, session: str, so: Callable[[dict[str, Any]], bool], patience: float = _PATIENCE
+        self, session: str, so: Callable[[dict[str, Any]], object], patience: float = _PATIENCE
     ) -> dict[str, Any]:
         """Wait, on the journal, until what is shown of a session is so."""
         end, cursor = time.monotonic() + patience, 0
@@ -193,13 +260,38 @@ class Team:
         """Stop everything; raises if something is left."""
         if find_engine(self.home, self.env) or self.processes():  # one killed leaves its terminals
             self.call("stop")
-        _, left = psutil.wait_procs(self.processes(), 10)
-        shown = [process.cmdline() for process in left if process.is_running()]
+        left = lasting(self.processes(), 10)
+        shown = [process.cmdline() for process in left]
         for process in left:
             process.kill()
         for folder in self.folders:
             shutil.rmtree(folder)
         assert not shown, f"left behind: {shown}"
+
+
+def _raised(shown: dict[str, Any]) -> list[dict[str, Any]]:
+    return [one for one in shown["permissions_pending"] if one["arguments"] == _RAISED]
+
+
+def _is_settled(shown: dict[str, Any]) -> bool:
+    return all(one["state"] in SETTLED for one in shown["messages"])
+
+
+def lasting(processes: Sequence[psutil.Process], patience: float) -> list[psutil.Process]:
+    """Those that still run after a while. One that ended is no longer waited for by anybody here,
+    and stays a zombie until the machine's first process gets round to it.
+    """
+    end, left = time.monotonic() + patience, list(processes)
+    while (left := [one for one in left if _runs(one)]) and time.monotonic() < end:
+        time.sleep(0.01)
+    return left
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from team import Team, processes_of
+from team import PLAIN, Kind, Team, processes_of
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -18,15 +18,21 @@ def nothing_left(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    """A repository with one commit and a configuration whose agent is the shipped worker."""
-    return Team.new_repository(tmp_path / "sample")
+def kind() -> Kind:
+    """The plain one. `parametrize("kind", KINDS, ids=str)` runs a test for each."""
+    return PLAIN
 
 
 @pytest.fixture
-def team(tmp_path: Path, repository: Path) -> Generator[Team]:
+def repository(tmp_path: Path, kind: Kind) -> Path:
+    """A repository with one commit and a configuration whose agent is the shipped worker."""
+    return Team.new_repository(tmp_path / "sample", kind.project())
+
+
+@pytest.fixture
+def team(tmp_path: Path, repository: Path, kind: Kind) -> Generator[Team]:
     """Everything a lead needs; ended afterwards, with nothing left behind."""
-    one = Team(tmp_path / "home", repository, tmp_path / "run")
+    one = Team(tmp_path / "home", repository, tmp_path / "run", kind)
     yield one.trusted()
     one.end()
 

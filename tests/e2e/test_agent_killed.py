@@ -18,9 +18,10 @@ from ao_core.engine.wait import Until, wait
 from ao_core.errors import AoError, WrongState
 from ao_core.model.event import EventKind
 from inside import a_person, engine_at, settled
-from team import Team, eventually
+from team import KINDS, PLAIN, Kind, Team, eventually
 
-RACES = 20
+RACES, FEWER = 20, 5
+EVERY_KIND = pytest.mark.parametrize("kind", KINDS, ids=str)
 UNSEEN = "this must reach nobody"
 CONFIG = """\
 projects:
@@ -44,6 +45,7 @@ def ended(team: Team, session: str) -> dict[str, Any]:
     return team.until_so(session, lambda shown: shown["state"] == "terminated")
 
 
+@EVERY_KIND
 def test_a_killed_agent_is_told_of_with_its_signal_and_its_pane_takes_no_message(
     team: Team,
 ) -> None:
@@ -63,21 +65,24 @@ def test_a_killed_agent_is_told_of_with_its_signal_and_its_pane_takes_no_message
     assert UNSEEN not in team.screen(session)
 
     team.call("restore", session=session)
-    assert team.call("send", session=session, message="do: say back")["state"] == "accepted"
+    assert team.tell(session, "do: say back")["state"] == "accepted"
 
 
-def test_a_message_on_its_way_to_an_agent_that_dies_goes_nowhere_else(team: Team) -> None:
+@EVERY_KIND
+def test_a_message_on_its_way_to_an_agent_that_dies_goes_nowhere_else(
+    team: Team, kind: Kind
+) -> None:
     """The terminal's server lives through every race, and no other process hears of the message."""
     chance = random.Random(7)  # noqa: S311
     session = team.spawn("do: say ready")
     team.until(session, "idle")
     server = team.pane(session, "#{pid}")
     states: list[str] = []
-    for race in range(RACES):
+    for race in range(RACES if kind == PLAIN else FEWER):
         agent, text = team.agent(session), f"{UNSEEN} {race}"
         dying = _later(chance.uniform(0, 0.08), agent.kill)
         try:
-            states.append(team.call("send", session=session, message=text)["state"])
+            states.append(team.tell(session, text)["state"])
         except WrongState:
             states.append("refused")
         dying()
@@ -91,7 +96,7 @@ def test_a_message_on_its_way_to_an_agent_that_dies_goes_nowhere_else(team: Team
     heard = (Path(team.call("show", session=session)["path"]) / ".ao" / "worker.jsonl").read_text()
     for race in range(len(states)):
         # accepted is the agent's own word; killed in that breath, it may not have written it down
-        assert heard.count(f'"{UNSEEN} {race}"') <= 1
+        assert heard.count(f'"{kind.worded(f"{UNSEEN} {race}")}"'.replace("\n", "\\n")) <= 1
 
 
 def _later(seconds: float, act: Callable[[], None]) -> Callable[[], None]:
@@ -159,7 +164,7 @@ def test_what_is_lost_with_its_terminal_is_told_with_its_remedy_and_comes_back(
     agent = team.agent(session)
     team.tmux(*(word.format(session=session) for word in how))
     if "=_keeper" in how:
-        assert team.call("read", session=session)["text"]
+        assert team.sure("read", session=session)["text"]
         assert team.call("answer", session=session, text="yes")["state"] == "accepted"
         return
     shown = ended(team, session)

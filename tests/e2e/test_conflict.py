@@ -1,6 +1,10 @@
 """Work that cannot be merged is told apart before anything is touched, and can be read."""
 
-from team import Team, git
+import pytest
+
+from team import KINDS, Team, git
+
+pytestmark = pytest.mark.parametrize("kind", KINDS, ids=str)
 
 
 def test_a_dry_run_names_the_files_in_conflict_and_moves_nothing(team: Team) -> None:
@@ -29,6 +33,6 @@ def test_what_a_worker_changed_can_be_read_before_it_is_merged(team: Team) -> No
 def test_a_worker_with_work_to_show_calls_nobody_while_it_works(team: Team) -> None:
     session = team.spawn("do: write new.txt hello", "do: commit new")
     team.until(session, "pr_open")
-    team.call("send", session=session, message="do: sleep 60")
+    team.tell(session, "do: sleep 60")
     line = team.call("list")["sessions"][0]
     assert (line["status"], line["attention"]) == ("pr_open", "none")

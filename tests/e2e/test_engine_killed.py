@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from team import Team, git
+from team import KINDS, PLAIN, Kind, Team, git
 
 SEEDS = range(5)
-KILLS = 10
+KILLS, FEWER = 10, 4
+POINTS = [(PLAIN, seed, KILLS) for seed in SEEDS] + [(kind, 5, FEWER) for kind in KINDS[1:]]
 LONGEST = 0.7  # seconds an engine may serve until it is killed
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -27,7 +28,7 @@ class Killer:
 
     team: Team
     random: random.Random
-    left: int = KILLS
+    left: int
     over: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
@@ -97,11 +98,11 @@ class Round:
         may = self.spawn("may", "do: run echo hello", self.writes("may"))
         told = self.spawn("told", "do: say ready")
         self.until(asks, "question")
-        self.do("answer", session=asks, text="green")
+        self.team.reply(asks, "green", key=f"{number}-answer")
         request = self.until(may, "permissions_pending")["permissions_pending"][0]["request"]
         self.do("answer", key="allow", session=may, decision="allow", request=request)
         self.team.until(told, "idle")
-        self.do("send", session=told, message=self.writes("told"))
+        self.team.tell(told, self.writes("told"), key=f"{number}-told")
         for session in (plain, asks, may, told):
             self.team.until(session, "pr_open")
         self.back(told)
@@ -112,14 +113,15 @@ class Round:
 
     def back(self, session: str) -> None:
         draft = f"{self.number}-draft.txt"
-        self.do("send", key="draft", session=session, message=f"do: write {draft} draft")
+        wrote = f"do: write {draft} draft"
+        self.team.tell(session, wrote, key=f"{self.number}-draft")
         path = Path(self.team.until_so(session, self.drafted)["path"])
         killed = self.do("kill", session=session)
         assert killed["salvage"], killed
         self.do("restore", session=session)
         assert (path / draft).read_text() == "draft\n"
         self.team.until_so(session, lambda shown: shown["state"] == "idle")
-        self.do("send", key="keep", session=session, message="do: commit draft")
+        self.team.tell(session, "do: commit draft", key=f"{self.number}-keep")
         self.team.until_so(session, self.kept)
 
     def kept(self, shown: dict[str, Any]) -> bool:
@@ -142,9 +144,11 @@ class Round:
         return self.team.sure(method, key=f"{self.number}-{method}-{key}", **params)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_killed_engine_loses_nothing_and_doubles_nothing(team: Team, seed: int) -> None:
-    killer, listener = Killer(team, random.Random(seed)), Listener(team)  # noqa: S311
+@pytest.mark.parametrize(("kind", "seed", "kills"), POINTS, ids=str)
+def test_a_killed_engine_loses_nothing_and_doubles_nothing(
+    team: Team, kind: Kind, seed: int, kills: int
+) -> None:
+    killer, listener = Killer(team, random.Random(seed), kills), Listener(team)  # noqa: S311
     rounds: list[dict[str, str]] = []
     with beside(killer, listener):
         while killer.left:

@@ -6,53 +6,45 @@ import anyio
 import pytest
 
 from ao_core.engine.keys import Ticket
-from ao_core.engine.outbox import settled as is_settled
 from ao_core.engine.spawn import Wish, spawn
 from ao_core.model.session import RuntimeState
 from ao_core.slots.agent import Launch
-from ao_core.store.records import MESSAGE, SESSION, Delivery, Message
+from ao_core.store.records import MESSAGE, SESSION
 from ao_plugins.agent.command import CommandLine
-from inside import a_person, engine_at, settled
+from inside import a_person, engine_at
+from inside import settled as settled_home
+from team import KINDS, Kind, Team
 
 AFTER = "      prompt: after\n"
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    return tmp_path / "sample"
+def repository(tmp_path: Path, kind: Kind) -> Path:
+    return Team.new_repository(tmp_path / "sample", kind.project() + AFTER)
 
 
-def prepared(home: Path, repository: Path) -> Path:
-    config = settled(home, repository) / "config.yaml"
-    config.write_text(config.read_text() + AFTER)
-    return home
-
-
-async def test_a_prompt_that_is_typed_after_the_start_is_accepted(
-    home: Path, repository: Path
-) -> None:
-    async with engine_at(prepared(home, repository)) as engine:
-        wish = Wish(prompt="do: write a.txt a\ndo: commit a")
-        session = await spawn(engine, a_person(repository), wish, Ticket())
-
-        def delivered() -> Message | None:
-            return next((one for one in engine.records.all(MESSAGE) if is_settled(one)), None)
-
-        with anyio.fail_after(30):
-            message = await engine.records.until(delivered)
-        assert (message.session, message.state) == (session.id, Delivery.ACCEPTED)
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_a_prompt_that_is_typed_after_the_start_is_accepted(team: Team) -> None:
+    prompt = team.kind.worded("do: write a.txt a\ndo: commit a")
+    session = team.call("spawn", prompt=prompt)["session"]
+    sent = team.call("show", session=session)["messages"][-1]
+    assert team.settled(session, sent)["state"] == "accepted"
+    path = Path(team.until(session, "pr_open")["path"])
+    assert (path / "a.txt").read_text() == "a\n"
 
 
 async def test_an_engine_that_ends_right_after_the_start_leaves_the_prompt_queued(
-    home: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = anyio.Event()
+    seen, repository = anyio.Event(), tmp_path / "project"
+    config = settled_home(home, repository) / "config.yaml"
+    config.write_text(config.read_text() + AFTER)
 
     async def ends_here(agent: CommandLine, launch: Launch) -> None:
         await seen.wait()
 
     monkeypatch.setattr(CommandLine, "launched", ends_here)
-    async with engine_at(prepared(home, repository)) as engine, anyio.create_task_group() as tasks:
+    async with engine_at(home) as engine, anyio.create_task_group() as tasks:
         wish = Wish(prompt="do: say hello")
         tasks.start_soon(spawn, engine, a_person(repository), wish, Ticket())
 

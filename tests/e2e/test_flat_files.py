@@ -3,20 +3,16 @@
 import json
 import subprocess
 import sys
-from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from team import Team, eventually, git
+from team import FILES, Kind, Team, eventually, git
 
 
 @pytest.fixture
-def team(tmp_path: Path, repository: Path) -> Generator[Team]:
-    one = Team(tmp_path / "home", repository, tmp_path / "run", store="files")
-    yield one.trusted()
-    one.end()
+def kind() -> Kind:
+    return FILES
 
 
 def card(team: Team, name: str) -> dict[str, str]:

@@ -2,7 +2,11 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from team import Team, git
+import pytest
+
+from team import KINDS, Team, git
+
+pytestmark = pytest.mark.parametrize("kind", KINDS, ids=str)
 
 
 def test_a_key_starts_one_worker_even_among_many_that_start_together(team: Team) -> None:

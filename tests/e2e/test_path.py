@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
-from team import Team, eventually, git
+import pytest
+
+from team import KINDS, Team, eventually, git
+
+pytestmark = pytest.mark.parametrize("kind", KINDS, ids=str)
 
 
 def test_an_issue_becomes_merged_work(team: Team) -> None:
@@ -30,16 +34,15 @@ def test_a_question_is_answered_and_the_worker_goes_on(team: Team) -> None:
     shown = team.until(session, "needs_input")
     assert shown["question"] == "Which colour?"
 
-    answered = team.call("answer", session=session, text="green")
-    assert answered["state"] == "accepted"
+    assert team.reply(session, "green")["state"] == "accepted"
     path = Path(team.until(session, "pr_open")["path"])
-    assert (path / "colour.txt").read_text().strip() == "green"
+    assert (path / "colour.txt").read_text().strip() == team.kind.worded("green")
 
 
 def test_a_message_starts_another_turn(team: Team) -> None:
     session = team.spawn("do: say ready")
     team.until(session, "idle")
-    sent = team.call("send", session=session, message="do: write more.txt yes\ndo: commit more")
+    sent = team.tell(session, "do: write more.txt yes\ndo: commit more")
     assert sent["state"] == "accepted"
     path = Path(team.until(session, "pr_open")["path"])
     assert (path / "more.txt").read_text().strip() == "yes"

@@ -1,12 +1,12 @@
 """A worker asks; the policy, the lead, or a person at the keyboard answers."""
 
-import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from team import Team
+from team import KINDS, Team
+
+pytestmark = pytest.mark.parametrize("kind", KINDS, ids=str)
 
 
 @pytest.mark.parametrize("decision", ["allow", "deny"])
@@ -35,16 +35,11 @@ def test_what_the_policy_allows_disturbs_nobody(team: Team) -> None:
 def test_a_message_waits_while_a_permission_is_open(team: Team) -> None:
     session = team.spawn("do: run touch ran.txt", "do: say done")
     team.until(session, "needs_input")
-    receipts: list[dict[str, Any]] = []
-    sending = threading.Thread(
-        target=lambda: receipts.append(team.call("send", session=session, message="do: say more"))
-    )
-    sending.start()
-    held = _message(team, session, "queued")
-    assert held["reason"] == "it waits for a permission"
+    message = team.kind.worded("do: say more")
+    held = team.call("send", session=session, message=message)
+    assert (held["state"], held["reason"]) == ("queued", "it waits for a permission")
     team.call("answer", session=session, decision="deny")
-    sending.join()
-    assert receipts[0]["state"] == "accepted"
+    assert team.settled(session, held)["state"] == "accepted"
 
 
 def test_text_is_no_answer_to_a_permission(team: Team) -> None:
@@ -61,14 +56,3 @@ def test_a_message_that_looks_like_a_dialog_fails_with_the_reason(team: Team) ->
     sent = team.call("send", session=session, message="He said: Do you want to proceed?")
     assert sent["state"] == "failed"
     assert "dialogs" in sent["reason"]
-
-
-def _message(team: Team, session: str, state: str) -> dict[str, Any]:
-    cursor = 0
-    for _ in range(50):
-        messages = team.call("show", session=session)["messages"]
-        if any(one["state"] == state and one["reason"] for one in messages):
-            return messages[-1]
-        news = team.call("wait", sessions=[session], until="any", cursor=cursor, seconds=1)
-        cursor = news["cursor"]
-    raise AssertionError(f"no message became {state}")

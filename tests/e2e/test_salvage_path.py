@@ -6,7 +6,11 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from team import Team, git
+import pytest
+
+from team import KINDS, Team, git
+
+pytestmark = pytest.mark.parametrize("kind", KINDS, ids=str)
 
 BINARY = bytes(range(256)) * 40
 TRACKED = ("modified", "staged", "both", "deleted", "script", "link", "windows.txt", "binary")
