@@ -1,4 +1,4 @@
-"""`ao attach`: this terminal becomes a worker's."""
+"""`ao attach`: this terminal becomes a worker's, or shows its conversation."""
 
 import os
 import shlex
@@ -20,14 +20,20 @@ from ao_mcp.cli.place import Place, pass_place
 @json_option
 @pass_place
 def command(place: Place, session: str, printed: bool, machine: bool) -> int:
-    """Open a worker's terminal here; leaving it ends nothing."""
-    argv = _attachable(place.ask("show", {"session": session}))
+    """Open a worker's terminal or conversation here; leaving it ends nothing."""
+    shown = place.ask("show", {"session": session})
+    argv, drive = _attachable(shown), shown["drive"]
     if machine or printed:
-        click.echo(as_json({"command": argv}) if machine else shlex.join(argv))
+        told = {"command": argv, "drive": drive}
+        click.echo(as_json(told) if machine else shlex.join(argv))
         return FINE
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         hint = f"Run it in a terminal, or see `ao read {session}`."
         raise BadRequest("There is no terminal to attach.", hint=hint)
+    if drive == "protocol":
+        from ao_mcp.cli.transcript import follow
+
+        return follow(place, shown)
     _become(argv)
     return FINE
 
@@ -36,8 +42,9 @@ def _attachable(shown: Message) -> list[str]:
     session, status = shown["session"], shown["status"]
     if argv := shown["attach"]:
         return argv
+    what = "conversation to join" if shown["drive"] == "protocol" else "terminal"
     raise WrongState(
-        f"{session} has no terminal: it is {status} ({shown['reason']}).",
+        f"{session} has no {what}: it is {status} ({shown['reason']}).",
         hint=f"`ao restore {session}` brings it back; `ao show {session}` says what was saved.",
     )
 

@@ -1,6 +1,7 @@
 """`transcript` and `interrupt`: a person looks over the shoulder of an agent driven by protocol."""
 
-from typing import Annotated
+import hashlib
+from typing import TYPE_CHECKING, Annotated
 
 import anyio
 from pydantic import Field
@@ -17,6 +18,9 @@ from ao_mcp.operations.contract import Call, Operation, Reply, Request
 from ao_mcp.operations.listing import PermissionLine, asked_line
 from ao_mcp.operations.shapes import SessionName
 
+if TYPE_CHECKING:
+    from ao_core.engine.conversation import Conversation
+
 _TEXT = 20_000
 
 
@@ -25,6 +29,9 @@ class Transcript(Request):
 
     session: SessionName
     after: Annotated[int, Field(ge=0, description="The `change` of the last reply.")] = 0
+    standing: Annotated[
+        str | None, Field(max_length=40, description="The `standing` of the last reply.")
+    ] = None
     seconds: Annotated[float, Field(ge=0, le=LONGEST, description="How long to wait for news.")] = 0
 
 
@@ -32,6 +39,7 @@ class ItemLine(Reply):
     """One thing in the conversation; one with a known number replaces what was known of it."""
 
     number: int
+    changed: int = Field(description="Its place among the changes.")
     part: str
     text: str
     state: str = ""
@@ -43,11 +51,21 @@ class Conversed(Reply):
 
     items: tuple[ItemLine, ...]
     change: int = Field(description="Pass it as `after` to hear what comes next.")
+    standing: str = Field(description="Pass it, too: then nothing that moved meanwhile is missed.")
     status: str
     turn: bool = Field(description="Whether a turn is under way.")
     ended: bool
+    reason: str = Field(description="Why it stands so.")
+    note: str | None = None
+    exit_status: int | None = None
+    life: int = Field(
+        description="Another number: the agent was brought back, `after` begins at 0."
+    )
     question: str | None = None
     permissions: tuple[PermissionLine, ...] = ()
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
 
 
 async def _transcript(call: Call, asked: Transcript) -> Conversed:
@@ -56,22 +74,23 @@ async def _transcript(call: Call, asked: Transcript) -> Conversed:
         hint = f"`ao attach {session.id}` opens its terminal; `read` shows its screen."
         raise WrongState(f"{session.id} is driven by its terminal.", hint=hint)
     with anyio.move_on_after(asked.seconds):
-        await _news(call.engine, session.id, asked.after)
+        await _news(call.engine, session.id, asked)
     items = [one for one in await conversed(call.engine, session) if one.changed > asked.after]
     return _reply(call.engine, call.engine.session(session.id), items, asked.after)
 
 
-async def _news(engine: Engine, id: SessionId, after: int) -> None:
+async def _news(engine: Engine, id: SessionId, asked: Transcript) -> None:
     """Wait until there is something to tell."""
     talk = engine.conversations.of(id)
     if talk is None:
         return
-    known = _standing(engine, id)
+    known, after = asked.standing or _standing(engine, id), asked.after
     async with anyio.create_task_group() as tasks:
 
         async def said() -> None:
-            await talk.until(lambda: _changed(talk.over, talk.ledger.transcript.changes, after))
-            tasks.cancel_scope.cancel()
+            await talk.until(lambda: True if talk.over or _more(talk, after) else None)
+            if _more(talk, after):  # else it says no more: only its session moves
+                tasks.cancel_scope.cancel()
 
         async def moved() -> None:
             await engine.records.until(lambda: _standing(engine, id) != known or None)
@@ -81,33 +100,44 @@ async def _news(engine: Engine, id: SessionId, after: int) -> None:
         tasks.start_soon(moved)
 
 
-def _changed(over: bool, changes: int, after: int) -> bool | None:
-    return True if over or changes > after else None
+def _more(talk: "Conversation", after: int) -> bool:
+    return talk.ledger.transcript.changes > after
 
 
-def _standing(engine: Engine, id: SessionId) -> tuple[object, ...]:
+def _standing(engine: Engine, id: SessionId) -> str:
+    """Changes with whatever is told beside the items."""
     session = engine.session(id)
     pending = tuple(one.id for one in engine.permissions.pending(id))
-    return session.facts, session.question, session.turn, pending
+    moves = (session.facts, session.question, session.turn, session.generation, pending)
+    return hashlib.sha256(repr(moves).encode()).hexdigest()[:16]
 
 
 def _reply(engine: Engine, session: Session, items: list[Item], after: int) -> Conversed:
     return Conversed(
         items=tuple(map(_line, items)),
         change=max((item.changed for item in items), default=after),
+        standing=_standing(engine, session.id),
         status=derive_status(session),
         turn=session.turn is not None,
         ended=is_terminal(session),
+        reason=session.facts.reason,
+        note=visible(session.facts.note, 300) if session.facts.note else None,
+        exit_status=session.run.exit_status,
+        life=session.generation,
         question=session.question,
         permissions=tuple(map(asked_line, engine.permissions.pending(session.id))),
+        input_tokens=session.usage.input_tokens,
+        output_tokens=session.usage.output_tokens,
+        cost_usd=session.usage.cost_usd,
     )
 
 
 def _line(item: Item) -> ItemLine:
     text, detail = visible(item.text, _TEXT), visible(item.detail, _TEXT)
     return ItemLine(
-        number=item.number, part=item.part, text=text, state=visible(item.state, 80), detail=detail
-    )
+        number=item.number, changed=item.changed, part=item.part, text=text,
+        state=visible(item.state, 80), detail=detail,
+    )  # fmt: skip
 
 
 TRANSCRIPT = Operation(

@@ -11,8 +11,10 @@ import termios
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 AO = (sys.executable, "-I", "-m", "ao_mcp.cli")
+COLUMNS = 100
 _PATIENCE = 15.0
 # makes the terminal the program's own, so that Ctrl-C reaches it
 _TAKE = """
@@ -25,9 +27,11 @@ os.execv(sys.argv[1], sys.argv[1:])
 class Terminal:
     """`ao` on a pseudo terminal of 100 columns."""
 
-    def __init__(self, *arguments: str, env: dict[str, str], cwd: Path | str = "/") -> None:
+    def __init__(
+        self, *arguments: str, env: dict[str, str], cwd: Path | str = "/", rows: int = 30
+    ) -> None:
         self._ours, self._theirs = pty.openpty()
-        fcntl.ioctl(self._theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+        fcntl.ioctl(self._theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, COLUMNS, 0, 0))
         self.before = termios.tcgetattr(self._theirs)
         self.seen = ""
         self.process = subprocess.Popen(
@@ -43,7 +47,7 @@ class Terminal:
         while text not in self.seen:
             ready = select.select([self._ours], [], [], max(0, end - time.monotonic()))[0]
             assert ready, f"{text!r} was never written, but: {self.seen!r}"
-            self.seen += os.read(self._ours, 65536).decode(errors="replace")
+            self.read()
         found, self.seen = self.seen, ""
         return found
 
@@ -56,15 +60,23 @@ class Terminal:
         end = time.monotonic() + _PATIENCE
         while self.process.poll() is None and time.monotonic() < end:
             if select.select([self._ours], [], [], 0.02)[0]:  # a full terminal would hold it up
-                self.seen += os.read(self._ours, 65536).decode(errors="replace")
+                self.read()
+        while select.select([self._ours], [], [], 0)[0]:
+            self.read()
         return self.process.wait(1)
+
+    def read(self) -> bytes:
+        """Take what was written meanwhile."""
+        data = os.read(self._ours, 65536)
+        self.seen += data.decode(errors="replace")
+        return data
 
     @property
     def settings(self) -> list[object]:
         """How the terminal is set now."""
         return list(termios.tcgetattr(self._theirs))
 
-    def __enter__(self) -> "Terminal":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -1,0 +1,303 @@
+"""`ao attach` to an agent driven by protocol, on a terminal, with an engine that is played."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ao_core.drive.transcript import Part
+from faces.cli_peer import played
+from faces.glass import Glass
+from faces.home import Home, eventually, temporary_home
+from faces.talk_peer import Talk
+from faces.terminal import AO
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Home]:
+    with temporary_home() as made:
+        yield made
+
+
+@pytest.fixture
+def talk(home: Home) -> Iterator[Talk]:
+    one = Talk()
+    with played(home.path, home.env) as peer:
+        peer.answer = one.answer
+        yield one
+        one.stand()  # lets go of whoever still listens
+
+
+@pytest.fixture
+def glass(home: Home, talk: Talk) -> Iterator[Glass]:
+    talk.add(Part.USER, "Say hello")
+    talk.chunk("Hello **there**.")
+    with Glass("attach", "sam-1", env=home.env) as one:
+        one.until_shown("● Hello there.")
+        yield one
+
+
+def ao(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*AO, "attach", "sam-1", *arguments], env=home.env, cwd="/", capture_output=True,
+        stdin=subprocess.DEVNULL, text=True, timeout=20, check=False,
+    )  # fmt: skip
+
+
+# -- what is shown --------------------------------------------------------------------------------
+
+
+def test_it_shows_what_was_said_and_what_is_said_next(glass: Glass, talk: Talk) -> None:
+    talk.stand(turn=True, status="working")
+    talk.chunk("\nA whole line\nand ha")
+    assert "and ha" not in glass.until_shown("A whole line")
+    talk.chunk("lf of one.")
+    talk.chunk("Let me see.", Part.THOUGHT)
+    glass.until_shown("  and half of one.")
+    talk.set(Part.TOOL, "t", "make test", "in_progress")
+    glass.until_shown("+ make test [in_progress]")
+    assert glass.style("Let me see").italics
+    talk.set(Part.TOOL, "t", "", "completed", "12 passed")
+    talk.set(Part.PLAN, "plan", "[completed] read\n[in_progress] write")
+    glass.until_shown("▸ write")
+    assert glass.above == [
+        "* sam-1; /help says what can be typed",
+        "> Say hello",
+        "● Hello there.",
+        "  A whole line",
+        "  and half of one.",
+        "… Let me see.",
+        "+ make test [in_progress]",
+        "✓ make test [completed]  12 passed",
+        "= plan: 1 of 2 done",
+        "  ▸ write",
+    ]
+    assert glass.style("there.").bold
+
+
+def test_the_toolbar_tells_how_it_stands(glass: Glass, talk: Talk) -> None:
+    glass.until_shown("sam-1 · idle · Ctrl-D leaves")
+    talk.stand(status="working", turn=True, input_tokens=12345, output_tokens=67, cost_usd=0.125)
+    glass.until_shown("sam-1 · working · turn under way · 12,345 in, 67 out · $0.12")
+
+
+def test_nothing_an_agent_says_reaches_the_terminal_as_an_order(glass: Glass, talk: Talk) -> None:
+    talk.add(Part.NOTE, "a\x1b]0;owned\x07b\x1b[2J\x1b[6nc\u202e")
+    talk.add(Part.TOOL, "\x1b[31mred", state="\x1b[5mdone")
+    talk.asks(("sam-1.\x1b[1m", "r\x1b[2Jm", "x\x1b[H\ny"))
+    talk.stand(turn=False)
+    glass.until_shown("request sam-1.")
+    assert "* abc" in glass.above
+    assert "> Say hello" in glass.above
+    assert "owned" not in glass.seen
+    assert glass.style("red").fg != "red"
+
+
+def test_what_is_typed_stays_when_something_is_said(glass: Glass, talk: Talk) -> None:
+    glass.press("half a th")
+    glass.until_shown("> half a th")
+    talk.add(Part.NOTE, "meanwhile")
+    glass.until_shown("* meanwhile")
+    assert glass.typed == "> half a th"
+    glass.enter("ought")
+    eventually(lambda: talk.heard("send") == [{"session": "sam-1", "message": "half a thought"}])
+
+
+def test_a_narrower_window_is_written_as_wide_as_it_is(glass: Glass, talk: Talk) -> None:
+    glass.resize(40)
+    talk.add(Part.USER, " ".join(["word"] * 12))
+    glass.until_so(lambda: [line for line in glass.above if "word" in line] == [
+        "> word word word word word word word", "  word word word word word",
+    ])  # fmt: skip
+
+
+# -- what is typed --------------------------------------------------------------------------------
+
+
+def test_a_line_is_sent_and_its_receipt_shown(glass: Glass, talk: Talk) -> None:
+    glass.enter("Go on")
+    glass.until_shown("→ accepted")
+    assert talk.heard("send") == [{"session": "sam-1", "message": "Go on"}]
+    glass.until_so(lambda: glass.typed == ">")
+
+
+def test_a_line_in_a_turn_waits_and_says_so(glass: Glass, talk: Talk) -> None:
+    talk.stand(status="working", turn=True)
+    glass.until_shown("turn under way")
+    talk.replies["send"] = {"state": "queued", "reason": "a turn is under way"}
+    glass.enter("Then stop")
+    glass.until_shown("→ waits for the turn to end: Then stop")
+    glass.until_shown("→ queued: a turn is under way")
+
+
+def test_lines_are_sent_in_the_order_they_were_typed(glass: Glass, talk: Talk) -> None:
+    glass.press("one\rtwo\rthree\r")
+    eventually(lambda: len(talk.heard("send")) == 3)
+    assert [call["message"] for call in talk.heard("send")] == ["one", "two", "three"]
+
+
+def test_what_is_pasted_is_one_message(glass: Glass, talk: Talk) -> None:
+    glass.paste("first\n\nsecond")
+    glass.until_shown("second")
+    assert talk.heard("send") == []
+    glass.enter("!")
+    eventually(lambda: bool(talk.heard("send")))
+    assert [call["message"] for call in talk.heard("send")] == ["first\n\nsecond!"]
+
+
+def test_alt_enter_begins_another_line(glass: Glass, talk: Talk) -> None:
+    glass.enter("a\x1b\rb")
+    eventually(lambda: bool(talk.heard("send")))
+    assert talk.heard("send")[0]["message"] == "a\nb"
+
+
+def test_what_is_refused_is_said_and_nothing_ends(glass: Glass, talk: Talk) -> None:
+    del talk.replies["send"]
+    glass.enter("Hello?")
+    glass.until_shown("! There is no send here.")
+    glass.enter("/hlp")
+    glass.until_shown("! There is no /hlp; /help says what there is.")
+    glass.enter("/help")
+    glass.until_shown("Alt-Enter begins another line")
+    assert glass.process.poll() is None
+
+
+# -- what it asks ---------------------------------------------------------------------------------
+
+
+def test_permissions_are_answered_in_place_the_oldest_first(glass: Glass, talk: Talk) -> None:
+    one, two = ("sam-1.a1", "run", "make test"), ("sam-1.b2", "edit", "Makefile")
+    talk.asks(one, two)
+    glass.until_shown("run (1 of 2) allow? [y/n]")
+    assert "  request sam-1.b2" in glass.shown
+    glass.enter("y")
+    glass.until_shown("→ allowed")
+    talk.asks(two)
+    glass.until_so(lambda: glass.typed == "allow? [y/n]")
+    talk.replies["answer"] = {"state": "answered", "decision": "deny"}
+    glass.enter("n")
+    glass.until_shown("→ denied")
+    assert talk.heard("answer") == [
+        {"session": "sam-1", "decision": "allow", "request": "sam-1.a1"},
+        {"session": "sam-1", "decision": "deny", "request": "sam-1.b2"},
+    ]
+    talk.stand(permissions=[], status="working")
+    glass.until_so(lambda: glass.typed == ">")
+
+
+def test_an_answer_is_not_given_to_a_request_that_came_as_it_was_typed(
+    glass: Glass, talk: Talk
+) -> None:
+    talk.asks(("sam-1.a1", "run", "make test"))
+    glass.until_shown("allow? [y/n]")
+    glass.press("y")
+    glass.until_shown("allow? [y/n] y")
+    talk.asks(("sam-1.b2", "run", "rm -rf /"))
+    glass.until_shown("request sam-1.b2")
+    glass.press("\r")
+    glass.until_shown("! Another request came first")
+    assert talk.heard("answer") == []
+    glass.enter("n")
+    eventually(lambda: [call["request"] for call in talk.heard("answer")] == ["sam-1.b2"])
+
+
+def test_a_question_is_answered_by_the_next_line(glass: Glass, talk: Talk) -> None:
+    talk.replies["answer"] = {"state": "accepted"}
+    talk.stand(status="needs_input", question="Red or blue?")
+    glass.until_shown("? Red or blue?")
+    glass.until_so(lambda: glass.typed == "answer>")
+    glass.enter("Blue")
+    glass.until_shown("→ accepted")
+    assert talk.heard("answer") == [{"session": "sam-1", "text": "Blue"}]
+    assert talk.heard("send") == []
+
+
+def test_ctrl_c_interrupts_a_turn_and_outside_of_one_says_how_to_leave(
+    glass: Glass, talk: Talk
+) -> None:
+    glass.press("\x03")
+    glass.until_shown("* No turn is under way. Ctrl-D or /detach leaves")
+    assert talk.heard("interrupt") == []
+    talk.stand(status="working", turn=True)
+    glass.until_shown("Ctrl-C interrupts")
+    glass.press("kept\x03")
+    eventually(lambda: talk.heard("interrupt") == [{"session": "sam-1"}])
+    assert glass.until_shown("> kept")
+    assert glass.process.poll() is None
+
+
+# -- the end --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("leave", ["\x04", "/detach\r"])
+def test_leaving_ends_nothing_and_leaves_a_clean_terminal(
+    glass: Glass, talk: Talk, leave: str
+) -> None:
+    assert glass.settings != glass.before
+    glass.press(leave)
+    assert glass.ended() == 0
+    assert glass.settings == glass.before
+    assert glass.above[-1] == "* left; sam-1 goes on"
+    assert {method for method, _ in talk.calls} == {"show", "transcript"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_an_end_by_signal_leaves_a_clean_terminal_too(glass: Glass, number: int) -> None:
+    glass.process.send_signal(number)
+    assert glass.ended() == 128 + number
+    assert glass.settings == glass.before
+
+
+@pytest.mark.parametrize(
+    ("shown", "status"),
+    [
+        ({"status": "killed", "reason": "manually_killed"}, 0),
+        ({"status": "terminated", "reason": "agent_process_exited", "exit_status": 0}, 0),
+        ({"status": "terminated", "reason": "agent_process_exited", "exit_status": 3}, 1),
+        ({"status": "killed", "reason": "runtime_lost", "note": "its runtime was lost"}, 1),
+        ({"status": "errored", "reason": "error_in_process"}, 1),
+    ],
+)
+def test_when_the_agent_ends_it_says_so_and_leaves(
+    glass: Glass, talk: Talk, shown: dict[str, Any], status: int
+) -> None:
+    talk.chunk("\nLast words")
+    talk.end(**shown)
+    assert glass.ended() == status
+    why = shown.get("note") or shown["reason"].replace("_", " ")
+    assert glass.above[-2:] == [
+        "  Last words",
+        f"* sam-1 has ended: {shown['status']} ({why}). `ao restore sam-1` brings it back.",
+    ]
+    assert glass.settings == glass.before
+
+
+# -- without a terminal ---------------------------------------------------------------------------
+
+
+def test_without_a_terminal_it_says_what_there_is(home: Home, talk: Talk) -> None:
+    assert ao(home, "--print").stdout == "ao attach sam-1\n"
+    told = json.loads(ao(home, "--json").stdout)
+    assert told == {"command": ["ao", "attach", "sam-1"], "drive": "protocol"}
+    refused = ao(home)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "`ao read sam-1`" in refused.stderr
+
+
+def test_an_agent_that_has_ended_has_no_conversation_to_join(home: Home, talk: Talk) -> None:
+    talk.end(status="killed", reason="manually_killed")
+    refused = ao(home)
+    assert refused.returncode == 1
+    assert "sam-1 has no conversation to join: it is killed (manually_killed)." in refused.stderr
+    assert "`ao restore sam-1`" in refused.stderr
+
+
+def test_what_it_needs_is_loaded_by_it_alone() -> None:
+    code = "import sys, ao_mcp.cli.attach, ao_mcp.cli.run; print(*sys.modules)"
+    loaded = subprocess.run(
+        [AO[0], "-I", "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"prompt_toolkit", "rich", "anyio", "asyncio"} & set(loaded)
