@@ -181,7 +181,7 @@ async def test_tmux_that_is_missing_is_told_with_its_remedy(tmp_path: Path) -> N
     nowhere = {"PATH": str(tmp_path)}
     found = await Tmux.detect(TmuxConfig(), nowhere)
     assert not found.found
-    assert "apt-get install tmux" in (found.hint or "")
+    assert "Install tmux" in (found.hint or "")
     async with Tmux(TmuxConfig(), Scope(state=tmp_path / "tmux", environment=nowhere)) as runtime:
         handle = handle_of("app-1", "%1", _NOBODY, _NOBODY)
         assert (await runtime.look([handle]))["app-1"].state is RuntimeState.PROBE_FAILED
