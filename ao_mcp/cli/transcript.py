@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager, nullcontext
 
 import anyio
 from anyio import to_thread
-from anyio.abc import TaskGroup
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import in_terminal
 from prompt_toolkit.buffer import Buffer
@@ -62,8 +61,8 @@ class _View:
         self._prompt.default_buffer.accept_handler = self._enter
         self._listener = Listener(place, self._session, self._prompt.app.invalidate)
         self._entered, self._taken = anyio.create_memory_object_stream[Meaning](math.inf)
-        self._outgoing, self._sending = anyio.create_memory_object_stream[Call](math.inf)
-        self._sent = anyio.Event()
+        self._messages, self._to_send = anyio.create_memory_object_stream[Call](math.inf)
+        self._urgent, self._to_do = anyio.create_memory_object_stream[Call](math.inf)
         self._seen: str | None = None  # the request that was asked for as the line was typed
         self._status: int | None = None
         self._error: AoError | None = None
@@ -71,14 +70,16 @@ class _View:
     async def run(self) -> int:
         """To the end; the exit status."""
         await self._say([Line(f"{self._session}; /help says what can be typed", "*", "dim")])
-        async with anyio.create_task_group() as tasks:
-            self._tasks = tasks
-            tasks.start_soon(self._hear)
-            tasks.start_soon(self._take_in)
-            tasks.start_soon(self._send)
-            tasks.start_soon(self._end_on_signal)
-            await self._type()
-            await self._send_the_rest(tasks)
+        async with anyio.create_task_group() as hearing:
+            hearing.start_soon(self._hear)
+            hearing.start_soon(self._end_on_signal)
+            async with anyio.create_task_group() as doing:
+                for task in (self._take_in, self._send_messages, self._do_at_once):
+                    doing.start_soon(task)
+                await self._type()
+                self._entered.close()  # what was entered is done all the same
+                doing.cancel_scope.deadline = anyio.current_time() + _LAST_WORDS
+            hearing.cancel_scope.cancel()
         self._listener.close()
         if self._error:
             raise self._error
@@ -129,8 +130,9 @@ class _View:
         return False
 
     async def _take_in(self) -> None:
-        async for meaning in self._taken:
-            await self._take(meaning)
+        with self._messages, self._urgent:
+            async for meaning in self._taken:
+                await self._take(meaning)
 
     async def _take(self, meaning: Meaning) -> None:
         match meaning:
@@ -141,7 +143,7 @@ class _View:
             case Line() as line:
                 await self._say([line])
             case Call(params=params) as call if "decision" in params:
-                self._tasks.start_soon(self._perform, call)
+                await self._urgent.send(call)
             case Call() as call:
                 await self._queue(call)
             case None:
@@ -151,7 +153,7 @@ class _View:
         if self._news["turn"]:
             text = cell(str(call.params.get("message") or call.params.get("text")))
             await self._say([Line(f"waits for the turn to end: {text}", "→", "dim", folded=True)])
-        await self._outgoing.send(call)
+        await self._messages.send(call)
 
     def _look_at_request(self, buffer: Buffer | None = None) -> None:
         """A decision is about the request that was shown as its line was typed."""
@@ -160,17 +162,15 @@ class _View:
 
     # -- what is sent ------------------------------------------------------------------------------
 
-    async def _send(self) -> None:
+    async def _send_messages(self) -> None:
         """One after the other, in the order they were typed."""
-        async for call in self._sending:
+        async for call in self._to_send:
             await self._perform(call)
-        self._sent.set()
 
-    async def _send_the_rest(self, tasks: TaskGroup) -> None:
-        await self._outgoing.aclose()
-        with anyio.move_on_after(_LAST_WORDS):
-            await self._sent.wait()
-        tasks.cancel_scope.cancel()
+    async def _do_at_once(self) -> None:
+        """Answers and interrupts wait for no message that waits."""
+        async for call in self._to_do:
+            await self._perform(call)
 
     async def _perform(self, call: Call) -> None:
         try:
@@ -195,12 +195,11 @@ class _View:
 
     def _interrupt(self) -> None:
         if self._news["turn"]:
-            call = Call("interrupt", {"session": self._session})
-            self._tasks.start_soon(self._perform, call)
+            self._urgent.send_nowait(Call("interrupt", {"session": self._session}))
             return
         self._prompt.default_buffer.reset()
         said = "No turn is under way. Ctrl-D or /detach leaves; the agent goes on."
-        self._tasks.start_soon(self._say, [Line(said, "*", "dim")])
+        self._entered.send_nowait(Line(said, "*", "dim"))
 
     # -- the terminal ------------------------------------------------------------------------------
 

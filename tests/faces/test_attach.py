@@ -244,6 +244,15 @@ def test_leaving_ends_nothing_and_leaves_a_clean_terminal(
     assert {method for method, _ in talk.calls} == {"show", "transcript"}
 
 
+def test_what_was_entered_is_done_though_one_leaves_at_once(glass: Glass, talk: Talk) -> None:
+    talk.asks(("sam-1.a1", "run", "make test"))
+    glass.until_shown("allow? [y/n]")
+    glass.press("first this\ry\r\x04")
+    assert glass.ended() == 0
+    assert [call["message"] for call in talk.heard("send")] == ["first this"]
+    assert [call["decision"] for call in talk.heard("answer")] == ["allow"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_an_end_by_signal_leaves_a_clean_terminal_too(glass: Glass, number: int) -> None:
     glass.process.send_signal(number)
