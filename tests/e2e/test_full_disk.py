@@ -19,7 +19,9 @@ from small_disk import GIVEN, SmallDisk, Unit, mounted
 from somebody_else import AS_NOBODY, NOBODY, ROOT, folder_of_nobody, python_of_nobody
 from team import Team, git
 
-STORES = ("sqlite",)
+# what is on the small disk, and which store the home has
+HOMES = ("home-sqlite", "home-files")
+STAGES = (*HOMES, "repository-sqlite")
 EVERY = bool(os.environ.get("EVERY_WRITE"))
 ROOM = tuple(range(80)) if EVERY else (0, 3, 9, 28, 200)
 
@@ -82,23 +84,18 @@ class Stage:
     left: int = 0
 
 
-@pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest) -> str:
-    return request.param
-
-
-@pytest.fixture(params=["home", "repository"])
-def stage(
-    request: pytest.FixtureRequest, store: str, disk: SmallDisk, tmp_path: Path
-) -> Generator[Stage]:
+@pytest.fixture(params=STAGES)
+def stage(request: pytest.FixtureRequest, disk: SmallDisk, tmp_path: Path) -> Generator[Stage]:
+    there, store = request.param.split("-")
     places = {"home": tmp_path / "home", "repository": tmp_path / "sample"}
-    places[request.param] = disk.path / places[request.param].name
+    places[there] = disk.path / places[there].name
     places["home"].mkdir(mode=0o700)
     if store != "sqlite":
         (places["home"] / "config.yaml").write_text(f"store: {store}\n")
     Team.new_repository(places["repository"])
     team = Team(places["home"], places["repository"], tmp_path / "run")
     yield Stage(team.trusted(), disk)
+    assert (team.home / "ao.db").exists() == (store == "sqlite")
     disk.free()
     team.end()
 
@@ -139,7 +136,7 @@ def test_a_spawn_succeeds_or_leaves_nothing_and_works_once_there_is_room(
 
 
 @pytest.mark.parametrize("unit", ["pages", "inodes"])
-@pytest.mark.parametrize("stage", ["home"], indirect=True)
+@pytest.mark.parametrize("stage", HOMES, indirect=True)
 def test_an_engine_starts_on_a_full_disk_or_says_why_not_and_forgets_nothing(
     stage: Stage, unit: Unit
 ) -> None:
@@ -189,7 +186,7 @@ def test_the_same_holds_for_a_user_without_privileges() -> None:
         python = python_of_nobody(folder / "environment")
         if python is None:
             pytest.skip("nobody can run no Python of this version, or not read this checkout")
-        chosen = "home and pages and (spawn or message or restore)"
+        chosen = "home-sqlite and pages and (spawn or message or restore)"
         argv = [*AS_NOBODY, python, "-B", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
         done = subprocess.run(
             [*argv, "-k", chosen, "--basetemp", folder / "tests", __file__], cwd=ROOT,
@@ -208,7 +205,7 @@ def heard(team: Team, session: str) -> list[str]:
 
 
 @pytest.mark.parametrize("unit", ["pages", "inodes"])
-@pytest.mark.parametrize("stage", ["home"], indirect=True)
+@pytest.mark.parametrize("stage", HOMES, indirect=True)
 def test_a_message_is_refused_or_arrives_exactly_once(stage: Stage, unit: Unit) -> None:
     team = stage.team
     session, sent = team.spawn("do: say ready"), list[str]()
