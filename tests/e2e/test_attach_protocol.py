@@ -1,6 +1,7 @@
 """A person attached to an agent driven by protocol, while engines come and go."""
 
 import subprocess
+import time
 from collections.abc import Generator
 from pathlib import Path
 
@@ -103,3 +104,15 @@ def test_an_agent_that_is_killed_takes_its_view_along(attached: tuple[Team, str,
     read = [*AO, "read", session]
     said = subprocess.run(read, env=team.env, capture_output=True, text=True, check=True).stdout
     assert "● Which colour?" in said
+
+
+def test_what_moved_between_two_calls_is_not_missed(team: Team) -> None:
+    session = team.spawn("do: say hi")
+    team.until(session, "idle")
+    first = team.call("transcript", session=session)
+    known = {"session": session, "after": first["change"], "standing": first["standing"]}
+    assert team.call("transcript", **known, seconds=0.2)["items"] == []
+    begun = time.monotonic()
+    moved = team.call("transcript", **{**known, "standing": "before"}, seconds=25)
+    assert time.monotonic() - begun < 20
+    assert (moved["standing"], moved["items"]) == (first["standing"], [])
