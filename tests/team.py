@@ -66,10 +66,7 @@ PROTOCOL_FILES = Kind(drive="protocol", store="files")
 
 # Path tests run for each of these, kill tests with fewer points for all but the first; everything
 # else runs for the plain kind only. One more costs about half a minute of two cores.
-KINDS = (
-    PLAIN,
-    AWKWARD,
-)
+KINDS = (PLAIN, AWKWARD, PROTOCOL, FILES, PROTOCOL_FILES)
 
 
 def git(folder: Path, *args: str) -> str:
@@ -246,10 +243,16 @@ class Team:
 
     def agent(self, session: str) -> psutil.Process:
         """The process of a session's agent."""
-        return psutil.Process(int(self.pane(session, "#{pane_pid}")))
+        if self.kind.drive == PLAIN.drive:
+            return psutil.Process(int(self.pane(session, "#{pane_pid}")))
+        path = self.call("show", session=session)["path"]
+        (found,) = [one for one in self.processes() if _speaks_in(one, path)]
+        return found
 
     def screen(self, session: str) -> str:
-        """All that a session's pane shows, and has shown."""
+        """All that a session's pane shows, and has shown; or all that was said."""
+        if self.kind.drive != PLAIN.drive:
+            return self.call("read", session=session, max_chars=100_000)["text"]
         return self.tmux("capture-pane", "-p", "-S", "-", "-t", f"={session}:")
 
     def pane(self, session: str, format: str) -> str:
@@ -271,6 +274,13 @@ class Team:
 
 def _raised(shown: dict[str, Any]) -> list[dict[str, Any]]:
     return [one for one in shown["permissions_pending"] if one["arguments"] == _RAISED]
+
+
+def _speaks_in(process: psutil.Process, folder: str) -> bool:
+    try:
+        return "--acp" in process.cmdline() and process.cwd() == folder
+    except psutil.Error:
+        return False
 
 
 def _is_settled(shown: dict[str, Any]) -> bool:

@@ -61,7 +61,8 @@ def test_a_killed_agent_is_told_of_with_its_signal_and_its_pane_takes_no_message
     with pytest.raises(WrongState) as refused:
         team.call("send", session=session, message=UNSEEN)
     assert "restore" in (refused.value.hint or "")
-    assert team.pane(session, "#{pane_dead} #{pane_dead_signal}") == "1 9"
+    if team.kind.drive == PLAIN.drive:
+        assert team.pane(session, "#{pane_dead} #{pane_dead_signal}") == "1 9"
     assert UNSEEN not in team.screen(session)
 
     team.call("restore", session=session)
@@ -76,7 +77,7 @@ def test_a_message_on_its_way_to_an_agent_that_dies_goes_nowhere_else(
     chance = random.Random(7)  # noqa: S311
     session = team.spawn("do: say ready")
     team.until(session, "idle")
-    server = team.pane(session, "#{pid}")
+    server = server_of(team, session)
     states: list[str] = []
     for race in range(RACES if kind == PLAIN else FEWER):
         agent, text = team.agent(session), f"{UNSEEN} {race}"
@@ -87,16 +88,22 @@ def test_a_message_on_its_way_to_an_agent_that_dies_goes_nowhere_else(
             states.append("refused")
         dying()
         ended(team, session)
-        assert team.pane(session, "#{pane_dead} #{pid}") == f"1 {server}"
+        assert server_of(team, session) == server
         settled = team.call("show", session=session)["messages"]
         assert all(one["state"] in ("accepted", "failed", "uncertain") for one in settled), settled
         team.call("restore", session=session)
-        eventually(lambda: " idle " in team.screen(session))
-    assert team.pane(session, "#{pane_dead} #{pid}") == f"0 {server}"
+        if kind.drive == PLAIN.drive:
+            eventually(lambda: " idle " in team.screen(session))
+    assert server_of(team, session) == server
     heard = (Path(team.call("show", session=session)["path"]) / ".ao" / "worker.jsonl").read_text()
     for race in range(len(states)):
         # accepted is the agent's own word; killed in that breath, it may not have written it down
         assert heard.count(f'"{kind.worded(f"{UNSEEN} {race}")}"'.replace("\n", "\\n")) <= 1
+
+
+def server_of(team: Team, session: str) -> str:
+    """The terminals' server; there is none for agents driven by protocol."""
+    return team.pane(session, "#{pid}") if team.kind.drive == PLAIN.drive else ""
 
 
 def _later(seconds: float, act: Callable[[], None]) -> Callable[[], None]:

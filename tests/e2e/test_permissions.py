@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from team import KINDS, Team
+from team import KINDS, PLAIN, Team
 
 pytestmark = pytest.mark.parametrize("kind", KINDS, ids=str)
 
@@ -50,9 +50,12 @@ def test_text_is_no_answer_to_a_permission(team: Team) -> None:
     assert getattr(refused.value, "code", "") == "wrong_state"
 
 
-def test_a_message_that_looks_like_a_dialog_fails_with_the_reason(team: Team) -> None:
+def test_a_message_that_looks_like_a_dialog_is_not_typed_and_the_reason_told(team: Team) -> None:
     session = team.spawn("do: say ready")
     team.until(session, "idle")
     sent = team.call("send", session=session, message="He said: Do you want to proceed?")
-    assert sent["state"] == "failed"
-    assert "dialogs" in sent["reason"]
+    if team.kind.drive == PLAIN.drive:
+        assert sent["state"] == "failed"
+        assert "dialogs" in sent["reason"]
+    else:  # nothing is typed there
+        assert sent["state"] == "accepted"

@@ -1,7 +1,6 @@
 """A worker driven by protocol: its turns, questions, permissions, and what outlives them."""
 
 import json
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -9,28 +8,15 @@ import psutil
 import pytest
 
 from ao_core.errors import AoError, WrongState
-from team import Team, eventually
+from team import PROTOCOL, Kind, Team, eventually
 
 PUSH = "do: run git push origin nowhere"
 
 
 @pytest.fixture
-def team(tmp_path: Path) -> Generator[Team]:
-    """A team whose workers are driven by protocol."""
-    repository = Team.new_repository(tmp_path / "sample")
-    config = repository / "agent-orchestrator.yaml"
-    config.write_text(config.read_text() + "    drive: protocol\n")
-    one = Team(tmp_path / "home", repository, tmp_path / "run")
-    yield one.trusted()
-    one.end()
-
-
-def agent(team: Team, session: str) -> psutil.Process:
-    """The agent's own process; its parent is its host."""
-    path = team.call("show", session=session)["path"]
-    found = [one for one in team.processes() if "--acp" in one.cmdline() and one.cwd() == path]
-    assert len(found) == 1, found
-    return found[0]
+def kind() -> Kind:
+    """Its workers are driven by protocol."""
+    return PROTOCOL
 
 
 def spoken(team: Team, session: str) -> list[dict[str, Any]]:
@@ -139,12 +125,12 @@ def test_an_engine_that_is_killed_loses_neither_turn_nor_request_nor_message(tea
     session = team.spawn(PUSH, "do: write a.txt <<a>>", "do: commit a")
     (before,) = team.until(session, "needs_input")["permissions_pending"]
     team.call("send", session=session, message="do: say later")
-    pid = agent(team, session).pid
+    pid = team.agent(session).pid
     team.kill_engine()
     shown = team.until(session, "needs_input")
     (after,) = shown["permissions_pending"]
     assert after == before
-    assert agent(team, session).pid == pid
+    assert team.agent(session).pid == pid
     team.call("answer", session=session, decision="deny")
     team.until_so(session, lambda now: now["state"] == "idle" and len(told(team, session)) == 2)
     assert told(team, session)[1] == "do: say later"
@@ -165,7 +151,7 @@ def test_a_turn_that_ends_while_no_engine_runs_is_known_by_the_next(team: Team) 
 def test_a_lost_host_is_known_at_once_its_agent_ended_and_brought_back(team: Team) -> None:
     session = team.spawn("do: write a.txt <<a>>", "do: commit a", "do: sleep 600", "do: say end")
     eventually(lambda: done(team, session) == ["write a.txt", "commit a"])
-    child = agent(team, session)
+    child = team.agent(session)
     host = child.parent()
     assert host is not None
     host.kill()
@@ -183,7 +169,7 @@ def test_a_lost_host_is_known_at_once_its_agent_ended_and_brought_back(team: Tea
 def test_an_agent_that_dies_mid_turn_goes_on_where_it_was_once_restored(team: Team) -> None:
     session = team.spawn("do: write a.txt <<a>>", "do: ask go?", "do: commit a")
     team.until(session, "needs_input")
-    agent(team, session).kill()
+    team.agent(session).kill()
     team.until(session, "terminated")
     team.call("restore", session=session)
     shown = team.until_so(session, lambda now: now["runtime"] == "alive")
@@ -196,7 +182,7 @@ def test_an_agent_that_dies_mid_turn_goes_on_where_it_was_once_restored(team: Te
 def test_a_kill_ends_agent_and_host_and_saves_what_was_not_committed(team: Team) -> None:
     session = team.spawn("do: write a.txt <<unsaved>>", "do: ask go?")
     team.until(session, "needs_input")
-    child = agent(team, session)
+    child = team.agent(session)
     host = child.parent()
     killed = team.call("kill", session=session)
     assert killed["salvage"]
@@ -221,7 +207,7 @@ def test_stop_and_start_bring_the_conversation_back(team: Team) -> None:
 def test_the_conversation_of_one_that_has_ended_can_be_read(team: Team) -> None:
     session = team.spawn("do: say remember me")
     idle(team, session)
-    agent(team, session).kill()
+    team.agent(session).kill()
     team.until(session, "terminated")
     assert "remember me" in team.call("read", session=session, what="turns")["text"]
     team.kill_engine()
@@ -234,12 +220,12 @@ def test_the_conversation_of_one_that_has_ended_can_be_read(team: Team) -> None:
 def test_another_engine_takes_over_while_a_turn_goes_on(team: Team) -> None:
     session = team.spawn("do: ask go?", "do: commit a")
     team.until(session, "needs_input")
-    pid = agent(team, session).pid
+    pid = team.agent(session).pid
     psutil.Process(team.engine_pid).terminate()
     eventually(lambda: team.running_pid() is None)
     assert team.call("answer", session=session, text="yes")["state"] == "accepted"
     idle(team, session)
-    assert agent(team, session).pid == pid
+    assert team.agent(session).pid == pid
     assert done(team, session) == ["answered: yes", "nothing to commit"]
 
 
