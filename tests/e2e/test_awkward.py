@@ -105,7 +105,9 @@ async def test_what_is_left_of_an_uncertain_message_does_not_go_along_with_the_n
         session = (await spawn(engine, caller, Wish(prompt="do: say ready"), Ticket())).id
         await wait(engine, [session], Until.IDLE, 0, 30)
         assert await told(engine, caller, session, AWKWARD.worded("first")) is Delivery.UNCERTAIN
+        cursor = engine.records.store.head
         assert await told(engine, caller, session, TASK) is Delivery.ACCEPTED
+        await wait(engine, [session], Until.IDLE, cursor, 30)
         assert heard(Path(engine.session(session).path))[1:] == [TASK]
 
 

@@ -70,7 +70,7 @@ def test_a_worker_that_never_committed_comes_back_without_its_branch(team: Team)
     assert (Path(restored["path"]) / "draft.txt").read_text().strip() == "unsaved"
 
 
-def test_stop_leaves_no_terminal_server_that_an_earlier_engine_made(team: Team) -> None:
+def test_stop_leaves_nothing_that_an_earlier_engine_made(team: Team) -> None:
     session = team.spawn("do: say ready")
     team.until(session, "idle")
     team.agent(session).kill()

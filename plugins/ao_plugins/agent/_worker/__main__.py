@@ -68,9 +68,9 @@ def _in_terminal(options: Options) -> int:
     dialog = Dialog(terminal, hooks, options.permissionless)
     worker = Worker(options.session, terminal, screen, hooks, doer, dialog, _quirks(options))
     past = journal.past() if options.resume else None
-    worker.start(past or journal.begin(), "" if past else _task(options))
+    task = "" if past else _task(options)
     try:
-        return terminal.serve(worker)
+        return terminal.serve(worker, lambda: worker.start(past or journal.begin(), task))
     finally:
         doer.hands.stop()
 

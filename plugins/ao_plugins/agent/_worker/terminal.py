@@ -48,11 +48,14 @@ class Terminal:
         """Do something on a thread; what it returns is called here afterwards."""
         self._asides.do(work)
 
-    def serve(self, reader: Reader) -> int:
-        """Until the reader has had enough; returns its status."""
+    def serve(self, reader: Reader, begin: Callable[[], None]) -> int:
+        """Begin once keys and pastes are told apart, and go on until the reader has had enough;
+        returns its status.
+        """
         with _raw(sys.stdin.fileno()), self._signals(reader), self._selector() as selector:
             self.write(_ON)
             try:
+                begin()
                 while reader.over is None:
                     reader.paint()
                     self._turn(selector, reader)
