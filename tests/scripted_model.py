@@ -32,8 +32,8 @@ class ScriptedModel:
 
     def offered(self) -> list[str]:
         """The names of the tools the agent has."""
-        listed = [one["tools"] for one in self.asked if one.get("tools")]
-        return [str(one["function"]["name"]) for one in (listed[-1] if listed else [])]
+        listed: list[list[dict[str, Any]]] = [one.get("tools") or [] for one in self.asked]
+        return [str(tool["function"]["name"]) for tools in listed[-1:] for tool in tools]
 
     def answer(self, body: dict[str, Any]) -> dict[str, Any]:
         """The next message of the model."""
