@@ -32,7 +32,9 @@ class ScriptedModel:
 
     def offered(self) -> list[str]:
         """The names of the tools the agent has."""
-        listed: list[list[dict[str, Any]]] = [one.get("tools") or [] for one in self.asked]
+        listed: list[list[dict[str, Any]]] = [
+            tools for one in self.asked if (tools := one.get("tools"))
+        ]
         return [str(tool["function"]["name"]) for tools in listed[-1:] for tool in tools]
 
     def answer(self, body: dict[str, Any]) -> dict[str, Any]:
