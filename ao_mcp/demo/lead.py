@@ -18,6 +18,7 @@ from ao_mcp.demo.view import View
 Reply = dict[str, Any]
 
 _WAIT = 20.0
+_LOST = ("failed", "uncertain")
 _FAILED = ("errored", "stuck", "terminated")
 
 
@@ -120,8 +121,8 @@ class Lead:
         awaited = list(works)
         while not all(work.ready for work in awaited):
             news = await self._call("wait", cursor=self.cursor, seconds=_WAIT)
-            self.cursor = news["cursor"]
-            self._must(news["reached"], f"nothing happened for {_WAIT:g} s")
+            moved, self.cursor = news["cursor"] > self.cursor, news["cursor"]
+            self._must(moved, f"nothing happened for {_WAIT:g} s")
             for line in news["changed"]:
                 await self._heard(self.team[line["session"]], line)
 
@@ -162,10 +163,9 @@ class Lead:
     async def _answer(self, work: Work, question: str) -> None:
         self.view.step("wait", f"it asks: {question}", work.session)
         text = work.issue.answer
-        done, took = await self._timed("answer", session=work.session, text=text)
-        self._must(done["state"] == "accepted", f"the answer is {done['state']}")
+        state, took = await self._told("answer", work, text=text)
         self.view.row(work.number, status="working", answer=took)
-        self.view.step("answer", f"“{text}”: {done['state']} in {took:.2f} s", work.session)
+        self.view.step("answer", f"“{text}”: {state} in {took:.2f} s", work.session)
 
     async def _turn_ended(self, work: Work, shown: Reply) -> None:
         self.view.step("wait", f"its turn has ended: {shown['report']}", work.session)
@@ -176,11 +176,32 @@ class Lead:
             work.ready = True
 
     async def _send(self, work: Work, text: str) -> None:
-        sent, took = await self._timed("send", session=work.session, message=text)
-        self._must(sent["state"] == "accepted", f"the message is {sent['state']}")
+        state, took = await self._told("send", work, message=text)
         self.view.row(work.number, status="working")
         first = text.partition("\n")[0]
-        self.view.step("send", f"“{first}”: {sent['state']} in {took:.2f} s", work.session)
+        self.view.step("send", f"“{first}”: {state} in {took:.2f} s", work.session)
+
+    async def _told(self, tool: str, work: Work, **text: str) -> tuple[str, float]:
+        """Tell a worker something, and see it through; whatever it asks meanwhile is denied."""
+        began, cursor = time.monotonic(), self.cursor
+        receipt = await self._call(tool, session=work.session, **text)
+        while receipt["state"] != "accepted":
+            self._must(receipt["state"] not in _LOST, f"the message is {receipt['state']}")
+            shown = await self._call("show", session=work.session)
+            for asked in shown["permissions_pending"]:
+                await self._deny(work, asked)
+            news = await self._call(
+                "wait", sessions=[work.session], until="any", cursor=cursor, seconds=_WAIT
+            )
+            receipt, cursor = shown["messages"][-1], news["cursor"]
+        return receipt["state"], time.monotonic() - began
+
+    async def _deny(self, work: Work, asked: Reply) -> None:
+        said = f"in the middle of a message it asks: may it run `{asked['arguments']}`?"
+        self.view.step("wait", said, work.session)
+        arguments = {"decision": "deny", "request": asked["request"]}
+        done, took = await self._timed("answer", session=work.session, **arguments)
+        self.view.step("answer", f"deny: {done['state']} in {took:.2f} s", work.session)
 
     # -- kill and bring back -----------------------------------------------------------------------
 

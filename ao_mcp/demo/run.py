@@ -1,6 +1,5 @@
 """`ao demo`: sets the stage, lets the lead play, checks what came of it, and clears away."""
 
-import argparse
 import signal
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -14,37 +13,41 @@ from ao_mcp.cli.blocks import Block, Facts, Text
 from ao_mcp.cli.screen import show
 from ao_mcp.demo.check import check
 from ao_mcp.demo.lead import Lead, connected
+from ao_mcp.demo.sample import USUAL, Cast
 from ao_mcp.demo.stage import Stage
 from ao_mcp.demo.view import View
 
 _DEADLINE = 120.0
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(drive: str, store: str, *, awkward: bool, keep: bool) -> int:
     """Play it once."""
-    options = _parser().parse_args(arguments)
-    with _ended_by_signals(), _stage(keep=options.keep) as stage:
+    cast = Cast(drive, store, awkward)
+    with _ended_by_signals(), _stage(cast, keep=keep) as stage:
         view = View()
-        show([Text(_PROLOGUE), Text(f"Everything is in {stage.folder}.", "dim")])
+        show([Text(_prologue(cast)), Text(f"Everything is in {stage.folder}.", "dim")])
         with _ended(stage), view.playing():
             found, graph = _played(stage, view)
         click.echo()
-        show(_epilogue(stage, view, [*found, _ALONE], graph, keep=options.keep))
+        show(_epilogue(stage, view, [*found, _ALONE], graph, keep=keep))
     return 0
 
 
 _PROLOGUE = (
     "A scripted lead, connected to ao-mcp over stdio like any client, runs a team of workers on a\n"
-    "sample repository. Git, tmux and the engine are real; the workers follow scripts. No network."
+    "sample repository. {real} are real; the workers follow scripts. No network."
+)
+_AWKWARD = (
+    "Each of them folds what is pasted, ignores the first Enter, never stops redrawing, and opens\n"
+    "a dialog in the middle of the first message it is sent."
 )
 _ALONE = "`ao stop` ended engine, agents and terminals: no process is left"
 
 
-def _parser() -> argparse.ArgumentParser:
-    told = "Watch a scripted lead run a team on a sample repository: offline, in seconds."
-    parser = argparse.ArgumentParser(prog="ao demo", description=told, allow_abbrev=False)
-    parser.add_argument("--keep", action="store_true", help="keep the folder, to look around in it")
-    return parser
+def _prologue(cast: Cast) -> str:
+    real = "Git, tmux and the engine" if cast.drive == USUAL.drive else "Git and the engine"
+    said = _PROLOGUE.format(real=real)
+    return f"{said}\n{_AWKWARD}" if cast.awkward else said
 
 
 def _played(stage: Stage, view: View) -> tuple[Sequence[str], str]:
@@ -81,8 +84,8 @@ def _first(error: BaseException) -> BaseException:
 
 
 @contextmanager
-def _stage(*, keep: bool) -> Generator[Stage]:
-    stage = Stage.new()
+def _stage(cast: Cast, *, keep: bool) -> Generator[Stage]:
+    stage = Stage.new(cast)
     try:
         yield stage
     finally:

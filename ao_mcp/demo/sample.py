@@ -8,17 +8,42 @@ from dataclasses import dataclass
 
 NAME = "larder"
 
-CONFIG = f"""\
+_CONFIG = """\
 projects:
-  {NAME}:
+  {name}:
     path: .
+    drive: {drive}
     agent: command
     agentConfig:
-      preset: worker
+      preset: worker{manners}
     allowCommands:
       - python3 -m unittest
       - git merge main
 """
+_AWKWARD = "\n      args: [--fold, --deaf-enter, --redraw, --dialog-mid-send]"
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """How the workers are driven, where the engine keeps its records, and the workers' manners."""
+
+    drive: str = "terminal"
+    store: str = "sqlite"
+    awkward: bool = False
+
+    @property
+    def project(self) -> str:
+        """The configuration in the repository."""
+        manners = _AWKWARD if self.awkward else ""
+        return _CONFIG.format(name=NAME, drive=self.drive, manners=manners)
+
+    @property
+    def home(self) -> str:
+        """The configuration of the engine's home."""
+        return f"store: {self.store}\n"
+
+
+USUAL = Cast()
 
 _STOCK = '''\
 """What is in the larder."""
@@ -61,7 +86,6 @@ class StockTest(unittest.TestCase):
 PROJECT: Mapping[str, str] = {
     "README.md": "# larder\n\nWhat is in the larder: `python3 -m larder names`.\n",
     ".gitignore": "__pycache__/\n",
-    "agent-orchestrator.yaml": CONFIG,
     "larder/__init__.py": '"""What is in the larder, and how much of it."""\n',
     "larder/__main__.py": (
         "import sys\n\nfrom larder.commands import COMMANDS\n\nprint(COMMANDS[sys.argv[1]]())\n"

@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from ao_mcp.demo import sample
 _LONGEST = 30  # of the temporary folder's path: sockets need short ones
 _CALL = 30.0
 _PATIENCE = 5.0
+_LOOK_AGAIN = 0.05  # the dead may stay in the list for long, where their parent is slow to look
 
 
 class Unexpected(AoError):
@@ -35,15 +37,17 @@ class Stage:
     """One folder with everything in it. Nothing of the person's own is read or written."""
 
     folder: Path
+    cast: sample.Cast = sample.USUAL
 
     @classmethod
-    def new(cls) -> "Stage":
+    def new(cls, cast: sample.Cast = sample.USUAL) -> "Stage":
         """A folder of our own."""
         usual = tempfile.gettempdir()
         shared = usual if len(usual) <= _LONGEST else "/tmp"  # noqa: S108
         folder = Path(os.path.realpath(tempfile.mkdtemp(prefix="ao-demo-", dir=shared)))
         (folder / "home").mkdir(mode=0o700)
-        return cls(folder)
+        (folder / "home" / "config.yaml").write_text(cast.home, encoding="utf-8")
+        return cls(folder, cast)
 
     @property
     def repository(self) -> Path:
@@ -70,7 +74,8 @@ class Stage:
 
     async def build(self) -> None:
         """The repository, with one commit."""
-        for name, text in sample.PROJECT.items():
+        settings = {"agent-orchestrator.yaml": self.cast.project}
+        for name, text in {**sample.PROJECT, **settings}.items():
             path = self.repository / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
@@ -121,13 +126,20 @@ class Stage:
             if start.find_engine(self.home, self.environment):
                 self._stop()
         finally:
-            _, left = psutil.wait_procs(self.processes(), timeout=_PATIENCE)
+            left = self._lasting()
             for process in left:
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
         if left:
             names = ", ".join(f"{one.pid} ({_named(one)})" for one in left)
             raise Unexpected(f"`stop` left processes behind, which were killed: {names}.")
+
+    def _lasting(self) -> list[psutil.Process]:
+        """Those that still run after a while."""
+        until = time.monotonic() + _PATIENCE
+        while (left := self.processes()) and time.monotonic() < until:
+            psutil.wait_procs(left, timeout=_LOOK_AGAIN)
+        return left
 
     def _stop(self) -> None:
         with self._connect() as connection:

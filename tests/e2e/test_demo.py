@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from ao_mcp.demo.stage import Stage, Unexpected
+from team import KINDS, Kind, eventually
 
 AO = [sys.executable, "-m", "ao_mcp.cli", "demo"]
 PATIENCE = 45
@@ -44,9 +45,11 @@ def assert_nothing_is_left(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_every_issue_becomes_merged_work_and_the_table_says_so() -> None:
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_every_issue_becomes_merged_work_and_the_table_says_so(kind: Kind) -> None:
     began = time.monotonic()
-    done = play(*AO)
+    manners = ["--awkward"] if kind.awkward else []
+    done = play(*AO, "--drive", kind.drive, "--store", kind.store, *manners)
     took = time.monotonic() - began
     assert (done.returncode, done.stderr) == (0, "")
     assert took < SOON
@@ -56,6 +59,8 @@ def test_every_issue_becomes_merged_work_and_the_table_says_so() -> None:
     rows = re.findall(r"^#\d +lar-\d .* merged .* ([0-9a-f]{7})$", done.stdout, re.M)
     assert len(set(rows)) == 7
     assert all(re.search(rf"^\*.* {commit}\w* ", done.stdout, re.M) for commit in rows)
+    asked = re.findall(r"in the middle of a message it asks: may it", done.stdout)
+    assert bool(asked) is kind.awkward
     assert "no process is left" in done.stdout
     assert "\x1b" not in done.stdout
     assert_nothing_is_left(folder_of(done.stdout))
@@ -93,6 +98,7 @@ def test_a_process_that_was_left_is_named_and_ended() -> None:
         forgotten = psutil.Popen(
             ["sleep", "60"], env={"HOME": str(stage.folder), "PATH": os.environ["PATH"]}
         )
+        eventually(lambda: bool(stage.processes()))  # newly born, it has no environment yet
         with pytest.raises(Unexpected, match=str(forgotten.pid)):
             stage.end()
         assert forgotten.wait(SOON) == -signal.SIGKILL

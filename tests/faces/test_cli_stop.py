@@ -52,14 +52,16 @@ def test_an_engine_that_does_not_end_is_told_of_at_the_deadline(home: Path) -> N
 
 def test_the_demo_is_loaded_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     demo = types.ModuleType("ao_mcp.demo.run")
-    asked: list[list[str]] = []
+    asked: list[object] = []
 
-    def main(arguments: list[str]) -> int:
-        asked.append(arguments)
+    def main(drive: str, store: str, *, awkward: bool, keep: bool) -> int:
+        asked.append((drive, store, awkward, keep))
         return 3
 
     demo.__dict__["main"] = main
     monkeypatch.setitem(sys.modules, "ao_mcp.demo.run", demo)
     monkeypatch.setitem(sys.modules, "ao_mcp.demo", types.ModuleType("ao_mcp.demo"))
-    assert run(["demo", "--fast", "2"]) == 3
-    assert asked == [["--fast", "2"]]
+    assert run(["demo", "--store", "files", "--awkward"]) == 3
+    assert run(["demo", "--drive", "protocol", "--keep"]) == 3
+    assert asked == [("terminal", "files", True, False), ("protocol", "sqlite", False, True)]
+    assert run(["demo", "--drive", "protocol", "--awkward"]) == 2
