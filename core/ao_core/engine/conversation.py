@@ -26,6 +26,7 @@ from ao_core.engine.hearing import hear, stir
 from ao_core.errors import AoError, PluginError, Unavailable, WrongState
 from ao_core.ids import SessionId
 from ao_core.model.session import RuntimeHandle, is_terminal
+from ao_core.news import News
 from ao_core.slots.runtime import Direction, Line, Piped
 from ao_core.store.records import Permission
 
@@ -64,7 +65,7 @@ class Conversation:
         self._stepped: set[str] = set()  # steps of the opening taken over this line
         self._stirred = 0.0
         self._marked = 0
-        self._moved = anyio.Event()
+        self._news = News()
 
     @property
     def handle(self) -> RuntimeHandle:
@@ -80,12 +81,7 @@ class Conversation:
 
     async def until(self, ready: Callable[[], T | None]) -> T:
         """Wait until `ready` gives something; looked at after each line."""
-        while True:
-            moved = self._moved
-            found = ready()
-            if found is not None:
-                return found
-            await moved.wait()
+        return await self._news.until(ready)
 
     async def opened(self, deadline: float) -> Ledger:
         """Wait until prompts may be sent; raises what kept it from being opened."""
@@ -143,7 +139,7 @@ class Conversation:
                 await anyio.sleep(pause)
         finally:
             self.over, self._line = True, None
-            self._change()
+            self._news.tell()
 
     def _has_ended(self) -> bool:
         return is_terminal(self._engine.session(self._held.session))
@@ -154,7 +150,7 @@ class Conversation:
         except Unavailable as exc:
             _log.warning("the line to %s broke: %s", self._held.session, exc.message)
             self._lost = True
-            self._change()
+            self._news.tell()
         except Exception:  # one agent's trouble must not end the engine
             _log.exception("the conversation with %s stumbled", self._held.session)
         else:
@@ -212,7 +208,7 @@ class Conversation:
         for asked in list(self.ledger.asked.values()):
             self._answer_in(tasks, asked)
         await self._open()
-        self._change()
+        self._news.tell()
 
     async def _take(self, direction: Direction, message: Message, tasks: TaskGroup) -> None:
         facts = self.ledger.take(direction, message)
@@ -224,7 +220,7 @@ class Conversation:
             await self._heard(facts, direction)
         if self._live:
             await self._act(facts, tasks)
-        self._change()
+        self._news.tell()
 
     async def _heard(self, facts: Sequence[Fact], direction: Direction) -> None:
         if facts:
@@ -304,10 +300,6 @@ class Conversation:
             return await line.write(data)
         except (WrongState, Unavailable):
             return False  # `entries` tells what is the matter
-
-    def _change(self) -> None:
-        moved, self._moved = self._moved, anyio.Event()
-        moved.set()
 
 
 def _name(generation: int, asked: Asked) -> str:

@@ -11,6 +11,7 @@ from ao_core.errors import Conflict, Unknown
 from ao_core.ids import SessionId
 from ao_core.model.event import Event, NewEvent
 from ao_core.model.session import Session
+from ao_core.news import News
 from ao_core.store.contract import Change, Committed, Drop, Kind, Put, Row, Store
 from ao_core.store.records import INTENT, MESSAGE, PERMISSION, SESSION
 
@@ -35,7 +36,7 @@ class Records:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._rows: dict[str, dict[str, Row[Any]]] = {kind.name: {} for kind in _CACHED}
-        self._moved = anyio.Event()
+        self._news = News()
         self._head = 0
 
     async def load(self) -> None:
@@ -83,8 +84,7 @@ class Records:
         for change, revision in zip(changes, done.revisions, strict=True):
             self._remember(change, revision)
         self._head = max(self._head, *(event.seq for event in done.events), 0)
-        moved, self._moved = self._moved, anyio.Event()
-        moved.set()
+        self._news.tell()
         return done
 
     def _remember(self, change: Change, revision: int) -> None:
@@ -127,12 +127,7 @@ class Records:
 
     async def until(self, ready: Callable[[], T | None]) -> T:
         """Wait until `ready` gives something; looked at after each commit."""
-        while True:
-            moved = self._moved
-            found = ready()
-            if found is not None:
-                return found
-            await moved.wait()
+        return await self._news.until(ready)
 
     async def follow(self, after: int, *, live: bool = True) -> AsyncGenerator[Event]:
         """The journal. Whoever hears of an event finds what it tells of in memory."""
@@ -142,8 +137,7 @@ class Records:
                 yield event
 
     async def _remembered(self, seq: int) -> None:
-        while seq > self._head:
-            await self._moved.wait()
+        await self._news.until(lambda: True if seq <= self._head else None)
 
     def of_session(self, kind: Kind[T], session: SessionId) -> list[T]:
         """The records of one kind that belong to one session, by id."""

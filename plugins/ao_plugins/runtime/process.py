@@ -21,9 +21,8 @@ from ao_core.deaths import Deaths
 from ao_core.errors import AoError, BadRequest, Unavailable, WrongState
 from ao_core.launchpad import launchpad
 from ao_core.model.session import RuntimeHandle
-from ao_core.platform import default_env, make_private, runtime_dir
+from ao_core.platform import make_private, runtime_dir
 from ao_core.plugin import Config, Detection, Manifest
-from ao_core.process import DEFAULT_DEADLINE, OUTPUT_LIMIT, Completed
 from ao_core.slots.runtime import (
     AttachInfo,
     Command,
@@ -33,12 +32,11 @@ from ao_core.slots.runtime import (
     Metrics,
     Mourning,
     Piped,
-    Runtime,
     Seen,
     Start,
-    Where,
 )
 from ao_core.usage import Usage
+from ao_plugins._here import Here
 from ao_plugins.runtime._process import attach
 from ao_plugins.runtime._process.client import connected
 from ao_plugins.runtime._process.keyboard import ProcessKeyboard
@@ -66,7 +64,7 @@ class ProcessConfig(Config):
     log: int = Field(default=64 << 20, ge=4096)  # bytes of a log that are kept
 
 
-class Process(ProcessKeyboard, Runtime[ProcessConfig], Piped, Mourning, Measurable, Forgetting):
+class Process(ProcessKeyboard, Here[ProcessConfig], Piped, Mourning, Measurable, Forgetting):
     """Runs agents in processes."""
 
     manifest: ClassVar[Manifest] = Manifest(
@@ -143,22 +141,6 @@ class Process(ProcessKeyboard, Runtime[ProcessConfig], Piped, Mourning, Measurab
         """Paste the text as it is; a piped program is told it."""
         if not await self.type_text(handle, text):
             raise WrongState(f"{handle.id} has ended; nothing can be typed to it")
-
-    async def exec(
-        self,
-        where: Where,
-        argv: Sequence[str],
-        env: Mapping[str, str] | None = None,
-        deadline: float = DEFAULT_DEADLINE,
-        *,
-        stdin: bytes | None = None,
-        limit: int = OUTPUT_LIMIT,
-    ) -> Completed:
-        """Run a side command in the workspace."""
-        given = default_env(self.scope.environment) if env is None else env
-        return await self.scope.run(
-            argv, cwd=where.workspace, env=given, deadline=deadline, stdin=stdin, limit=limit
-        )
 
     async def attach_info(self, handle: RuntimeHandle) -> AttachInfo:
         """A terminal is attached to another; a piped program is attached to through the engine."""

@@ -28,18 +28,17 @@ from ao_core.launchpad import launchpad
 from ao_core.model.session import RuntimeHandle, RuntimeState
 from ao_core.platform import default_env, make_private, runtime_dir
 from ao_core.plugin import Config, Detection, Manifest
-from ao_core.process import DEFAULT_DEADLINE, OUTPUT_LIMIT, Completed, alive, end_tree
+from ao_core.process import alive, end_tree
 from ao_core.slots.runtime import (
     AttachInfo,
     Measurable,
     Metrics,
     Mourning,
-    Runtime,
     Seen,
     Start,
-    Where,
 )
 from ao_core.usage import Usage, end_orphans
+from ao_plugins._here import Here
 from ao_plugins.runtime._tmux import server
 from ao_plugins.runtime._tmux.control import Control, TmuxRefused, command
 from ao_plugins.runtime._tmux.keyboard import TmuxKeyboard, trimmed
@@ -67,7 +66,7 @@ class TmuxConfig(Config):
     grace: float = 3.0  # seconds an agent has to end by itself when it is told to
 
 
-class Tmux(TmuxKeyboard, Runtime[TmuxConfig], Mourning, Measurable):
+class Tmux(TmuxKeyboard, Here[TmuxConfig], Mourning, Measurable):
     """Runs agents in tmux."""
 
     manifest: ClassVar[Manifest] = Manifest("tmux", "runtime", "Agents in tmux panes", "1.0.0")
@@ -86,8 +85,8 @@ class Tmux(TmuxKeyboard, Runtime[TmuxConfig], Mourning, Measurable):
         self._socket = server.checked_socket(self.config.socket or self._folder / "tmux")
         settings = server.write_settings(make_private(self.scope.state))
         self._program = program
-        argv = (program, "-u", "-S", str(self._socket), "-f", str(settings))
-        self.control = Control(argv, env)
+        self._argv = (program, "-u", "-S", str(self._socket), "-f", str(settings))
+        self.control = Control(self._argv, env)
         self._stack.push_async_callback(self._leave)
         self._deaths = Deaths()
         self._stack.callback(self._deaths.close)
@@ -154,22 +153,6 @@ class Tmux(TmuxKeyboard, Runtime[TmuxConfig], Mourning, Measurable):
         if not await self._paste(handle, text, ()):
             raise WrongState(f"{handle.id} has ended; nothing can be typed to it")
 
-    async def exec(
-        self,
-        where: Where,
-        argv: Sequence[str],
-        env: Mapping[str, str] | None = None,
-        deadline: float = DEFAULT_DEADLINE,
-        *,
-        stdin: bytes | None = None,
-        limit: int = OUTPUT_LIMIT,
-    ) -> Completed:
-        """Run a side command in the workspace."""
-        given = default_env(self.scope.environment) if env is None else env
-        return await self.scope.run(
-            argv, cwd=where.workspace, env=given, deadline=deadline, stdin=stdin, limit=limit
-        )
-
     async def attach_info(self, handle: RuntimeHandle) -> AttachInfo:
         """`tmux attach`, on our socket."""
         argv = (self._program, "-u", "-S", str(self._socket), "attach", "-t", f"={handle.id}")
@@ -209,6 +192,7 @@ class Tmux(TmuxKeyboard, Runtime[TmuxConfig], Mourning, Measurable):
                 if not any(row.lives for row in await self._rows()):
                     await self.control.ask("kill-server")
         await self.control.aclose()
+        await anyio.to_thread.run_sync(server.end_strays, self._argv)
         server.tidy(self._socket)
 
     async def _undo(self, name: str) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -246,3 +247,28 @@ async def _must_not_start(*_: object, **__: object) -> None:
 def test_the_number_of_one_that_has_ended_may_be_anothers(status: int | None, lives: bool) -> None:
     row = Row("$1", "app-1", "%1", os.getpid(), 1, status is not None, status, None, "")
     assert row.lives is lives
+
+
+async def test_a_server_out_of_reach_that_holds_nobody_goes_with_the_runtime(
+    runtime: Tmux,
+) -> None:
+    argv = runtime._argv  # pyright: ignore[reportPrivateUsage]
+    keeper = [*argv, "-C", "new-session", "-s", "_keeper", "--", "true", "-"]
+    with subprocess.Popen(  # noqa: ASYNC220 - it returns at once
+        keeper, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    ) as client:
+
+        def ours() -> list[psutil.Process]:
+            every = psutil.process_iter(["cmdline"])
+            return [one for one in every if (one.info["cmdline"] or [])[: len(argv)] == list(argv)]
+
+        async def up() -> bool:
+            return len(ours()) == 2 and runtime._socket.exists()  # pyright: ignore[reportPrivateUsage]
+
+        async def gone() -> bool:
+            return client.poll() is not None and not ours()
+
+        await until(up)
+        runtime._socket.unlink()  # pyright: ignore[reportPrivateUsage]
+        await runtime.__aexit__(None, None, None)
+        await until(gone)

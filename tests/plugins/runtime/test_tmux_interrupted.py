@@ -12,6 +12,7 @@ import pytest
 from ao_core import exec_stub
 from ao_core.model.session import RuntimeHandle
 from ao_core.slots.runtime import Command, Start
+from ao_core.testing.runtime import until
 from ao_plugins.runtime._tmux import server
 from ao_plugins.runtime.tmux import Tmux
 
@@ -51,8 +52,13 @@ async def test_a_stub_without_its_launcher_is_not_taken_for_the_agent(
         assert psutil.pid_exists(pid)
         assert not found
         opened.close()
-    assert found[0] is not None
-    assert not await runtime.alive(found[0])
+    handle = found[0]
+    assert handle is not None
+
+    async def over() -> bool:
+        return not await runtime.alive(handle)
+
+    await until(over)
 
 
 async def test_a_stub_that_became_the_program_is_found_as_the_agent(

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import anyio
+import psutil
 
 from ao_core.errors import BadRequest, ConfigError
 from ao_core.files import write_atomic
@@ -126,6 +127,18 @@ def nudge(server: int) -> None:
     """
     with suppress(ProcessLookupError):
         os.kill(server, signal.SIGCHLD)
+
+
+def end_strays(argv: Sequence[str]) -> None:
+    """End servers of ours that cannot be reached and hold nobody, and clients of theirs.
+
+    An engine that was killed while tmux came up may have left such a pair. `argv` is how each of
+    our servers and clients was started; one that holds an agent has it as a child.
+    """
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if tuple(process.cmdline()[: len(argv)]) == tuple(argv) and not process.children():
+                process.terminate()
 
 
 def tidy(path: Path) -> None:
