@@ -17,11 +17,12 @@ Step = Callable[[str], Awaitable[None]]
 
 @dataclass(slots=True)
 class Agent:
-    """Speaks the protocol: each prompt is a turn that asks once whether it may.
+    """Speaks the protocol: each prompt is a turn that asks once whether it may, if it `asks`.
 
     `log` is what its host keeps; what an engine wrote as it died is `late`, and arrives later.
     """
 
+    asks: bool = True
     log: list[Entry] = field(default_factory=list[Entry])
     late: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
     prompts: list[str] = field(default_factory=list[str])
@@ -66,6 +67,8 @@ class Agent:
         elif method == "session/prompt":
             self._prompt = id
             self.prompts.append(said["params"]["prompt"][0]["text"])
+            if not self.asks:
+                return self._say(messages.result(id, {"stopReason": "end_turn"}))
             options = [{"optionId": "yes", "kind": "allow_once", "name": "Yes"}]
             asked = {"toolCall": {"toolCallId": "t", "title": "odd"}, "options": options}
             self._say(messages.request(7, "session/request_permission", asked))

@@ -59,6 +59,8 @@ class Herald:
             await self._engine.outbox.move(message, Delivery.QUEUED, reason=why)
         await on.rested()
         self._living()
+        if self._known(message).state is not Delivery.QUEUED:
+            return  # an engine before this one handed it over, as the log has told meanwhile
         if await on.prompt(_spoken(message), message.id):
             await on.until(lambda: self._moved(message, on))
         else:

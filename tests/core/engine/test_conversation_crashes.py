@@ -75,6 +75,7 @@ async def serve(engine: Engine, agent: Agent, fuse: Fuse) -> None:
         tasks.start_soon(Herald(engine, held.session).run)
         tasks.start_soon(answer_when_asked, engine)
         await talk.until(lambda: done(engine) if talk.live else None)
+        await anyio.wait_all_tasks_blocked()  # whoever would say something more has said it
         tasks.cancel_scope.cancel()
 
 
@@ -136,6 +137,21 @@ async def test_whatever_step_it_dies_at_a_turn_is_neither_lost_nor_repeated(
             await check(await books_on(store, books.clock), agent, (step, fuse.seen))
         if whole:
             assert step > 20, fuse.seen
+            return
+    raise AssertionError("it never came to its end")
+
+
+async def test_a_turn_that_ended_while_there_was_no_engine_is_not_repeated(tmp_path: Path) -> None:
+    for step in range(MOST):
+        folder, agent, fuse = tmp_path / str(step), Agent(asks=False), Fuse(step)
+        folder.mkdir()
+        async with a_queued_message(folder) as store:
+            books = await books_on(store, FakeClock())
+            whole = await lived(store, books, agent, fuse)
+            if not whole:
+                assert await lived(store, books, agent, Fuse(1_000_000)), (step, fuse.seen)
+            assert agent.prompts == ["do it"], (step, fuse.seen)
+        if whole:
             return
     raise AssertionError("it never came to its end")
 
