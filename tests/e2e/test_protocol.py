@@ -240,3 +240,12 @@ def test_a_worker_that_talks_without_end_is_followed_and_its_log_kept_short(
     idle(team, session)
     assert "number 29" in team.call("read", session=session, what="turns")["text"]
     assert len(done(team, session)) == 31
+
+
+def test_an_answer_that_is_repeated_is_not_refused_for_what_came_since(team: Team) -> None:
+    session = team.spawn("do: ask go?", PUSH)
+    team.until(session, "needs_input")
+    once = team.call("answer", session=session, text="yes", key="k")
+    team.until_so(session, lambda now: now["permissions_pending"] != [])
+    again = team.call("answer", session=session, text="yes", key="k")
+    assert (again["message"], again["state"]) == (once["message"], "accepted")

@@ -54,7 +54,7 @@ async def _reply(
     engine: Engine, caller: Caller, id: SessionId, text: str, ticket: Ticket
 ) -> Answered:
     pending = engine.permissions.pending(id)
-    if pending:
+    if pending and ticket.subject is None:  # else it was given before, and is on its way
         raise WrongState(
             f"{id} asks for a permission, not for text.",
             hint="Answer with `decision` allow or deny.",

@@ -212,13 +212,13 @@ class Loop:
         return None if self._is_fleeting(session, activity) else activity
 
     def _is_fleeting(self, session: Session, activity: Activity | None) -> bool:
-        """Whether a dialog has only just been seen, of an agent whose hooks speak for it.
+        """Whether a dialog has only just been seen, of an agent whose hooks may speak for it.
 
         Its hook asks for the permission at this moment, and the policy may answer at once.
         """
         known = session.activity
         asks = activity is not None and activity.state is ActivityState.WAITING_INPUT
-        if not asks or known is None or known.source not in OWN_WORD:
+        if not asks or (known is not None and known.source not in OWN_WORD):
             self._asking.pop(session.id, None)
             return False
         now = self._engine.clock.now()
