@@ -3,28 +3,18 @@
 import subprocess
 import time
 from collections.abc import Generator
-from pathlib import Path
 
 import pytest
 
 from faces.glass import Glass
 from faces.terminal import AO
-from team import Team
-
-CONFIG = """\
-projects:
-  sample:
-    path: .
-    agent: command
-    agentConfig: {preset: worker}
-    runtime: process
-    drive: protocol
-"""
+from team import PROTOCOL, Kind, Team
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    return Team.new_repository(tmp_path / "sample", CONFIG)
+def kind() -> Kind:
+    """Its workers are driven by protocol."""
+    return PROTOCOL
 
 
 @pytest.fixture

@@ -179,6 +179,16 @@ def test_an_agent_that_dies_mid_turn_goes_on_where_it_was_once_restored(team: Te
     assert done(team, session) == ["write a.txt", "answered: yes", "commit a"]
 
 
+def test_one_brought_back_with_nothing_to_do_rests_from_the_start(team: Team) -> None:
+    session = team.spawn("do: say done")
+    idle(team, session)
+    team.agent(session).kill()
+    team.until(session, "terminated")
+    team.call("restore", session=session)
+    shown = team.call("show", session=session)
+    assert (shown["state"], shown["reason"]) == ("idle", "turn_ended")
+
+
 def test_a_kill_ends_agent_and_host_and_saves_what_was_not_committed(team: Team) -> None:
     session = team.spawn("do: write a.txt <<unsaved>>", "do: ask go?")
     team.until(session, "needs_input")

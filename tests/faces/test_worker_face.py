@@ -15,23 +15,13 @@ from ao_core.errors import EngineUnreachable
 from ao_mcp.start import join_engine
 from faces.fake_operations import TOKEN
 from faces.home import RELAY, Home, RelayClient, temporary_home
-from team import Team
-
-CONFIG = """\
-projects:
-  sample:
-    path: .
-    agent: command
-    agentConfig: {preset: worker}
-    runtime: process
-    drive: protocol
-"""
+from team import PROTOCOL, Team
 
 
 @pytest.fixture
 def team(tmp_path: Path) -> Iterator[Team]:
-    repository = Team.new_repository(tmp_path / "sample", CONFIG)
-    one = Team(tmp_path / "home", repository, tmp_path / "run")
+    repository = Team.new_repository(tmp_path / "sample", PROTOCOL.project())
+    one = Team(tmp_path / "home", repository, tmp_path / "run", PROTOCOL)
     yield one
     one.end()
 

@@ -14,6 +14,7 @@ from ao_core import prompt
 from ao_core.engine import environment
 from ao_core.engine.conversations import OPENING_DEADLINE
 from ao_core.engine.engine import Engine
+from ao_core.engine.moves import moved
 from ao_core.engine.project import Project
 from ao_core.engine.records import Step
 from ao_core.engine.saga import Saga
@@ -348,7 +349,8 @@ async def _up(effort: Effort, handle: RuntimeHandle, prompt: Message | None) -> 
     def up(session: Session) -> Step:
         change, event = engine.outbox.queueing(session, prompt) if prompt else (None, None)
         events = (_started(session, effort.resume), *([event] if event else []))
-        return Step(_running(session, handle, now), events, (change,) if change else ())
+        after, moves = _resting(effort, _running(session, handle, now), prompt)
+        return Step(after, (*events, *moves), (change,) if change else ())
 
     return await engine.records.update(SESSION, effort.session.id, up)
 
@@ -359,6 +361,16 @@ def _running(session: Session, handle: RuntimeHandle, now: datetime) -> Session:
         facts = SessionFacts(SessionState.WORKING, SessionReason.SPAWN_REQUESTED, now)
     run = RuntimeFacts(RuntimeState.ALIVE, RuntimeReason.PROCESS_RUNNING, handle, observed_at=now)
     return replace(session, facts=facts, run=run, turn=None)
+
+
+def _resting(
+    effort: Effort, session: Session, prompt: Message | None
+) -> tuple[Session, tuple[NewEvent, ...]]:
+    """By protocol an agent does nothing unasked: one that is told nothing rests."""
+    if session.drive is not Drive.PROTOCOL or prompt is not None:
+        return session, ()
+    now = effort.engine.clock.now()
+    return moved(session, SessionState.IDLE, SessionReason.TURN_ENDED, now)
 
 
 def _started(session: Session, resume: bool) -> NewEvent:
