@@ -98,7 +98,7 @@ def _ended(stage: Stage) -> Generator[None]:
     """Whatever happens, nothing of it runs on afterwards."""
     try:
         yield
-    except BaseException:
+    except BaseException:  # interrupted, too: nothing of it may run on
         for line in stage.complaints():
             click.echo(line, err=True)
         try:

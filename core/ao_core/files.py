@@ -31,7 +31,7 @@ def write_atomic(path: Path, data: bytes | str, mode: int = 0o600) -> None:
         try:
             _write_draft(draft, content, mode)
             os.replace(draft, path)
-        except BaseException:
+        except BaseException:  # interrupted, too: no draft stays
             draft.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)

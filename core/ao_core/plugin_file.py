@@ -59,7 +59,7 @@ def _executed(name: str, path: Path, source: bytes) -> ModuleType:
     sys.modules[name] = module  # type annotations are looked up there
     try:
         spec.loader.exec_module(module)
-    except BaseException:
+    except BaseException:  # its code may raise anything; half a module is none
         del sys.modules[name]
         raise
     return module

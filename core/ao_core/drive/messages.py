@@ -12,8 +12,8 @@ LINE_LIMIT = 16 * 1024 * 1024
 Id: TypeAlias = int | str
 Params: TypeAlias = Mapping[str, Any]
 
-NO_SUCH_METHOD = -32601
-BAD_PARAMS = -32602
+GARBLED, BAD_REQUEST, NO_METHOD = -32700, -32600, -32601
+BAD_PARAMS, INTERNAL, NO_RESOURCE = -32602, -32603, -32002
 LOGIN_REQUIRED = -32000
 
 _ERROR_LIMIT = 1_000
@@ -133,8 +133,8 @@ def result(id: Id, value: Params) -> bytes:
     return _line({"id": id, "result": value})
 
 
-def refusal(id: Id, code: int, message: str) -> bytes:
-    """A refusal as a line."""
+def refusal(id: Id | None, code: int, message: str) -> bytes:
+    """A refusal as a line; without an id where none could be read."""
     return _line({"id": id, "error": {"code": code, "message": message}})
 
 

@@ -263,7 +263,7 @@ class Conversation:
     async def _answer(self, asked: Asked) -> None:
         if asked.method != PERMISSION:
             why = f"{asked.method[:100]} is not offered"
-            await self._tell_for(asked, messages.refusal(asked.id, messages.NO_SUCH_METHOD, why))
+            await self._tell_for(asked, messages.refusal(asked.id, messages.NO_METHOD, why))
             return
         decided = await self._permitted(asked)
         chosen = None if decided is None or decided.expired else decided.decision

@@ -118,7 +118,7 @@ def open_home(path: Path, lock: int | None = None) -> Home:
         raise EngineRunning(f"The home {path} is held{by}.", hint="Use it, or run `ao stop`.")
     try:
         return Home(path, *_identity(path / "home.json"), held)
-    except BaseException:
+    except BaseException:  # whatever it was, the lock is given up and it is raised
         held.close()
         raise
 

@@ -67,7 +67,7 @@ class Keys:
         self._under_way.add(id)
         try:
             return await self._ticket(id, operation, digest(arguments))
-        except BaseException:
+        except BaseException:  # cancelled, too: the key is free again
             self._under_way.discard(id)
             raise
 

@@ -52,7 +52,7 @@ def write(root: Path, items: Sequence[Item], target: Path) -> None:
         try:
             _fill(descriptor, root, items)
             os.replace(draft, target)
-        except BaseException:
+        except BaseException:  # interrupted, too: no draft stays
             Path(draft).unlink(missing_ok=True)
             raise
     except (OSError, tarfile.TarError) as exc:

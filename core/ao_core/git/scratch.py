@@ -50,7 +50,7 @@ def _make(parent: Path, kind: str) -> Path:
     try:
         with in_our_words(home, "written"):
             _furnish(home, kind)
-    except BaseException:
+    except BaseException:  # interrupted, too: no folder stays
         _remove(home)
         raise
     return home

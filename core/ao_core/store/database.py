@@ -81,7 +81,7 @@ def transaction(db: sqlite3.Connection) -> Generator[None]:
     try:
         yield
         db.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # interrupted, too: all of it or nothing
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise

@@ -6,47 +6,35 @@ https://agentclientprotocol.com
 import json
 import os
 import selectors
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Thread
 from time import monotonic
 from typing import Any, Protocol, TypeAlias, cast
 
+from ao_core.drive import messages
+from ao_core.drive.loose import mapping
+from ao_core.drive.messages import (
+    BAD_REQUEST,
+    GARBLED,
+    LINE_LIMIT,
+    Id,
+    Notice,
+    Params,
+    Request,
+)
 from ao_plugins.agent._worker.asides import Asides
 
-GARBLED, BAD_REQUEST, NO_METHOD = -32700, -32600, -32601
-BAD_PARAMS, INTERNAL, NO_RESOURCE = -32602, -32603, -32002
-_LONGEST_LINE = 16 * 1024 * 1024
 _PIECE = 7
 _PATIENCE = 2.0
-
-Id: TypeAlias = int | str | None
-Params: TypeAlias = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Somebody wants an answer."""
-
-    id: Id
-    method: str
-    params: Params
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Somebody tells something."""
-
-    method: str
-    params: Params
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """To a request of ours; nothing in it, where it was refused."""
 
-    id: Id
+    id: Id | None
     result: Params
 
 
@@ -56,7 +44,7 @@ Message: TypeAlias = Request | Notice | Answer
 class Refusal(Exception):
     """What cannot be done, as the other side is told; `id` is the request's, if it has one."""
 
-    def __init__(self, code: int, message: str, id: Id = None) -> None:
+    def __init__(self, code: int, message: str, id: Id | None = None) -> None:
         super().__init__(message)
         self.code, self.id = code, id
 
@@ -87,19 +75,19 @@ class Wire:
 
     def request(self, id: int, method: str, params: Params) -> None:
         """Ask for something; the answer comes to the peer."""
-        self._send(id=id, method=method, params=params)
+        self._out.put(messages.request(id, method, params))
 
     def notify(self, method: str, params: Params) -> None:
         """Tell something."""
-        self._send(method=method, params=params)
+        self._out.put(messages.notice(method, params))
 
     def answer(self, id: Id, result: Params) -> None:
         """Answer a request."""
-        self._send(id=id, result=result)
+        self._out.put(messages.result(id, result))
 
     def refuse(self, refusal: Refusal) -> None:
         """Say why not."""
-        self._send(id=refusal.id, error={"code": refusal.code, "message": str(refusal)})
+        self._out.put(messages.refusal(refusal.id, refusal.code, str(refusal)))
 
     def serve(self, peer: Peer) -> int:
         """Until the peer has had enough or the other side is gone; returns its status."""
@@ -141,13 +129,10 @@ class Wire:
             line, self._left = bytes(self._left + end), bytearray()
             if line.strip():
                 yield line
-        self._left += rest[: _LONGEST_LINE - len(self._left)]  # what is cut off cannot be parsed
+        self._left += rest[: LINE_LIMIT - len(self._left)]  # what is cut off cannot be parsed
 
     def _close(self) -> None:
         self._closed = True
-
-    def _send(self, **said: object) -> None:
-        self._out.put(json.dumps({"jsonrpc": "2.0", **said}).encode() + b"\n")
 
     def _write(self) -> None:
         try:
@@ -172,14 +157,11 @@ def parsed(line: bytes) -> Message:
     if not isinstance(id, int | str | None) or isinstance(id, bool):
         raise Refusal(BAD_REQUEST, "that is no id")
     if method is None and "id" in said and {"result", "error"} & said.keys():
-        return Answer(id, table(said.get("result")))
+        return Answer(id, mapping(said.get("result")))
     if said.get("jsonrpc") != "2.0" or not isinstance(method, str):
         raise Refusal(BAD_REQUEST, "that is no request", id)
     if "id" not in said:
-        return Notice(method, table(params))
-    return Request(id, method, table(params))
-
-
-def table(value: object) -> Params:
-    """The value, if it is an object; else an empty one."""
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+        return Notice(method, mapping(params))
+    if id is None:
+        raise Refusal(BAD_REQUEST, "that is no id")
+    return Request(id, method, mapping(params))

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ao_plugins.agent._worker.acp import BAD_REQUEST, Id, Params, Refusal, Wire, table
+from ao_core.drive.loose import mapping
+from ao_core.drive.messages import BAD_REQUEST, Id, Params
+from ao_plugins.agent._worker.acp import Refusal, Wire
 from ao_plugins.agent._worker.deeds import words
 from ao_plugins.agent._worker.journal import Past
 from ao_plugins.agent._worker.narrator import Narrator
@@ -78,12 +80,12 @@ class Conversation:
         self._next = None
         self.progress.interrupt()
 
-    def answered(self, id: Id, result: Params) -> None:
+    def answered(self, id: Id | None, result: Params) -> None:
         """An answer came; one that nobody waits for any more is let be."""
         then = self._asked.pop(id, None) if isinstance(id, int) else None
         if then is None:
             return
-        outcome = table(result.get("outcome"))
+        outcome = mapping(result.get("outcome"))
         if outcome.get("outcome") == "cancelled":
             self.cancel()
         else:

@@ -6,23 +6,20 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from ao_core.errors import AoError
-from ao_plugins.agent._worker.acp import (
+from ao_core.drive.loose import mapping
+from ao_core.drive.messages import (
     BAD_PARAMS,
     BAD_REQUEST,
     INTERNAL,
     NO_METHOD,
     NO_RESOURCE,
-    Answer,
     Id,
-    Message,
     Notice,
     Params,
-    Refusal,
     Request,
-    Wire,
-    table,
 )
+from ao_core.errors import AoError
+from ao_plugins.agent._worker.acp import Answer, Message, Refusal, Wire
 from ao_plugins.agent._worker.conversation import Conversation
 from ao_plugins.agent._worker.deeds import Hands
 from ao_plugins.agent._worker.journal import Journal, Past
@@ -192,7 +189,7 @@ def _text(blocks: object) -> str:
 
 
 def _block(given: object) -> str:
-    block = table(given)
+    block = mapping(given)
     key = {"text": "text", "resource_link": "uri"}.get(str(block.get("type")))
     text = block.get(key) if key else None
     if not isinstance(text, str):
