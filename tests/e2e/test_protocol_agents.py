@@ -1,9 +1,12 @@
 """Agents that speak the protocol badly, or not at all: each is an error somebody can act on."""
 
+import contextlib
 import sys
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -13,7 +16,7 @@ from ao_core.errors import AoError, PluginError
 from ao_core.model.session import Drive, Status, derive_status
 from ao_core.store.records import SESSION
 from inside import a_person, engine_at, settled
-from team import Team
+from team import Team, eventually
 
 GREET = """
 import json, sys
@@ -74,6 +77,19 @@ hear()
 )
 
 
+LATE = (
+    GREET
+    + """
+import os, time
+welcome()
+asked = hear()["id"]
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.01)
+say(id=asked, result={"sessionId": "s"})
+say(id=hear()["id"], result={"stopReason": "end_turn"})
+hear()
+"""
+)
 MUTE = "import sys; sys.stdin.read()"
 
 
@@ -140,6 +156,41 @@ async def test_an_agent_that_never_answers_is_given_up_in_time(
         (session,) = engine.records.all(SESSION)
         assert derive_status(session) is Status.ERRORED
         assert not await (await engine.runtime_of(session)).find(session.id)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_an_engine_killed_while_an_agent_opens_starts_again_without_waiting_for_it(
+    team: Team, tmp_path: Path, *, killed: bool
+) -> None:
+    go = tmp_path / "go"
+    staffed(team, LATE, args=[str(go)])
+
+    def spawn() -> None:
+        with contextlib.suppress(AoError):
+            team.call("spawn", prompt="anything")
+
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(spawn)
+        eventually(lambda: any("agent.py" in " ".join(cmdline(one)) for one in team.processes()))
+        team.kill_engine()
+        asked.result()
+    (listed,) = team.call("list")["sessions"]  # it serves, though nobody has answered yet
+    assert listed["status"] == "spawning"
+    if killed:
+        team.call("kill", session=listed["session"])
+        (listed,) = team.call("list", ended=True)["sessions"]
+        assert listed["status"] in ("killed", "errored")
+        eventually(lambda: not [1 for one in team.processes() if "agent.py" in cmdline(one)[-2:]])
+    else:
+        go.touch()
+        team.until_so(listed["session"], lambda now: now["state"] == "idle")
+
+
+def cmdline(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 def test_noise_unknown_kinds_and_requests_that_are_not_offered_do_no_harm(team: Team) -> None:

@@ -93,7 +93,13 @@ class Conversation:
                 f"The agent did not open a session within {deadline:g} s.", hint=_BY_HAND
             ) from exc
 
+    def look(self) -> None:
+        """Have whoever waits look again."""
+        self._news.tell()
+
     def _opened(self) -> Ledger | None:
+        if self._engine.is_ending(self._held.session):
+            raise WrongState("It is being ended.", hint="`restore` brings it back.")
         if self._failure is not None:
             raise self._failure
         if self.over:

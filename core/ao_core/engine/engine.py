@@ -96,8 +96,10 @@ class Engine:
 
     @contextmanager
     def ending(self, session: SessionId) -> Generator[None]:
-        """While we end an agent ourselves, its death is no news."""
+        """While we end an agent, its death is no news, and nobody waits for it to open."""
         self._ending.add(session)
+        if talk := self.conversations.of(session):
+            talk.look()
         try:
             yield
         finally:

@@ -70,17 +70,21 @@ async def _carried_out(engine: Engine, intent: Intent, reason: SessionReason) ->
 
 
 async def _kill(engine: Engine, id: SessionId, reason: SessionReason) -> Killed:
+    with engine.ending(id):  # from here on, so that a start under way gives up, too
+        return await _ended(engine, id, reason)
+
+
+async def _ended(engine: Engine, id: SessionId, reason: SessionReason) -> Killed:
     async with engine.alone(id):
         session = engine.session(id)
         if is_terminal(session) and session.workspace_gone:  # somebody was faster
             return await _before(engine, session)
         project = await engine.project_of(session)
-        with engine.ending(id):
-            await end_agent(engine, project, session)
-            saved = await _save(engine, project, session, reason)
-            session = await engine.records.update(
-                SESSION, id, lambda now: _over(engine, now, reason, saved)
-            )
+        await end_agent(engine, project, session)
+        saved = await _save(engine, project, session, reason)
+        session = await engine.records.update(
+            SESSION, id, lambda now: _over(engine, now, reason, saved)
+        )
         await engine.permissions.expire(id, "the session ended")
         engine.deliver(id)
         kept = await _remove(project, session, saved)

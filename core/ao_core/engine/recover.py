@@ -56,6 +56,22 @@ async def _begun(engine: Engine, intent: Intent) -> Outcome:
     session = engine.session(intent.session)
     if session.facts.state is not SessionState.NOT_STARTED or is_terminal(session):
         return Outcome.DONE if not is_terminal(session) else Outcome.FAILED
+    if session.drive is Drive.PROTOCOL:  # it is open when the agent says so: nobody waits for that
+        engine.tasks.start_soon(_aside, engine, session, intent)
+        return Outcome.PENDING
+    return await _resumed(engine, session, intent)
+
+
+async def _aside(engine: Engine, session: Session, intent: Intent) -> None:
+    async with engine.alone(session.id):
+        outcome = await _resumed(engine, engine.session(session.id), intent)
+    if outcome is not Outcome.PENDING:
+        await engine.intents.end(intent.id, outcome, "settled after a restart")
+
+
+async def _resumed(engine: Engine, session: Session, intent: Intent) -> Outcome:
+    if is_terminal(session):
+        return Outcome.FAILED  # somebody has ended it meanwhile
     resume = intent.kind is IntentKind.RESTORE
     try:
         project = await engine.project_of(session)
@@ -73,11 +89,15 @@ async def _runs(engine: Engine, project: Project, session: Session, *, resume: b
     handle = await runtime.find(session.id)
     if handle is None:
         return False
-    if await runtime.alive(handle):
+    if not await runtime.alive(handle):
+        await runtime.destroy(handle)
+        return False
+    try:
         await adopt(engine, project, session, handle, resume=resume)
-        return True
-    await runtime.destroy(handle)
-    return False
+    except AoError:
+        await runtime.destroy(handle)  # of a start that failed nothing runs on
+        raise
+    return True
 
 
 async def _anew(engine: Engine, session: Session, intent: Intent) -> None:

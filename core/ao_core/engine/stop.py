@@ -55,11 +55,10 @@ async def _open_runtimes(engine: Engine) -> None:
 async def _end(engine: Engine, session: Session, stubborn: list[SessionId]) -> None:
     """End one. Whoever hangs is left as it is, and named."""
     try:
-        with anyio.fail_after(_DEADLINE):
+        with anyio.fail_after(_DEADLINE), engine.ending(session.id):
             async with engine.alone(session.id):
-                with engine.ending(session.id):
-                    await end_agent(engine, await engine.project_of(session), session)
-                    await engine.records.update(SESSION, session.id, lambda now: _over(engine, now))
+                await end_agent(engine, await engine.project_of(session), session)
+                await engine.records.update(SESSION, session.id, lambda now: _over(engine, now))
     except (AoError, TimeoutError):
         _log.exception("%s would not end", session.id)
         stubborn.append(session.id)
