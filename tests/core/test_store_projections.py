@@ -11,7 +11,8 @@ from ao_core.ids import ProjectId
 from ao_core.model.session import PrFacts, PrReason, PrState, Session
 from ao_core.store.contract import Drop, Put
 from ao_core.store.flat import FilesStore
-from ao_core.store.projection import card
+from ao_core.store.journal_file import load
+from ao_core.store.projection import Projections, card
 from ao_core.store.records import PROJECT, SESSION, ProjectRecord
 from ao_core.testing.store_kit import counted
 from books import START, a_session, over
@@ -60,6 +61,10 @@ def spoil(path: Path, text: str = "status=done\n") -> None:
 
 def remove(path: Path) -> None:
     path.unlink()
+
+
+def move(path: Path, to: Path) -> None:
+    path.rename(to)
 
 
 def mode(path: Path) -> int:
@@ -118,6 +123,37 @@ async def test_a_session_that_is_dropped_has_no_file(home: Path, sessions: Path)
             row = await store.read(SESSION, id)
             assert row
             await store.commit([Drop(SESSION, id, row.revision)])
+    assert files(sessions) == set()
+
+
+async def test_a_session_dropped_before_anything_was_shown_has_no_file(
+    home: Path, sessions: Path
+) -> None:
+    await keep(home, a_session(), over(a_session("app-2")))
+    assert files(sessions) == {"app-1", "archive/app-2"}
+    projections = Projections(home)
+    known = load(home / "journal").state.records.values()
+    projections.learn(known)
+    projections.sweep()
+    projections.learn([replace(one, body=None) for one in known if one.kind == SESSION.name])
+    projections.settle()
+    assert files(sessions) == set()
+    assert not projections.owing
+
+
+async def test_a_file_that_cannot_be_removed_is_removed_later(home: Path, sessions: Path) -> None:
+    await keep(home, a_session())
+    projections = Projections(home)
+    known = load(home / "journal").state.records.values()
+    projections.learn(known)
+    projections.learn([replace(one, body=None) for one in known if one.kind == SESSION.name])
+    move(sessions, sessions.with_name("away"))
+    spoil(sessions)  # a file where the folder belongs
+    projections.settle()
+    assert projections.owing
+    remove(sessions)
+    move(sessions.with_name("away"), sessions)
+    projections.settle()
     assert files(sessions) == set()
 
 

@@ -67,6 +67,7 @@ class Projections:
     def __init__(self, home: Path) -> None:
         self._home = home
         self._bodies: dict[str, str] = {}
+        self._dropped: dict[str, str] = {}
         self._folders: dict[str, str] = {}
         self._shown: dict[str, tuple[Path, int]] = {}
         self._due: set[str] = set()
@@ -87,10 +88,10 @@ class Projections:
                 self._due.update(self._bodies)
 
     def _learn_session(self, edit: Edit) -> None:
-        if edit.body is None:
-            self._bodies.pop(edit.id, None)
-        else:
+        if edit.body is not None:
             self._bodies[edit.id] = edit.body
+        elif last := self._bodies.pop(edit.id, None):
+            self._dropped[edit.id] = last  # it says where the file may stand
         self._due.add(edit.id)
 
     def settle(self) -> None:
@@ -126,17 +127,24 @@ class Projections:
 
     def _settle(self, id: str) -> None:
         session_id(id)
-        if id not in self._bodies:
-            _remove(self._shown.pop(id, (None, 0))[0])
+        body = self._bodies.get(id) or self._dropped.get(id)
+        if body is None or not self._home.is_dir():
             return
-        session = decode_record(SESSION, self._bodies[id])
-        if session.project not in self._folders or not self._home.is_dir():
-            return
-        folder = self._sessions(self._folders[session.project])
-        live, ended = folder / id, folder / "archive" / id
-        place, other = (ended, live) if is_terminal(session) else (live, ended)
-        self._show(id, place, card(session))
-        _remove(other)
+        session = decode_record(SESSION, body)
+        if session.project in self._folders:
+            folder = self._sessions(self._folders[session.project])
+            self._place(session, folder / id, folder / "archive" / id)
+
+    def _place(self, session: Session, live: Path, ended: Path) -> None:
+        if session.id in self._bodies:
+            place, other = (ended, live) if is_terminal(session) else (live, ended)
+            self._show(session.id, place, card(session))
+            other.unlink(missing_ok=True)
+        else:  # one that was never shown may stand there from before
+            live.unlink(missing_ok=True)
+            ended.unlink(missing_ok=True)
+            self._shown.pop(session.id, None)
+            self._dropped.pop(session.id, None)
 
     def _show(self, id: str, path: Path, text: str) -> None:
         now = (path, hash(text))
@@ -178,11 +186,6 @@ def _write(path: Path, text: str) -> None:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-
-
-def _remove(path: Path | None) -> None:
-    if path is not None:
-        path.unlink(missing_ok=True)
 
 
 def _is_ours(path: Path) -> bool:
