@@ -17,6 +17,7 @@ from ao_core.errors import AoError
 from ao_core.platform import process_exists, runtime_dir
 from ao_core.store.records import SETTLED
 from ao_mcp.start import find_engine, open_connection
+from ao_plugins.runtime._process.places import Place
 
 CONFIG = """\
 projects:
@@ -33,20 +34,28 @@ _PATIENCE = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a team is made of: how its agents are driven, its store, and its agents' manners."""
+    """What a team is made of: its agents' drive, manners and terminals' holder, and its store."""
 
     drive: str = "terminal"
     store: str = "sqlite"
     awkward: bool = False
+    runtime: str = "tmux"  # of agents in terminals; any other is held by a host of its own
 
     def __str__(self) -> str:
-        return f"{self.drive}-{self.store}" + ("-awkward" if self.awkward else "")
+        held = "" if self.runtime == PLAIN.runtime else f"-{self.runtime}"
+        return f"{self.drive}{held}-{self.store}" + ("-awkward" if self.awkward else "")
 
     def project(self, config: str = CONFIG) -> str:
         """The project's configuration, which ends with the settings of its agent."""
-        if self.drive != PLAIN.drive:
-            config = config.replace("    agent:", f"    drive: {self.drive}\n    agent:")
+        for name in ("drive", "runtime"):
+            if (chosen := getattr(self, name)) != getattr(PLAIN, name):
+                config = config.replace("    agent:", f"    {name}: {chosen}\n    agent:")
         return config + (_QUIRKS if self.awkward else "")
+
+    @property
+    def in_tmux(self) -> bool:
+        """Whether its agents are in panes."""
+        return (self.drive, self.runtime) == (PLAIN.drive, PLAIN.runtime)
 
     @property
     def home(self) -> str:
@@ -63,10 +72,12 @@ AWKWARD = Kind(awkward=True)
 PROTOCOL = Kind(drive="protocol")
 FILES = Kind(store="files")
 PROTOCOL_FILES = Kind(drive="protocol", store="files")
+PTY = Kind(runtime="process")
 
 # Path tests run for each of these, kill tests with fewer points for all but the first; everything
 # else runs for the plain kind only. One more costs about half a minute of two cores.
 KINDS = (PLAIN, AWKWARD, PROTOCOL, FILES, PROTOCOL_FILES)
+HELD = (*KINDS, PTY)  # for tests of what depends on who holds the agents
 
 
 def git(folder: Path, *args: str) -> str:
@@ -243,15 +254,19 @@ class Team:
 
     def agent(self, session: str) -> psutil.Process:
         """The process of a session's agent."""
-        if self.kind.drive == PLAIN.drive:
+        if self.kind.in_tmux:
             return psutil.Process(int(self.pane(session, "#{pane_pid}")))
-        path = self.call("show", session=session)["path"]
-        (found,) = [one for one in self.processes() if _speaks_in(one, path)]
-        return found
+        held = self.place(session).held()
+        assert held, f"no host says that it holds {session}"
+        return psutil.Process(held.child)
+
+    def place(self, session: str) -> Place:
+        """Where a session's host keeps what it has of it."""
+        return Place(self.home / "plugins" / "runtime-process" / session)
 
     def screen(self, session: str) -> str:
-        """All that a session's pane shows, and has shown; or all that was said."""
-        if self.kind.drive != PLAIN.drive:
+        """All that a session's terminal shows, and has shown; or all that was said."""
+        if not self.kind.in_tmux:
             return self.call("read", session=session, max_chars=100_000)["text"]
         return self.tmux("capture-pane", "-p", "-S", "-", "-t", f"={session}:")
 
@@ -274,13 +289,6 @@ class Team:
 
 def _raised(shown: dict[str, Any]) -> list[dict[str, Any]]:
     return [one for one in shown["permissions_pending"] if one["arguments"] == _RAISED]
-
-
-def _speaks_in(process: psutil.Process, folder: str) -> bool:
-    try:
-        return "--acp" in process.cmdline() and process.cwd() == folder
-    except psutil.Error:
-        return False
 
 
 def _is_settled(shown: dict[str, Any]) -> bool:

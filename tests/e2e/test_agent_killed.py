@@ -18,10 +18,10 @@ from ao_core.engine.wait import Until, wait
 from ao_core.errors import AoError, WrongState
 from ao_core.model.event import EventKind
 from inside import a_person, engine_at, settled
-from team import KINDS, PLAIN, Kind, Team, eventually
+from team import HELD, PLAIN, Kind, Team, eventually
 
 RACES, FEWER = 20, 5
-EVERY_KIND = pytest.mark.parametrize("kind", KINDS, ids=str)
+EVERY_KIND = pytest.mark.parametrize("kind", HELD, ids=str)
 UNSEEN = "this must reach nobody"
 CONFIG = """\
 projects:
@@ -61,7 +61,7 @@ def test_a_killed_agent_is_told_of_with_its_signal_and_its_pane_takes_no_message
     with pytest.raises(WrongState) as refused:
         team.call("send", session=session, message=UNSEEN)
     assert "restore" in (refused.value.hint or "")
-    if team.kind.drive == PLAIN.drive:
+    if team.kind.in_tmux:
         assert team.pane(session, "#{pane_dead} #{pane_dead_signal}") == "1 9"
     assert UNSEEN not in team.screen(session)
 
@@ -102,8 +102,8 @@ def test_a_message_on_its_way_to_an_agent_that_dies_goes_nowhere_else(
 
 
 def server_of(team: Team, session: str) -> str:
-    """The terminals' server; there is none for agents driven by protocol."""
-    return team.pane(session, "#{pid}") if team.kind.drive == PLAIN.drive else ""
+    """The terminals' server; there is none for agents with hosts of their own."""
+    return team.pane(session, "#{pid}") if team.kind.in_tmux else ""
 
 
 def _later(seconds: float, act: Callable[[], None]) -> Callable[[], None]:

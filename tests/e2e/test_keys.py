@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from team import KINDS, Team, git
+from team import HELD, Team, git
 
-pytestmark = pytest.mark.parametrize("kind", KINDS, ids=str)
+pytestmark = pytest.mark.parametrize("kind", HELD, ids=str)
 
 
 def test_a_key_starts_one_worker_even_among_many_that_start_together(team: Team) -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from team import KINDS, Team, eventually, git
+from team import HELD, Team, eventually, git
 
-pytestmark = pytest.mark.parametrize("kind", KINDS, ids=str)
+pytestmark = pytest.mark.parametrize("kind", HELD, ids=str)
 
 
 def test_an_issue_becomes_merged_work(team: Team) -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from team import KINDS, PLAIN, Team
+from team import HELD, PLAIN, Team
 
-pytestmark = pytest.mark.parametrize("kind", KINDS, ids=str)
+pytestmark = pytest.mark.parametrize("kind", HELD, ids=str)
 
 
 @pytest.mark.parametrize("decision", ["allow", "deny"])
