@@ -31,6 +31,15 @@ def size_of(head: "bytes | bytearray") -> int:
     return HEAD + int.from_bytes(head[1:HEAD], "big")
 
 
+def take_frame(inbox: bytearray) -> "tuple[bytes, bytes] | None":
+    """Take the first frame out of what has come, if all of it has: its kind, and what is in it."""
+    if len(inbox) < HEAD or len(inbox) < (size := size_of(inbox)):
+        return None
+    kind, data = bytes(inbox[:1]), bytes(inbox[HEAD:size])
+    del inbox[:size]
+    return kind, data
+
+
 class Log:
     """The writer's side."""
 

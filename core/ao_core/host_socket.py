@@ -7,7 +7,7 @@ import os
 import sys
 from select import POLLIN, POLLOUT
 
-from ao_core.host_log import HEAD, Log, framed, size_of
+from ao_core.host_log import HEAD, Log, framed, size_of, take_frame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,19 +86,12 @@ class Client:
     def _take_in(self, answer: "Answer") -> None:
         data = self.sock.recv(_CHUNK)
         self._inbox += data
-        while not self.reads and (frame := self._frame()):
+        while not self.reads and (frame := take_frame(self._inbox)):
             self._outbox += answer(self, *frame)
         if not data or (len(self._inbox) >= HEAD and size_of(self._inbox) > FRAME_LIMIT):
             if data:
                 self.sock.send(framed(b"e", b"the frame is too large"))
             self.close()
-
-    def _frame(self) -> "tuple[bytes, bytes] | None":
-        if len(self._inbox) < HEAD or len(self._inbox) < (size := size_of(self._inbox)):
-            return None
-        kind, data = bytes(self._inbox[:1]), bytes(self._inbox[HEAD:size])
-        del self._inbox[:size]
-        return kind, data
 
     def _give(self, log: Log) -> None:
         if self._outbox:

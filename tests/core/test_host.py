@@ -18,7 +18,7 @@ import pytest
 import ao_core
 from ao_core.errors import CommandFailed, NotInstalled
 from ao_core.host import ANYWHERE
-from ao_core.host_log import HEAD, Log, entries, framed, segments, size_of
+from ao_core.host_log import HEAD, Log, entries, framed, segments, size_of, take_frame
 from ao_core.host_socket import FRAME_LIMIT
 from ao_core.launchpad import launchpad
 from ao_core.process import alive
@@ -495,6 +495,23 @@ def test_half_an_entry_at_the_end_was_never_said(tmp_path: Path) -> None:
     path = tmp_path / ("0" * 16)
     path.write_bytes(path.read_bytes() + framed(b"S", b"half")[:-1])
     assert list(entries(str(tmp_path), 0)) == [(b"S", b"one", 8)]
+
+
+def test_frames_are_taken_whole_and_in_order_however_they_come() -> None:
+    inbox, taken = bytearray(), list[tuple[bytes, bytes]]()
+    for byte in framed(b"w", b"one") + framed(b"s", b"") + framed(b"w", b"half")[:-1]:
+        inbox.append(byte)
+        if frame := take_frame(inbox):
+            taken.append(frame)
+    assert taken == [(b"w", b"one"), (b"s", b"")]
+    assert bytes(inbox) == framed(b"w", b"half")[:-1]
+
+
+def test_frames_are_taken_apart_in_one_place() -> None:
+    root = Path(ao_core.__file__).parents[2]
+    files = [*(root / "core").rglob("*.py"), *(root / "plugins").rglob("*.py")]
+    apart = [path.name for path in files if "[HEAD:size" in path.read_text()]
+    assert apart == ["host_log.py"]
 
 
 async def _has(host: Hosted, text: bytes) -> bool:

@@ -18,7 +18,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from ao_core.host import ANYWHERE, VERSION
-from ao_core.host_log import HEAD, SAID, framed, size_of
+from ao_core.host_log import HEAD, SAID, framed, take_frame
 
 _LEAVE = b"\x1d"
 _CHUNK = 1 << 16
@@ -62,11 +62,7 @@ class Host:
 
     def whole(self) -> tuple[bytes, bytes] | None:
         """The next frame, if it is there."""
-        if len(self._inbox) < HEAD or len(self._inbox) < (size := size_of(self._inbox)):
-            return None
-        kind, data = bytes(self._inbox[:1]), bytes(self._inbox[HEAD:size])
-        del self._inbox[:size]
-        return kind, data
+        return take_frame(self._inbox)
 
 
 def main(address: str) -> int:

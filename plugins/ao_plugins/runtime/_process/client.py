@@ -11,7 +11,7 @@ from anyio.abc import SocketStream
 
 from ao_core.errors import BadRequest, Corrupt, StoreUnavailable, TimedOut, Unavailable, WrongState
 from ao_core.host import ANYWHERE, VERSION
-from ao_core.host_log import HEAD, framed, size_of
+from ao_core.host_log import HEAD, framed, size_of, take_frame
 from ao_core.host_socket import FRAME_LIMIT
 from ao_plugins.runtime._process.places import Held
 
@@ -74,17 +74,14 @@ class Connection:
 
     async def frame(self) -> tuple[bytes, bytes] | None:
         """The next frame; None once the host has hung up."""
-        while len(self._inbox) < HEAD or len(self._inbox) < size_of(self._inbox):
+        while (found := take_frame(self._inbox)) is None:
             try:
                 self._inbox += await self._stream.receive(_CHUNK)
             except (anyio.EndOfStream, anyio.BrokenResourceError, OSError):
                 return None
             if len(self._inbox) >= HEAD and size_of(self._inbox) > FRAME_LIMIT + HEAD:
                 raise Corrupt("a session host sent what is no frame")
-        size = size_of(self._inbox)
-        kind, data = bytes(self._inbox[:1]), bytes(self._inbox[HEAD:size])
-        del self._inbox[:size]
-        return kind, data
+        return found
 
 
 @asynccontextmanager
