@@ -31,6 +31,7 @@ class LogFile(logging.Handler):
         self._file = -1
         self._lost = 0
         self._torn = False
+        self._stderr_follows = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record; whatever goes wrong stays here."""
@@ -79,9 +80,10 @@ class LogFile(logging.Handler):
         self._file = os.open(self._path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
         if hasattr(os, "fchmod"):
             os.fchmod(self._file, 0o600)
+        if self._stderr_follows:  # what is said past logging, such as a crash, goes to one place
+            os.dup2(self._file, _STDERR)
 
     def _rotate(self) -> None:
-        ours = _is_same(_STDERR, self._file)
         self._let_go()
         for number in range(self._files - 1, 1, -1):
             _move(_numbered(self._path, number - 1), _numbered(self._path, number))
@@ -91,8 +93,6 @@ class LogFile(logging.Handler):
             self._path.unlink(missing_ok=True)
         self._clear_away()
         self._open()
-        if ours:  # what is said past logging, such as a crash, goes to the same place
-            os.dup2(self._file, _STDERR)
 
     def _clear_away(self) -> None:
         """Files that are too many, as fewer are kept than there were."""
@@ -102,6 +102,7 @@ class LogFile(logging.Handler):
     def _let_go(self) -> None:
         file, self._file = self._file, -1
         if file >= 0:
+            self._stderr_follows = _is_same(_STDERR, file)
             os.close(file)
 
 

@@ -136,11 +136,22 @@ def test_a_folder_that_is_gone_takes_nobody_along(path: Path, log: LogFile) -> N
     assert path.read_text() == "1 lines could not be written here\nthree\n"
 
 
-def test_what_is_written_past_logging_follows_the_log(path: Path) -> None:
+@pytest.mark.parametrize(
+    "step",
+    [
+        "for _ in range(30): say('x' * 99)",
+        "say('one'); path.rename(path.with_name('elsewhere')); say('two')",
+        "say('one'); path.unlink(); say('two'); path.unlink(); say('three')",
+        "say('one'); path.unlink(); path.mkdir(); say('lost'); path.rmdir(); say('two')",
+    ],
+    ids=["rotated", "moved", "removed twice", "not to be opened for a while"],
+)
+def test_what_is_written_past_logging_follows_the_log(path: Path, step: str) -> None:
     script = (
         "import logging, os, sys; from pathlib import Path; from ao_core.log import LogFile\n"
-        "log = LogFile(Path(sys.argv[1]), 1000, 3)\n"
-        "for _ in range(30): log.handle(logging.LogRecord('a', 20, '', 1, 'x' * 99, None, None))\n"
+        "path = Path(sys.argv[1]); log = LogFile(path, 1000, 3)\n"
+        "def say(text): log.handle(logging.LogRecord('a', 20, '', 1, text, None, None))\n"
+        f"{step}\n"
         "os.write(2, b'a crash\\n')\n"
     )
     with path.open("ab") as stderr:
