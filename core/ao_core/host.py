@@ -152,9 +152,16 @@ class Host:
             if number == signal.SIGTERM:
                 self._terminate(_GRACE)
             if number == signal.SIGUSR1 and not os.path.exists(self._address):
-                self._listener.close()
-                self._listener = listen(self._address)
+                self._listen_anew()
         self._program.reap()
+
+    def _listen_anew(self) -> None:
+        try:
+            listener = listen(self._address)
+        except OSError:  # the old one stays, and the program with it
+            return
+        self._listener.close()
+        self._listener = listener
 
     def _exchange(self, events: int) -> None:
         if self._program.backlog and events & ~POLLIN:

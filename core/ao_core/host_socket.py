@@ -122,7 +122,8 @@ class Client:
 
 
 def listen(address: str) -> "socket.socket":
-    """A socket that only this user can open."""
+    """A socket that only this user can open, in a folder that only he can enter."""
+    os.makedirs(os.path.dirname(address), 0o700, exist_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(address)
     os.chmod(address, 0o600)

@@ -123,9 +123,10 @@ def short() -> Generator[Path]:
 
 @asynccontextmanager
 async def hosted(
-    short: Path, *argv: str, kind: str = "pipes", segment: int = 1 << 22, cap: int = 1 << 26
-) -> AsyncGenerator[Hosted]:
-    folder, path = short / "place", short / "host"
+    short: Path, *argv: str, kind: str = "pipes", segment: int = 1 << 22, cap: int = 1 << 26,
+    sockets: Path | None = None,
+) -> AsyncGenerator[Hosted]:  # fmt: skip
+    folder, path = short / "place", (sockets or short) / "host"
     async with launchpad(short, Command(argv, ENV), short) as pad:
         root = str(Path(ao_core.__file__).parents[1])
         told = [str(one) for one in (folder, path, pad.path, "boot", kind, segment, cap)]
@@ -438,6 +439,37 @@ async def test_a_socket_that_was_removed_is_made_anew_when_asked_for(short: Path
         os.kill(host.pid, signal.SIGUSR1)
         await until(anyio.Path(host.path).exists)
         assert host.peer().ask(b"w", u8(0) + b"x")[0] == b"o"
+
+
+async def test_its_sockets_folder_is_made_anew_with_it(short: Path) -> None:
+    home = short / "sockets"
+    home.mkdir(mode=0o700)
+    async with hosted(short, "cat", sockets=home) as host:
+        host.path.unlink()
+        home.rmdir()
+        os.kill(host.pid, signal.SIGUSR1)
+        await until(anyio.Path(host.path).exists)
+        assert stat.S_IMODE(home.stat().st_mode) == 0o700
+        assert host.peer().ask(b"w", u8(0) + b"x")[0] == b"o"
+
+
+async def test_where_no_socket_can_be_made_the_program_and_who_is_connected_stay(
+    short: Path,
+) -> None:
+    home = short / "sockets"
+    home.mkdir(mode=0o700)
+    async with hosted(short, "cat", sockets=home) as host:
+        peer = host.peer()
+        host.path.unlink()
+        home.rmdir()
+        home.write_text("not a folder")
+        os.kill(host.pid, signal.SIGUSR1)
+        assert peer.ask(b"w", u8(0) + b"on it goes")[0] == b"o"
+        await until(lambda: _has(host, b"on it goes"))
+        home.unlink()
+        os.kill(host.pid, signal.SIGUSR1)
+        await until(anyio.Path(host.path).exists)
+        assert host.peer().said(b"on it goes")
 
 
 async def test_it_ends_its_program_when_it_is_told_to_end(short: Path) -> None:
