@@ -14,6 +14,7 @@ import psutil
 
 from ao_core import wire
 from ao_core.errors import AoError
+from ao_core.files import read_json_lines_tail
 from ao_core.platform import process_exists, runtime_dir
 from ao_core.store.records import SETTLED
 from ao_mcp.start import find_engine, open_connection
@@ -30,6 +31,7 @@ projects:
 _QUIRKS = "      args: [--fold, --deaf-enter, --redraw, --dialog-mid-send]\n"
 _RAISED = "make everything"  # what the dialog in the middle of a message asks for
 _PATIENCE = 30.0
+_SAID = 10_000_000  # bytes of a worker's log, more than any test has
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +207,10 @@ class Team:
             news = self.sure("wait", sessions=[session], until="any", cursor=cursor, seconds=5)
             cursor = news["cursor"]
 
+    def heard(self, session: str) -> list[str]:
+        """What a worker was told, its task first, by its own log."""
+        return heard(Path(self.sure("show", session=session)["path"]))
+
     def log(self) -> str:
         """What the engine wrote down."""
         file = self.home / "engine.log"
@@ -285,6 +291,12 @@ class Team:
         for folder in self.folders:
             shutil.rmtree(folder)
         assert not shown, f"left behind: {shown}"
+
+
+def heard(workspace: Path) -> list[str]:
+    """What the worker in there was told; of half a line, which a full disk may leave, nothing."""
+    lines = read_json_lines_tail(workspace / ".ao" / "worker.jsonl", _SAID)
+    return [str(line["text"]) for line in lines if line.get("role") == "user"]
 
 
 def _raised(shown: dict[str, Any]) -> list[dict[str, Any]]:
