@@ -7,22 +7,25 @@ is said in both directions in a log that this runtime reads; what is typed goes 
 which takes it only if the screen is still the one that was judged. See `ao_core.host`.
 """
 
+import errno
 import os
 import shutil
 import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import ClassVar
 
 import anyio
 from pydantic import Field
 
 from ao_core.deaths import Deaths
-from ao_core.errors import AoError, BadRequest, Unavailable, WrongState
+from ao_core.errors import AoError, BadRequest, StoreUnavailable, Unavailable, WrongState
 from ao_core.launchpad import launchpad
 from ao_core.model.session import RuntimeHandle
-from ao_core.platform import make_private, runtime_dir
+from ao_core.platform import disk_remedy, is_full, make_private, runtime_dir
 from ao_core.plugin import Config, Detection, Manifest
+from ao_core.process import Completed
 from ao_core.slots.runtime import (
     AttachInfo,
     Command,
@@ -188,6 +191,7 @@ class Process(ProcessKeyboard, Here[ProcessConfig], Piped, Mourning, Measurable,
             argv = host_command(place.folder, self._sockets, pad.path, kind, sizes)
             try:
                 done = await self.scope.run(argv, env={}, deadline=self.config.deadline)
+                _refused_by_disk(done, place.folder.parent)
                 done.check("starting a session host")
                 await pad.started(self.config.deadline)
             except BaseException:
@@ -206,3 +210,10 @@ class Process(ProcessKeyboard, Here[ProcessConfig], Piped, Mourning, Measurable,
             if held := self.place(name).held():
                 await end(held, self.place(name), self.config.grace)
         shutil.rmtree(self.place(name).folder, ignore_errors=True)
+
+
+def _refused_by_disk(done: Completed, folder: Path) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    complained = os.strerror(errno.ENOSPC) in done.stderr.decode(errors="replace")
+    if done.status and (complained or is_full(folder)):
+        raise StoreUnavailable(f"{folder} has no room for a log", hint=disk_remedy(full))
