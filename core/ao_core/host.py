@@ -55,6 +55,7 @@ NOTE_LIMIT = 1 << 20
 ANYWHERE = (1 << 64) - 1
 
 _BACKLOG = 1 << 18  # what the program has not read yet; until it has, no more is taken
+_TELLING = (b"w", b"c")
 _STDERR_LIMIT = 1 << 18
 _CLIENTS = 64
 _AGAIN = 0.2  # seconds after which a disk that was full is tried again
@@ -95,6 +96,8 @@ class Host:
             for file, events in poller.poll(self._patience()):
                 watched[file][1](events)
             self._clients = [client for client in self._clients if not client.gone]
+            for client in self._clients:
+                client.go_on(self._answered)
             self._on_time()
         for client in self._clients:
             client.part(self._log, framed(b"x", self._program.exit.encode()))
@@ -103,9 +106,10 @@ class Host:
 
     def _watched(self) -> "dict[int, tuple[int, Handler]]":
         program = self._program
-        watched: dict[int, tuple[int, Handler]] = {self._wake: (POLLIN, self._woken)}
-        if len(self._clients) < _CLIENTS:
-            watched[self._listener.fileno()] = (POLLIN, self._accept)
+        watched: dict[int, tuple[int, Handler]] = {
+            self._wake: (POLLIN, self._woken),
+            self._listener.fileno(): (POLLIN, self._accept),
+        }
         if program.said >= 0 and self._listens():
             watched[program.said] = (POLLIN, self._exchange)
         if program.backlog:
@@ -120,7 +124,7 @@ class Host:
     def _wanted(self, client: Client) -> int:
         if client.is_owed(self._log):
             return POLLOUT
-        return POLLIN if not client.reads and len(self._program.backlog) < _BACKLOG else 0
+        return POLLIN if not client.reads and not client.waits else 0
 
     def _serving(self, client: Client) -> "Handler":
         return lambda events: client.serve(events, self._log, self._answered)
@@ -243,8 +247,10 @@ class Host:
     def _accept(self, _: int) -> None:
         if client := Client.accepted(self._listener):
             self._clients.append(client)
+        if len(self._clients) > _CLIENTS:  # who was idle for longest makes room
+            min(self._clients[:-1], key=lambda one: (one.reads, one.served)).close()
 
-    def _answered(self, client: Client, kind: bytes, data: bytes) -> bytes:
+    def _answered(self, client: Client, kind: bytes, data: bytes) -> bytes | None:
         try:
             if not client.greeted:
                 client.greeted = _is_greeting(kind, data)
@@ -257,13 +263,15 @@ class Host:
         except OSError:
             return framed(b"f", b"")
 
-    def _asked(self, kind: bytes, data: bytes) -> bytes:
+    def _asked(self, kind: bytes, data: bytes) -> bytes | None:
         if kind == b"s":
             return framed(b"s", self._status())
         if kind == b"m":
             return self._marked(_number(data, 0, 8), data[8:])
         if self._program.exit:
             return framed(b"x", self._program.exit.encode())
+        if kind in _TELLING and len(self._program.backlog) >= _BACKLOG:
+            return None
         if kind == b"w":
             return self._write(_number(data, 0, 8), data[8:])
         if kind == b"c":

@@ -6,6 +6,7 @@ Imports next to nothing; see host_log.
 import os
 import sys
 from select import POLLIN, POLLOUT
+from time import monotonic
 
 from ao_core.host_log import HEAD, Log, framed, size_of, take_frame
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
-    Answer: TypeAlias = Callable[["Client", bytes, bytes], bytes]
+    Answer: TypeAlias = Callable[["Client", bytes, bytes], "bytes | None"]  # None: not yet
 else:  # what it is made of; see exec_stub
     import _socket as socket
 
@@ -31,7 +32,8 @@ class Client:
     def __init__(self, sock: "socket.socket") -> None:
         self.sock = sock
         self.greeted = self.reads = self.gone = False
-        self.at = 0
+        self.at, self.served = 0, monotonic()
+        self._waiting: tuple[bytes, bytes] | None = None
         self._inbox, self._outbox = bytearray(), bytearray()
         self._file, self._base = -1, 0
 
@@ -53,8 +55,14 @@ class Client:
         """Whether there is something to send."""
         return bool(self._outbox) or (self.reads and self.at < log.end)
 
+    @property
+    def waits(self) -> bool:
+        """Whether a frame of it cannot be answered yet."""
+        return self._waiting is not None
+
     def serve(self, events: int, log: Log, answer: "Answer") -> None:
         """Take in or send as much as there is room for."""
+        self.served = monotonic()
         try:
             if events & POLLIN:
                 self._take_in(answer)
@@ -83,11 +91,23 @@ class Client:
         self.sock.close()
         self._leave_segment()
 
+    def go_on(self, answer: "Answer") -> None:
+        """Answer what waits, if it can be answered now, and what has come after it."""
+        if self._waiting:
+            self._answer(answer)
+
+    def _answer(self, answer: "Answer") -> None:
+        while not self.reads and (frame := self._waiting or take_frame(self._inbox)):
+            said = answer(self, *frame)
+            self._waiting = frame if said is None else None
+            if said is None:
+                return
+            self._outbox += said
+
     def _take_in(self, answer: "Answer") -> None:
         data = self.sock.recv(_CHUNK)
         self._inbox += data
-        while not self.reads and (frame := take_frame(self._inbox)):
-            self._outbox += answer(self, *frame)
+        self._answer(answer)
         if not data or (len(self._inbox) >= HEAD and size_of(self._inbox) > FRAME_LIMIT):
             if data:
                 self.sock.send(framed(b"e", b"the frame is too large"))

@@ -18,7 +18,7 @@ import pytest
 import ao_core
 from ao_core.errors import CommandFailed, NotInstalled
 from ao_core.host import ANYWHERE
-from ao_core.host_log import HEAD, Log, entries, framed, segments, size_of, take_frame
+from ao_core.host_log import HEAD, entries, framed, segments, size_of
 from ao_core.host_socket import FRAME_LIMIT
 from ao_core.launchpad import launchpad
 from ao_core.process import alive
@@ -412,6 +412,28 @@ async def test_a_crowd_that_only_connects_does_not_keep_it_from_its_work(short: 
         assert host.peer().ask(b"w", u8(0) + b"x")[0] == b"o"
 
 
+@pytest.mark.parametrize("attached", [False, True])
+async def test_a_full_house_shuts_nobody_out_and_costs_no_more(
+    short: Path, *, attached: bool
+) -> None:
+    async with hosted(short, "cat") as host:
+        for _ in range(100):
+            one = host.peer()
+            assert not attached or one.ask(b"a", u8(0))[0] == b"A"
+        assert host.peer().ask(b"w", u8(0) + b"x")[0] == b"o"
+        assert psutil.Process(host.pid).num_fds() < 80
+
+
+async def test_who_is_idle_makes_room_before_who_is_attached(short: Path) -> None:
+    async with hosted(short, "cat") as host:
+        attached = host.peer()
+        assert attached.ask(b"a", u8(0))[0] == b"A"
+        for _ in range(100):
+            host.peer()
+        assert host.peer().ask(b"w", u8(0) + b"x")[0] == b"o"
+        assert attached.next() == (b"T", b"x")
+
+
 async def test_who_asks_and_never_listens_costs_no_memory(short: Path) -> None:
     async with hosted(short, "cat") as host:
         deaf = host.peer()
@@ -422,15 +444,42 @@ async def test_who_asks_and_never_listens_costs_no_memory(short: Path) -> None:
         assert host.peer().ask(b"w", u8(0) + b"x")[0] == b"o"
 
 
-async def test_a_program_that_never_reads_costs_no_memory(short: Path) -> None:
+async def test_a_program_that_never_reads_costs_no_memory_and_keeps_nobody_from_the_rest(
+    short: Path,
+) -> None:
     async with hosted(short, *python("import signal; signal.pause()")) as host:
-        peer = host.peer()
+        before, peer, other = host.peer(), host.peer(), host.peer()
         peer.socket.settimeout(0.5)
         with pytest.raises(TimeoutError):
             for_ever(lambda: peer.ask(b"w", u8(ANYWHERE) + b"x" * 60_000))
         assert psutil.Process(host.pid).memory_info().rss < 20_000_000
-        os.kill(host.child, signal.SIGKILL)
+        end = int(before.status()["end"])
+        assert before.ask(b"m", u8(end) + b"note")[0] == b"o"
+        assert before.ask(b"a", u8(end))[0] == b"A"
+        other.socket.sendall(framed(b"w", u8(ANYWHERE) + b"y") + framed(b"s", b""))
+        assert host.peer().ask(b"k", bytes([signal.SIGKILL]))[0] == b"o"
+        assert other.next()[0] in b"ox"  # whether its end was seen before its pipe's
+        assert other.next()[0] == b"s"
         assert await host.gone() == "host signal=9"
+
+
+async def test_what_waited_for_a_program_to_read_is_told_in_its_turn_once_it_does(
+    short: Path,
+) -> None:
+    code = "import os, signal\nsignal.signal(signal.SIGUSR1, lambda *_: None)\n"
+    code += "os.write(1, b'ready'); signal.pause(); size = 0\n"
+    code += "while b'.' not in (data := os.read(0, 65536)): size += len(data)\n"
+    code += "os.write(1, b'heard %d' % (size + len(data)))"
+    async with hosted(short, *python(code)) as host:
+        host.peer().said(b"ready")
+        peer, other = host.peer(), host.peer()
+        peer.socket.sendall(framed(b"w", u8(ANYWHERE) + b"x" * 1_000_000))
+        assert peer.next()[0] == b"o"
+        other.socket.sendall(framed(b"w", u8(ANYWHERE) + b".") + framed(b"s", b""))
+        assert int(peer.status()["end"]) < 1_000_100
+        os.kill(host.child, signal.SIGUSR1)
+        assert [other.next()[0], other.next()[0]] == [b"o", b"s"]
+        assert host.peer().said(b"heard").endswith(b"heard 1000001")
 
 
 async def test_a_socket_that_was_removed_is_made_anew_when_asked_for(short: Path) -> None:
@@ -498,52 +547,6 @@ async def test_a_program_that_cannot_be_run_is_told_typed(
     with pytest.raises(error):
         async with hosted(short, *argv):
             raise AssertionError("it runs")
-
-
-def test_a_write_that_failed_leaves_no_trace_in_the_log(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    log = Log(str(tmp_path), 100)
-    log.append(b"S", b"one")
-    write = cast("Callable[..., int]", os.pwrite)
-
-    def full(file: int, data: memoryview, at: int) -> int:
-        if len(data) < 10:
-            raise OSError(28, "full")
-        return write(file, data[:10], at)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "pwrite", full)
-        with pytest.raises(OSError, match="full"):
-            log.append(b"S", b"much too long for it")
-    assert (tmp_path / ("0" * 16)).stat().st_size == log.end == 8
-    log.append(b"T", b"two")
-    assert list(entries(str(tmp_path), 8)) == [(b"T", b"two", 16)]
-
-
-def test_half_an_entry_at_the_end_was_never_said(tmp_path: Path) -> None:
-    log = Log(str(tmp_path), 100)
-    log.append(b"S", b"one")
-    path = tmp_path / ("0" * 16)
-    path.write_bytes(path.read_bytes() + framed(b"S", b"half")[:-1])
-    assert list(entries(str(tmp_path), 0)) == [(b"S", b"one", 8)]
-
-
-def test_frames_are_taken_whole_and_in_order_however_they_come() -> None:
-    inbox, taken = bytearray(), list[tuple[bytes, bytes]]()
-    for byte in framed(b"w", b"one") + framed(b"s", b"") + framed(b"w", b"half")[:-1]:
-        inbox.append(byte)
-        if frame := take_frame(inbox):
-            taken.append(frame)
-    assert taken == [(b"w", b"one"), (b"s", b"")]
-    assert bytes(inbox) == framed(b"w", b"half")[:-1]
-
-
-def test_frames_are_taken_apart_in_one_place() -> None:
-    root = Path(ao_core.__file__).parents[2]
-    files = [*(root / "core").rglob("*.py"), *(root / "plugins").rglob("*.py")]
-    apart = [path.name for path in files if "[HEAD:size" in path.read_text()]
-    assert apart == ["host_log.py"]
 
 
 async def _has(host: Hosted, text: bytes) -> bool:
