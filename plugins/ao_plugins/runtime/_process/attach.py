@@ -1,8 +1,9 @@
 """Attaches a person's terminal to an agent's. Run with the socket of the agent's host.
 
-C-] leaves; leaving ends nothing. The agent's terminal has the person's size meanwhile. What a
-person is shown at first is the end of what the agent said, without the questions to a terminal that
-are in it: answers to these would be typed to the agent.
+C-] leaves; leaving ends nothing. The agent's terminal has the person's size meanwhile, but never
+one so small that its dialogs could not be known by their words. What a person is shown at first is
+the end of what the agent said, without the questions to a terminal that are in it: answers to these
+would be typed to the agent.
 """
 
 import os
@@ -15,7 +16,7 @@ import termios
 import tty
 from collections import deque
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ao_core.host import ANYWHERE, VERSION
 from ao_core.host_log import HEAD, SAID, framed, take_frame
@@ -23,10 +24,13 @@ from ao_core.host_log import HEAD, SAID, framed, take_frame
 _LEAVE = b"\x1d"
 _CHUNK = 1 << 16
 _SHOWN = 1 << 18  # bytes of the past
+_LEAST = (80, 24)
+_LEAVING = (signal.SIGHUP, signal.SIGTERM)  # a closed window must not leave its size behind
 _QUESTIONS = re.compile(
     rb"\x1b\[[<-?]*[0-9;]*(?:[nc]|\$p|x|[0-9]*t)|\x1b\[\?u|\x1b\][0-9;]*;\?(?:\x07|\x1b\\)"
     rb"|\x1bP[^\x1b]*\x1b\\"
 )
+_ENDED = b"it has ended\n"
 _AFTER = (
     b"\x1b[?1049l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[?1l"
     b"\x1b[<u\x1b>\x1b[?25h\x1b[0m\r\n"
@@ -44,7 +48,8 @@ class Host:
 
     def ask(self, kind: bytes, data: bytes) -> tuple[bytes, bytes]:
         """One frame there, one back; nothing once the agent has ended."""
-        self.socket.sendall(framed(kind, data))
+        with suppress(BrokenPipeError, ConnectionResetError):  # which is what is heard next
+            self.socket.sendall(framed(kind, data))
         return self.next()
 
     def next(self) -> tuple[bytes, bytes]:
@@ -56,7 +61,10 @@ class Host:
 
     def hear(self) -> bool:
         """Take in what has come; False once the host has hung up."""
-        data = self.socket.recv(_CHUNK)
+        try:
+            data = self.socket.recv(_CHUNK)
+        except ConnectionResetError:
+            return False
         self._inbox += data
         return bool(data)
 
@@ -67,18 +75,25 @@ class Host:
 
 def main(address: str) -> int:
     """Show and type until the person leaves or the agent ends."""
-    speaking, hearing = Host(address), Host(address)
+    try:
+        speaking, hearing = Host(address), Host(address)
+    except OSError:
+        _write(_ENDED)
+        return 1
     before = re.search(rb"size=(\d+)x(\d+)", speaking.said)
     _write(b"attached; C-] leaves\r\n")
     with _raw():
         try:
             _resize(speaking)
             _show_past(hearing)
-            return _converse(speaking, hearing)
+            lasts = _converse(speaking, hearing)
         finally:
             if before:
                 _resize(speaking, int(before[1]), int(before[2]))
             _write(_AFTER)
+    if not lasts:
+        _write(_ENDED)
+    return 0
 
 
 def _show_past(host: Host) -> None:
@@ -88,6 +103,8 @@ def _show_past(host: Host) -> None:
     shown, size = deque[bytes](), 0
     while at < until:
         kind, data = host.next()
+        if kind == b"x":
+            break
         at = int.from_bytes(data, "big") if kind == b"G" else at + HEAD + len(data)
         if kind == SAID:
             shown.append(data)
@@ -97,22 +114,30 @@ def _show_past(host: Host) -> None:
     _write(_QUESTIONS.sub(b"", b"".join(shown)))
 
 
-def _converse(speaking: Host, hearing: Host) -> int:
-    waking, resized = os.pipe()
-    os.set_blocking(resized, False)
-    signal.set_wakeup_fd(resized)
-    signal.signal(signal.SIGWINCH, _noted)
+def _converse(speaking: Host, hearing: Host) -> bool:
+    """Show and type; whether the agent lasts."""
+    waking = _signals()
     lasts = _show(hearing)
     while lasts:
         ready, _, _ = select.select([0, waking, hearing.socket], [], [])
         if waking in ready:
-            os.read(waking, 64)
+            if not {*os.read(waking, 64)}.isdisjoint(_LEAVING):
+                break
             _resize(speaking)
         if hearing.socket in ready:
             lasts = hearing.hear() and _show(hearing)
-        if 0 in ready:
-            lasts = _type(speaking) and lasts
-    return 0
+        if 0 in ready and not _type(speaking):
+            break
+    return lasts
+
+
+def _signals() -> int:
+    waking, woken = os.pipe()
+    os.set_blocking(woken, False)
+    signal.set_wakeup_fd(woken)
+    for number in (signal.SIGWINCH, *_LEAVING):
+        signal.signal(number, _noted)
+    return waking
 
 
 def _noted(*_: object) -> None:
@@ -139,7 +164,7 @@ def _type(host: Host) -> bool:
 
 def _resize(host: Host, columns: int = 0, rows: int = 0) -> None:
     if not columns:
-        columns, rows = os.get_terminal_size(0)
+        columns, rows = map(max, os.get_terminal_size(0), _LEAST)
     host.ask(b"z", columns.to_bytes(2, "big") + rows.to_bytes(2, "big"))
 
 
