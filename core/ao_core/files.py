@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import stat
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Self, cast
 from ao_core import platform
 from ao_core.errors import BadRequest, StoreError, StoreUnavailable
 
+_DRAFT = re.compile(r"\.new-[0-9a-f]+")
 _LINES_LIMIT = 1024 * 1024  # bytes looked at for the last lines of a file
 _REMEDIES = {
     errno.EACCES: "Check who owns it and its mode.",
@@ -23,18 +25,24 @@ _REMEDIES = {
 }
 
 
-def write_atomic(path: Path, data: bytes | str, mode: int = 0o600) -> None:
-    """Write a file that is old or new at every moment, and on the disk on return."""
+def write_atomic(path: Path, data: bytes | str, mode: int = 0o600, *, durable: bool = True) -> None:
+    """Write a file that is old or new at every moment, and on the disk on return if `durable`."""
     content = data.encode() if isinstance(data, str) else data
     with in_our_words(path, "written"):
         draft = path.with_name(f".new-{os.urandom(8).hex()}")
         try:
-            _write_draft(draft, content, mode)
+            _write_draft(draft, content, mode, durable=durable)
             os.replace(draft, path)
         except BaseException:  # interrupted, too: no draft stays
             draft.unlink(missing_ok=True)
             raise
-        sync_folder(path.parent)
+        if durable:
+            sync_folder(path.parent)
+
+
+def is_draft(name: str) -> bool:
+    """Whether it is what a writer who died half-way left."""
+    return _DRAFT.fullmatch(name) is not None
 
 
 def append_line(path: Path, line: bytes) -> None:
@@ -119,13 +127,14 @@ def given_lock(path: Path, descriptor: int) -> FileLock:
     return FileLock(path, descriptor)
 
 
-def _write_draft(draft: Path, content: bytes, mode: int) -> None:
+def _write_draft(draft: Path, content: bytes, mode: int, *, durable: bool) -> None:
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
         os.chmod(draft, mode)
-        os.fsync(descriptor)
+        if durable:
+            os.fsync(descriptor)
 
 
 def sync_folder(folder: Path) -> None:

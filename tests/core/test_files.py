@@ -66,6 +66,26 @@ def test_a_failed_write_keeps_the_old_file_and_says_the_remedy(
     assert list(tmp_path.iterdir()) == [file]
 
 
+@pytest.mark.parametrize("durable", [True, False])
+def test_what_need_not_outlive_a_crash_does_not_wait_for_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durable: bool
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    files.write_atomic(tmp_path / "a", "x", durable=durable)
+    assert (tmp_path / "a").read_text() == "x"
+    assert len(synced) == (2 if durable else 0)
+
+
+def test_a_writer_who_dies_leaves_a_draft_that_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renamed: list[str] = []
+    monkeypatch.setattr(os, "replace", lambda draft, _: renamed.append(draft.name))  # pyright: ignore
+    files.write_atomic(tmp_path / "a", "x")
+    assert [files.is_draft(name) for name in [*renamed, "a", ".new-app-1"]] == [True, False, False]
+
+
 def test_a_line_written_in_part_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def only_one(_file: int, _data: bytes) -> int:
         return 1

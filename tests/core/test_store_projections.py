@@ -1,5 +1,7 @@
 """Session files of the flat store: readable, written after the commit, never believed."""
 
+import errno
+import os
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -65,6 +67,10 @@ def remove(path: Path) -> None:
 
 def move(path: Path, to: Path) -> None:
     path.rename(to)
+
+
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def mode(path: Path) -> int:
@@ -167,7 +173,7 @@ async def test_files_that_were_edited_or_removed_are_written_anew_at_the_start(
     (sessions / "app-2").unlink()
     spoil(sessions / "app-3")  # ended, so it is out of place
     spoil(sessions / "app-9")  # there is no such session
-    spoil(sessions / ".new-app-1")
+    spoil(sessions / ".new-0123456789abcdef")
     spoil(sessions / "notes.txt", "a person's own\n")
     await keep(home)
     assert {name: (sessions / name).read_text() for name in files(sessions)} == right | {
@@ -194,6 +200,21 @@ async def test_a_file_that_cannot_be_written_fails_no_commit_and_is_written_late
     assert "session app-1 is not written" in caplog.text
     remove(sessions)
     await keep(home)
+    assert files(sessions) == {"app-1"}
+
+
+async def test_a_full_disk_is_tried_again(
+    home: Path, sessions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await keep(home, a_session())
+    remove(sessions / "app-1")
+    projections = Projections(home)
+    projections.learn(load(home / "journal").state.records.values())
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        projections.settle()
+    assert projections.owing
+    projections.settle()
     assert files(sessions) == {"app-1"}
 
 

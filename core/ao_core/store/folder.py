@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ao_core.errors import Corrupt, StoreUnavailable, VersionMismatch
-from ao_core.files import FileLock, in_our_words, private_dir, try_lock, write_atomic
+from ao_core.files import FileLock, in_our_words, is_draft, private_dir, try_lock, write_atomic
 from ao_core.platform import is_network_file_system
 
 MARKER = "format.json"
@@ -30,7 +30,7 @@ def take(folder: Path) -> FileLock:
     try:
         _mark(folder)
         _close_to_others(folder)
-    except BaseException:
+    except BaseException:  # whatever it was, the lock is given up and it is raised
         lock.close()
         raise
     return lock
@@ -62,7 +62,7 @@ def _check_marker(folder: Path, found: dict[str, Any]) -> None:
 def _is_new(folder: Path) -> bool:
     """Empty, or as a crash at the very first start leaves it."""
     names = [path.name for path in folder.iterdir()]
-    return all(name == _LOCK or name.startswith(".new-") for name in names)
+    return all(name == _LOCK or is_draft(name) for name in names)
 
 
 def _mark(folder: Path) -> None:

@@ -6,14 +6,13 @@ is written anew when the store is opened. One that cannot be written is tried ag
 """
 
 import logging
-import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from ao_core.errors import AoError, ConfigError
-from ao_core.files import private_dir
+from ao_core.errors import AoError, ConfigError, StoreUnavailable
+from ao_core.files import is_draft, private_dir, write_atomic
 from ao_core.ids import session_id
 from ao_core.model.session import Session, activity_of, attention, derive_status, is_terminal
 from ao_core.store.codec import decode_record
@@ -23,7 +22,6 @@ from ao_core.store.records import PROJECT, SESSION
 _log = logging.getLogger(__name__)
 _FOLDER = re.compile(r"[0-9a-f]{12}-[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _HEADING = "# for reading only: the journal is what counts, and this file is written from it\n"
-_DRAFT = ".new-"
 
 
 def card(session: Session) -> str:
@@ -99,7 +97,7 @@ class Projections:
         for id in sorted(self._due):
             try:
                 self._settle(id)
-            except (OSError, ConfigError) as exc:
+            except (OSError, ConfigError, StoreUnavailable) as exc:
                 self._complain(id, str(exc))
                 return
             except AoError as exc:  # nothing that another attempt would mend
@@ -174,24 +172,18 @@ def _says(path: Path, text: str) -> bool:
 
 
 def _write(path: Path, text: str) -> None:
-    """Not seen on the disk: what a crash spoils is written anew."""
     if path.parent.name == "archive":
         private_dir(path.parent.parent)
     private_dir(path.parent)
-    draft = path.with_name(_DRAFT + path.name)
-    try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(text.encode())
-        os.replace(draft, path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    write_atomic(path, text, durable=False)  # what a crash spoils is written anew
 
 
 def _is_ours(path: Path) -> bool:
     """Whether it is named as only our files are."""
-    try:
-        session_id(path.name.removeprefix(_DRAFT))
-    except AoError:
+    if not path.is_file() or path.is_symlink():
         return False
-    return path.is_file() and not path.is_symlink()
+    try:
+        session_id(path.name)
+    except AoError:
+        return is_draft(path.name)
+    return True
