@@ -10,7 +10,7 @@ from pathlib import Path
 from ao_core.files import in_our_words, sync_folder, write_atomic
 from ao_core.store import snapshot
 from ao_core.store.line import written
-from ao_core.store.segments import Mark, Segment, Shelf, lines
+from ao_core.store.segments import Mark, Segment, Shelf, lines, next_event
 from ao_core.store.state import State
 
 
@@ -42,7 +42,7 @@ def _thin(shelf: Shelf, one: Segment) -> None:
         part = written(replace(line.entry, edits=(), leases=()), line.batch)
         new.mark(Mark(event, line.entry.number, offset))
         offset += len(part)
-        event = line.entry.events[-1].seq + 1 if line.entry.events else event
+        event = next_event(line.entry, event)
         parts.append(part)
     write_atomic(new.path, b"".join(parts))
     shelf.replace(one, new)

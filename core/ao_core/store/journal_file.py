@@ -18,6 +18,7 @@ from ao_core.store.segments import (
     Shelf,
     lines,
     missing,
+    next_event,
     on_disk,
     segment,
 )
@@ -76,13 +77,7 @@ def _read(one: Segment, state: State, last: bool) -> tuple[int, int]:
 
 
 def _after(line: Line, at: Mark) -> Mark:
-    return Mark(_next_event(line.entry, at.event), line.entry.number + 1, line.end)
-
-
-def _next_event(entry: Entry, event: int) -> int:
-    """The first event that may stand after a commit, given the first that may stand in it."""
-    event = entry.ends.head + 1 if entry.ends else event
-    return entry.events[-1].seq + 1 if entry.events else event
+    return Mark(next_event(line.entry, at.event), line.entry.number + 1, line.end)
 
 
 def _is_torn(one: Segment, end: int, commit: int) -> bool:
@@ -124,7 +119,7 @@ class JournalFile:
         try:
             _write_all(self._file, b"".join(parts))
             os.fsync(self._file)
-        except BaseException:
+        except BaseException:  # interrupted, too: what is not known to be whole goes
             with suppress(OSError):  # else it is tried again before the next commit
                 self._restore()
             raise
@@ -151,7 +146,7 @@ class JournalFile:
         try:
             os.ftruncate(file, 0)  # of an attempt that failed
             sync_folder(self._folder)
-        except BaseException:
+        except BaseException:  # whatever it was, the file is let go and it is raised
             os.close(file)
             raise
         self.close()
@@ -163,7 +158,7 @@ class JournalFile:
         for entry, part in zip(entries, parts, strict=True):
             current.mark(Mark(self._event, entry.number, self._size))
             self._size += len(part)
-            self._event = _next_event(entry, self._event)
+            self._event = next_event(entry, self._event)
 
 
 def _opened(path: Path) -> int:

@@ -16,6 +16,7 @@ from threading import Lock
 from typing import NamedTuple
 
 from ao_core.errors import Corrupt
+from ao_core.files import is_draft
 from ao_core.store.line import Damaged, Entry, Noted, read
 
 _NAME = re.compile(r"c([0-9]{12,})-e([0-9]{12,})(\.events)?\.jsonl")
@@ -92,6 +93,12 @@ class Shelf:
             self._segments = tuple([one for one in changed if one])
 
 
+def next_event(entry: Entry, event: int) -> int:
+    """The first event that may stand after a commit, given the first that may stand in it."""
+    event = entry.ends.head + 1 if entry.ends else event
+    return entry.events[-1].seq + 1 if entry.events else event
+
+
 def on_disk(folder: Path) -> list[Segment]:
     """The files of a folder in order; one that was rewritten stands for what it was."""
     found: dict[int, Segment] = {}
@@ -108,7 +115,7 @@ def remove_replaced(folder: Path, kept: list[Segment]) -> None:
     paths = {one.path for one in kept}
     for path in list(folder.iterdir()):
         stale = _NAME.fullmatch(path.name) and path not in paths
-        if stale or path.name.startswith(".new-"):
+        if stale or is_draft(path.name):
             with suppress(FileNotFoundError):
                 path.unlink()
 
