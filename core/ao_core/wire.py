@@ -249,7 +249,7 @@ def connect(path: str | os.PathLike[str], preamble: Preamble, timeout: float) ->
     except OSError as exc:
         opened.close()
         raise EngineUnreachable("The engine does not answer.", hint=_START) from exc
-    except BaseException:
+    except BaseException:  # whatever it was, the socket is closed and it is raised
         opened.close()
         raise
     return Connection(opened, greeting, bytes(received))

@@ -156,7 +156,7 @@ def _prepared(path: Path, prepare: Callable[[sqlite3.Connection], object]) -> sq
         for pragma in _PRAGMAS:
             db.execute(pragma)
         prepare(db)
-    except BaseException:
+    except BaseException:  # whatever it was, the file is closed and it is raised
         db.close()
         raise
     return db

@@ -79,7 +79,7 @@ class FilesStore(Store, Adopting):
                 remove_replaced(self._folder, on_disk(self._folder))
                 found = load(self._folder)
                 self._file = JournalFile(self._folder, found)
-        except BaseException:
+        except BaseException:  # whatever it was, the lock is given up and it is raised
             self._lock.close()
             raise
         self._state, self._saved, self._unsaved = found.state, found.saved, found.unsaved

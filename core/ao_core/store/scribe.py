@@ -67,5 +67,5 @@ def _fulfil(promise: "Future[None]", job: Callable[[], object]) -> None:
     try:
         job()
         promise.set_result(None)
-    except BaseException as exc:
+    except BaseException as exc:  # raised to whoever waits for it
         promise.set_exception(exc)

@@ -69,7 +69,7 @@ class SqliteStore(Store, Adopting):
         try:
             self._reader = await open_reader(self._path)
             self._first, self._head = await self._writer.run(journal_ends)
-        except BaseException:
+        except BaseException:  # cancelled, too: a store that is not open holds nothing
             with CancelScope(shield=True):
                 await self._writer.close()
             raise

@@ -178,7 +178,7 @@ class Tmux(TmuxKeyboard, Here[TmuxConfig], Mourning, Measurable):
                 pane, pid, tmux = answer[0].split(" ")
                 handle = handle_of(name, pane, int(pid), int(tmux))
                 await pad.started(self.config.deadline)
-            except BaseException:
+            except BaseException:  # cancelled, too: no agent runs that nobody knows of
                 with anyio.CancelScope(shield=True):
                     await self._undo(name)
                 raise

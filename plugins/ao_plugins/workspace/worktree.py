@@ -125,7 +125,7 @@ class Worktree(Workspace[WorktreeConfig]):
             await Git(git.run, plan.path).check_out()  # the long part: others may register
             await self._register(git, "unlock", str(plan.path))
             await self._lock(git, plan.path)
-        except BaseException as exc:
+        except BaseException as exc:  # cancelled, too: nothing half made stays
             with anyio.CancelScope(shield=True):
                 await _take_back(git, plan, base, exc)
             raise
