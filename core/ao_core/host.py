@@ -35,6 +35,7 @@ import os
 from select import POLLIN, POLLOUT, poll
 from time import monotonic
 
+from ao_core.host_files import drafted, settled, written
 from ao_core.host_log import SAID, SIZED, TOLD, Log, framed
 from ao_core.host_program import Program, terminal_answer
 from ao_core.host_socket import Client, listen
@@ -238,7 +239,9 @@ class Host:
                 return False
             if self._program.said < 0 or not self._hear():
                 break
-        while self._program.complained >= 0 and self._program.complains():
+        for _ in range(_LAST_WORDS):
+            if self._program.complained < 0 or not self._program.complains():
+                break
             self._complaint(POLLIN)
         return True
 
@@ -306,12 +309,14 @@ class Host:
         self._held = 0.0
         if end not in (ANYWHERE, self._log.end) or self._unlogged:
             return self._said(b"r")
-        if which in self._marks:
-            marks = self._marks | {which: rest[:length]}
-            if not written(f"{self._folder}/marks", b"\n".join(marks.values())):
-                return framed(b"f", b"")
+        marks, path = self._marks | {which: rest[:length]}, f"{self._folder}/marks"
+        if which in self._marks and not drafted(path, b"\n".join(marks.values())):
+            return framed(b"f", b"")
+        answer = self._tell(rest[length:])
+        # no mark says of keys that they were typed before that is so; renaming takes no space
+        if which in self._marks and answer[:1] == b"o" and settled(path):
             self._marks = marks
-        return self._tell(rest[length:])
+        return answer
 
     def _tell(self, data: bytes) -> bytes:
         if self._program.given < 0:
@@ -381,17 +386,3 @@ def _is_greeting(kind: bytes, data: bytes) -> bool:
     if (kind, data) != (b"v", bytes([VERSION])):
         raise Refused(f"this host speaks version {VERSION}, and is greeted first")
     return True
-
-
-def written(path: str, data: bytes) -> bool:
-    """Write a file that is old or new at every moment; whether that went well."""
-    draft = f"{path}.new"
-    try:
-        file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with open(file, "wb", 0) as stream:
-            whole = stream.write(data) == len(data)
-        if whole:
-            os.replace(draft, path)
-    except OSError:
-        return False
-    return whole

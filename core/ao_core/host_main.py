@@ -8,7 +8,8 @@ bytes. What is to be run is fetched from the launchpad, and is in no file and on
 import os
 
 from ao_core import exec_stub, host_program
-from ao_core.host import VERSION, Host, written
+from ao_core.host import VERSION, Host
+from ao_core.host_files import written
 from ao_core.host_log import Log
 from ao_core.host_program import Program
 from ao_core.host_socket import listen

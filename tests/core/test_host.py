@@ -1,6 +1,7 @@
 """The session host, over its socket: every frame of the protocol, and what must not harm it."""
 
 import os
+import resource
 import signal
 import socket
 import stat
@@ -266,6 +267,20 @@ async def test_what_is_typed_is_judged_where_the_log_ends(short: Path) -> None:
         assert b"no" not in host.peer().said(b"any>")
 
 
+async def test_no_mark_tells_of_keys_for_which_the_disk_had_no_room(short: Path) -> None:
+    async with hosted(short, *python("import signal; signal.pause()"), kind="80x24") as host:
+        peer = host.peer()
+        assert peer.ask(b"c", u8(ANYWHERE) + b"p\3oneshort")[0] == b"o"
+        resource.prlimit(host.pid, resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+        assert peer.ask(b"c", u8(ANYWHERE) + b"p\3two" + b"x" * 2000)[0] == b"f"
+        assert (host.folder / "marks").read_bytes() == b"one\n"
+        resource.prlimit(host.pid, resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+        assert peer.ask(b"c", u8(ANYWHERE) + b"s\5three" + b"x" * 2000)[0] == b"o"
+        assert (host.folder / "marks").read_bytes() == b"one\nthree"
+        told = [data for kind, data, _ in entries(str(host.folder), 0) if kind == b"T"]
+        assert told == [b"short", b"x" * 2000]
+
+
 async def test_while_it_is_held_the_program_is_not_listened_to(short: Path) -> None:
     async with hosted(short, *python(POUR), kind="80x24", cap=1 << 20, segment=1 << 16) as host:
         peer = host.peer()
@@ -362,6 +377,21 @@ async def test_a_child_that_holds_the_pipes_does_not_keep_it(short: Path) -> Non
         assert await host.gone() == "host status=0"
         (_, data, _) = next(entries(str(host.folder), 0))
         os.kill(int(data), signal.SIGKILL)
+
+
+async def test_a_child_that_complains_for_ever_does_not_keep_it(short: Path) -> None:
+    code = f"""import os, sys; sys.path.insert(0, {str(Path(ao_core.__file__).parents[1])!r})
+from ao_core import host, host_log, host_program, host_socket
+pid = os.spawnlp(os.P_NOWAIT, "true", "true")
+os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+program = host_program.Program(pid, -1, -1, os.open("/dev/zero", os.O_RDONLY), -1)
+program.reap()
+log, listener = host_log.Log(".", 4096), host_socket.listen(os.path.abspath("host"))
+host.Host(".", "host", log, program, listener, 4096, terminal=False).run()
+"""
+    with anyio.fail_after(10):
+        await anyio.run_process(python(code), cwd=short)
+    assert (short / "exit").read_text() == "host status=0"
 
 
 async def test_what_was_marked_is_dropped_and_who_asks_for_it_is_told_where_it_begins(
@@ -469,7 +499,7 @@ async def test_what_waited_for_a_program_to_read_is_told_in_its_turn_once_it_doe
     code = "import os, signal\nsignal.signal(signal.SIGUSR1, lambda *_: None)\n"
     code += "os.write(1, b'ready'); signal.pause(); size = 0\n"
     code += "while b'.' not in (data := os.read(0, 65536)): size += len(data)\n"
-    code += "os.write(1, b'heard %d' % (size + len(data)))"
+    code += "os.write(1, b'heard %d' % (size + len(data))); signal.pause()"
     async with hosted(short, *python(code)) as host:
         host.peer().said(b"ready")
         peer, other = host.peer(), host.peer()
