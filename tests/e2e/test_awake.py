@@ -50,7 +50,14 @@ def test_an_engine_that_is_killed_leaves_nothing_that_keeps_the_machine_awake(
 
 
 def test_nothing_is_asked_where_the_home_says_so(team: Team, record: Path) -> None:
-    (team.home / "config.yaml").write_text("power:\n  prevent_idle_sleep: false\n")
-    session = team.spawn("do: ask A?")
-    team.until(session, "needs_input")
+    config = team.home / "config.yaml"
+    config.write_text("power:\n  prevent_idle_sleep: false\n")
+    team.until(team.spawn("do: ask A?"), "needs_input")
+    engine = team.engine_pid
+    team.call("stop")
+    eventually(lambda: not process_exists(engine))
     assert not record.exists()
+    config.unlink()
+    team.until(team.spawn("do: ask A?"), "needs_input")  # the same, where it does not say so
+    eventually(record.exists)
+    eventually(lambda: len(asked(record)) == 1)

@@ -175,3 +175,6 @@ async def test_nothing_is_run_for_whoever_does_not_want_it(
         await time(books).until_sleeping()
         await time(books).advance(60)
     assert runs(record) == []
+    async with keeping(books, tmp_path):  # the same for whoever does
+        await goes(books, SessionState.WORKING)
+        assert len(await ran(record)) == 1
