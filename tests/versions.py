@@ -18,6 +18,10 @@ from team import Team
 
 ROOT = Path(__file__).resolve().parents[1]
 OLD_COMMIT, OLD_NAME = "96d8ae4", "0.1.0"  # the last before there was anything to upgrade to
+LACKING = (
+    f"the old version's commit {OLD_COMMIT} is not in this clone, which is shallow or a copy:"
+    " `git fetch --unshallow` brings it"
+)
 _PIP = (sys.executable, "-I", "-m", "pip", "--disable-pip-version-check")
 
 

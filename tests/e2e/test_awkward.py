@@ -3,7 +3,6 @@ while a message is on its way: each message arrives once, and nothing ever answe
 an answer.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from ao_core.engine.wait import Until, wait
 from ao_core.ids import SessionId
 from ao_core.store.records import MESSAGE, SETTLED, Delivery
 from inside import a_person, engine_at, settled
-from team import AWKWARD, Kind, Team, eventually
+from team import AWKWARD, Kind, Team, eventually, heard
 
 DIALOG, FOLDED = "Do you want to proceed?", "[Pasted text #1 +"
 TASK = AWKWARD.worded("do: write told.txt told\ndo: commit told")
@@ -29,12 +28,6 @@ TASK = AWKWARD.worded("do: write told.txt told\ndo: commit told")
 @pytest.fixture
 def kind() -> Kind:
     return AWKWARD
-
-
-def heard(workspace: Path) -> list[str]:
-    """What the worker was told, by its own log."""
-    lines = (workspace / ".ao" / "worker.jsonl").read_text().splitlines()
-    return [line["text"] for line in map(json.loads, lines) if line["role"] == "user"]
 
 
 def midway(team: Team) -> tuple[str, dict[str, Any]]:
@@ -61,7 +54,7 @@ def test_a_dialog_in_the_middle_of_a_message_is_answered_and_the_message_goes_on
     assert team.settled(session, sent)["state"] == "accepted"
     assert team.until(session, "pr_open")["permissions_pending"] == []
     assert f"{decision}: make everything" in team.screen(session)
-    assert heard(Path(shown["path"]))[1:] == [TASK]
+    assert team.heard(session)[1:] == [TASK]
 
 
 def test_a_person_at_the_keyboard_may_answer_it_as_well(team: Team) -> None:
@@ -69,8 +62,8 @@ def test_a_person_at_the_keyboard_may_answer_it_as_well(team: Team) -> None:
     eventually(lambda: DIALOG in team.screen(session))
     team.tmux("send-keys", "-t", f"={session}:", "2")
     team.until_so(session, lambda shown: shown["messages"][-1]["state"] == "accepted")
-    shown = team.until(session, "pr_open")
-    assert heard(Path(shown["path"]))[1:] == [TASK]
+    team.until(session, "pr_open")
+    assert team.heard(session)[1:] == [TASK]
     assert "permission.expired" in team.call("read", session=session, what="events")["text"]
 
 
@@ -82,7 +75,8 @@ def test_an_engine_that_was_just_replaced_presses_nothing_for_a_hook_that_comes_
     answered = team.sure("answer", session=session, decision="deny")
     assert (answered["state"], answered["reason"]) == ("answered", "told to its hook")
     assert team.settled(session, sent)["state"] == "accepted"
-    assert heard(Path(team.until(session, "pr_open")["path"]))[1:] == [TASK]
+    team.until(session, "pr_open")
+    assert team.heard(session)[1:] == [TASK]
 
 
 def test_a_long_message_is_shown_folded_and_arrives_whole(team: Team) -> None:

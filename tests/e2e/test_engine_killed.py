@@ -1,6 +1,5 @@
 """The engine is killed again and again while a lead works: nothing is lost, nothing is doubled."""
 
-import json
 import random
 import threading
 from collections import Counter
@@ -178,15 +177,9 @@ def check_round(team: Team, number: int, sessions: dict[str, str]) -> None:
         span = f"{start}..{shown['branch']}"
         log = git(team.repository, "log", "--format=%s", "--first-parent", span)
         assert Counter(log.splitlines())[name] == 1, log
-        heard = said_by_others(Path(shown["path"]))
+        heard = team.heard(session)
         expected = told[name]
         assert len(heard) == len(set(heard)) == expected, heard
-
-
-def said_by_others(workspace: Path) -> list[str]:
-    """What the worker was told, by its own log."""
-    lines = (workspace / ".ao" / "worker.jsonl").read_text().splitlines()
-    return [line["text"] for line in map(json.loads, lines) if line["role"] == "user"]
 
 
 def number(line: str) -> int:

@@ -25,11 +25,6 @@ def spoken(team: Team, session: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def told(team: Team, session: str) -> list[str]:
-    """What it was told, in order."""
-    return [line["text"] for line in spoken(team, session) if line["role"] == "user"]
-
-
 def done(team: Team, session: str) -> list[str]:
     """The steps it has done, in order."""
     return [line["text"] for line in spoken(team, session) if line.get("step", "0") != "0"]
@@ -64,9 +59,9 @@ def test_a_permission_request_waits_for_its_answer(team: Team, decision: str) ->
     held = team.call("send", session=session, message="afterwards")
     assert (held["state"], held["reason"]) == ("queued", "it waits for a permission")
     team.call("answer", session=session, decision=decision)
-    team.until_so(session, lambda now: now["state"] == "idle" and len(told(team, session)) == 2)
+    team.until_so(session, lambda now: now["state"] == "idle" and len(team.heard(session)) == 2)
     assert ("denied: git push origin nowhere" in str(spoken(team, session))) is (decision == "deny")
-    assert told(team, session)[1] == "afterwards"
+    assert team.heard(session)[1] == "afterwards"
 
 
 def test_what_the_policy_allows_is_not_asked_and_what_is_permissionless_neither(team: Team) -> None:
@@ -83,8 +78,8 @@ def test_messages_are_told_one_after_the_other_in_order(team: Team) -> None:
     texts = [f"do: say {number}" for number in range(8)]
     for text in texts:
         team.call("send", session=session, message=text)
-    team.until_so(session, lambda shown: len(told(team, session)) == 9)
-    assert told(team, session)[1:] == texts
+    team.until_so(session, lambda shown: len(team.heard(session)) == 9)
+    assert team.heard(session)[1:] == texts
 
 
 @pytest.mark.parametrize(
@@ -97,7 +92,7 @@ def test_a_message_arrives_as_it_is_and_is_never_a_command_of_the_agents(
     idle(team, session)
     assert team.call("send", session=session, message=text)["state"] == "accepted"
     idle(team, session)
-    heard = told(team, session)[-1]
+    heard = team.heard(session)[-1]
     assert text in heard
     assert not heard.startswith(("/", "!", "@"))
 
@@ -132,8 +127,8 @@ def test_an_engine_that_is_killed_loses_neither_turn_nor_request_nor_message(tea
     assert after == before
     assert team.agent(session).pid == pid
     team.call("answer", session=session, decision="deny")
-    team.until_so(session, lambda now: now["state"] == "idle" and len(told(team, session)) == 2)
-    assert told(team, session)[1] == "do: say later"
+    team.until_so(session, lambda now: now["state"] == "idle" and len(team.heard(session)) == 2)
+    assert team.heard(session)[1] == "do: say later"
     assert done(team, session).count("commit a") == 1
     assert len([line for line in team.journal() if "permission.asked" in line]) == 1
 
@@ -145,7 +140,7 @@ def test_a_turn_that_ends_while_no_engine_runs_is_known_by_the_next(team: Team) 
     eventually(lambda: spoken(team, session)[-1]["text"] == "commit a")
     shown = idle(team, session)
     assert len(shown["commits"]) == 1
-    assert len(told(team, session)) == 1
+    assert len(team.heard(session)) == 1
 
 
 def test_a_lost_host_is_known_at_once_its_agent_ended_and_brought_back(team: Team) -> None:

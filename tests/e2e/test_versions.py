@@ -1,6 +1,5 @@
 """Versions meet: relay, command line and engine of different ones, with agents at work."""
 
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -16,7 +15,7 @@ from mcp import Client
 from ao_core.errors import EngineRestarted, VersionMismatch
 from ao_mcp import __version__
 from team import Team, eventually
-from versions import Version, has_old_commit, installed, relay_log, this_version
+from versions import LACKING, Version, has_old_commit, installed, relay_log, this_version
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,7 +47,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(240),
     pytest.mark.xdist_group("versions"),
-    pytest.mark.skipif(not has_old_commit(), reason="this clone lacks the old version's commit"),
+    pytest.mark.skipif(not has_old_commit(), reason=LACKING),
 ]
 
 
@@ -112,13 +111,6 @@ def pids(team: Team, sessions: Sequence[str]) -> dict[str, int]:
     return {session: team.agent(session).pid for session in sessions}
 
 
-def heard(team: Team, session: str) -> list[str]:
-    """What a worker was told after its task, by its own log."""
-    path = Path(team.call("show", session=session)["path"])
-    lines = map(json.loads, (path / ".ao" / "worker.jsonl").read_text().splitlines())
-    return [line["text"] for line in lines if line["role"] == "user"][1:]
-
-
 def state(shown: Mapping[str, Any]) -> str:
     return shown["messages"][-1]["state"] if shown["messages"] else ""
 
@@ -156,7 +148,7 @@ async def test_relay_and_engine_of_two_versions_work_and_a_restart_ends_no_agent
         await call(client, "answer", session=asks, decision="deny", request=request)
         await aside(team.until_so, asks, lambda shown: state(shown) == "accepted")
         await aside(team.until_so, asks, lambda shown: shown["report"] == "two")
-        assert await aside(heard, team, asks) == ["do: say two"]
+        assert (await aside(team.heard, asks))[1:] == ["do: say two"]
         lines: list[str] = []
         at = cursor
         while news := (page := await call(client, "wait", until="any", cursor=at, seconds=0))[
@@ -266,7 +258,7 @@ def test_a_restart_leaves_a_turn_and_a_pending_permission_as_they_are(
     team.call("answer", session=asks, decision="allow", request=request)
     assert team.until(asks, "idle")["report"] == "done"
     assert team.until(busy, "pr_open")["report"] == "commit a"
-    assert heard(team, asks) == heard(team, busy) == []
+    assert team.heard(asks)[1:] == team.heard(busy)[1:] == []
 
 
 def test_a_message_between_paste_and_submit_is_submitted_once_after_a_restart(
