@@ -128,3 +128,8 @@ async def together(work: Iterable[Callable[[], Awaitable[T]]]) -> list[T | Excep
             for place, job in enumerate(jobs):
                 tasks.start_soon(one, place, job)
     return results
+
+
+def clock_of(books: Books) -> FakeClock:
+    assert isinstance(books.clock, FakeClock)
+    return books.clock

@@ -1,12 +1,13 @@
 """A permission request of the protocol: what it is about, and how an answer is put.
 
-What the agent says of its own tool is a claim. Whatever in it may be a path or a command is judged;
-what only a shell could understand is asked for.
+What the agent says of its own tool is a claim. Only a request of which every word is understood is
+judged; one that says more, or says it oddly, is always asked for, and shown whole.
 """
 
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ao_core.drive.loose import mapping, sequence, text
@@ -17,6 +18,13 @@ from ao_core.store.records import Decision
 _PATHS = ("path", "file_path", "filePath", "file", "filename", "abs_path", "target_file")
 _FOLDERS = ("cwd", "workdir", "directory", "working_directory")
 _COMMANDS = ("command", "cmd", "script")
+_ARGUMENTS = "args"
+_HARMLESS = frozenset({
+    "description", "timeout", "timeout_ms", "limit", "offset", "line", "content", "contents",
+    "file_text", "old_string", "new_string", "oldString", "newString", "old_text", "new_text",
+    "oldText", "newText", "diff",
+})  # fmt: skip
+_KNOWN = _HARMLESS.union(_PATHS, _FOLDERS, _COMMANDS, (_ARGUMENTS,))
 _LONGEST = 4_000
 _PREFERRED = {
     Decision.ALLOW: ("allow_once", "allow_always"),
@@ -24,36 +32,81 @@ _PREFERRED = {
 }
 
 
+class _Unclear(Exception):
+    """The request says something that is not understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a tool call says of itself, every part of it understood."""
+
+    kind: str
+    paths: tuple[str, ...]
+    folders: tuple[str, ...]
+    command: tuple[str, ...] | None
+
+
 def wish_of(params: Params) -> Wish:
     """What the agent wants to do, as the policy judges it."""
     call = mapping(params.get("toolCall"))
-    raw = mapping(call.get("rawInput"))
     kind = text(call.get("kind"), 40) or "other"
-    paths = tuple(dict.fromkeys([*_paths(call, raw), *_folders(raw)]))
-    if kind == "execute" or any(name in raw for name in _COMMANDS):
-        return Wish("run", _first(_folders(raw)), _command(raw), also=paths)
-    return Wish(kind, _first(paths), also=paths)
+    try:
+        said = _read(call, kind)
+    except _Unclear:
+        return Wish(kind, clear=False)
+    also = tuple(dict.fromkeys([*said.paths, *said.folders]))
+    if said.command is not None or kind == "execute":
+        return Wish("run", _first(said.folders), said.command or (), also=also)
+    return Wish(kind, _first(also), also=also)
 
 
-def _command(raw: Mapping[str, Any]) -> tuple[str, ...]:
-    given = next((raw[name] for name in _COMMANDS if name in raw), None)
-    if isinstance(given, str):
-        return parse_command(given)
-    words = sequence(given)
-    whole = all(isinstance(word, str) for word in words)
-    return tuple(words) if whole else ()
+def _read(call: Mapping[str, Any], kind: str) -> _Said:
+    given: object = call.get("rawInput")
+    raw = mapping(given)
+    if not isinstance(given, dict | None) or set(raw) - _KNOWN:
+        raise _Unclear
+    paths = [*_places(call, "locations"), *_places(call, "content"), *_texts(raw, _PATHS)]
+    return _Said(kind, tuple(paths), tuple(_texts(raw, _FOLDERS)), _command(raw))
 
 
-def _paths(call: Mapping[str, Any], raw: Mapping[str, Any]) -> Iterator[str]:
-    places = [mapping(one).get("path") for one in sequence(call.get("locations"))]
-    changes = [mapping(one).get("path") for one in sequence(call.get("content"))]
-    for given in (*places, *changes, *(raw.get(name) for name in _PATHS)):
-        if path := text(given, _LONGEST):
-            yield path
+def _places(call: Mapping[str, Any], name: str) -> Iterator[str]:
+    """The paths of its locations, or of the changes it would make."""
+    given: object = call.get(name) or []
+    places = sequence(given)
+    if not isinstance(given, list) or not all(isinstance(one, dict) for one in places):
+        raise _Unclear
+    yield from (_path(one["path"]) for one in places if "path" in one)
 
 
-def _folders(raw: Mapping[str, Any]) -> list[str]:
-    return [folder for name in _FOLDERS if (folder := text(raw.get(name), _LONGEST))]
+def _texts(raw: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    return [_path(raw[name]) for name in names if name in raw]
+
+
+def _path(value: object) -> str:
+    if not isinstance(value, str) or not value or len(value) > _LONGEST:
+        raise _Unclear
+    return value
+
+
+def _command(raw: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Its words; none of them where only a shell could tell. None: there is no command."""
+    given = [raw[name] for name in _COMMANDS if name in raw]
+    if len(given) > 1 or (not given and _ARGUMENTS in raw):
+        raise _Unclear
+    if not given:
+        return None
+    words = parse_command(given[0]) if isinstance(given[0], str) else _words(given[0])
+    more = _words(raw.get(_ARGUMENTS, []))
+    if more and len(words) != 1:  # a line and arguments: nobody knows how they come together
+        raise _Unclear
+    return (*words, *more)
+
+
+def _words(value: object) -> tuple[str, ...]:
+    words = sequence(value)
+    if not isinstance(value, list) or not all(isinstance(word, str) for word in words):
+        raise _Unclear
+    return tuple(words)
 
 
 def _first(texts: Sequence[str]) -> str | None:
@@ -63,19 +116,32 @@ def _first(texts: Sequence[str]) -> str | None:
 def about(params: Params) -> str:
     """The request as people read it; whoever shows it escapes it."""
     call = mapping(params.get("toolCall"))
-    if line := _command_line(mapping(call.get("rawInput"))):
+    if line := _command_line(call):
         return line
-    title, raw = text(call.get("title"), 500), call.get("rawInput")
+    raw = call.get("rawInput")
     given = "" if raw in (None, {}) else json.dumps(raw, ensure_ascii=False)
-    return " ".join(part for part in (title, given) if part) or "nothing is said about it"
+    parts = (text(call.get("title"), 500), given, _elsewhere(call, given))
+    return " ".join(filter(None, parts)) or "nothing is said about it"
 
 
-def _command_line(raw: Mapping[str, Any]) -> str:
+def _command_line(call: Mapping[str, Any]) -> str:
     """The command as it would be typed, where that is all there is to it."""
-    given = next((raw[name] for name in _COMMANDS if name in raw), None)
-    words = [word for word in sequence(given) if isinstance(word, str)]
-    line = text(given, _LONGEST) or shlex.join(words)
-    return line if not set(raw) - {*_COMMANDS, "description"} else ""
+    raw = mapping(call.get("rawInput"))
+    if set(raw) - {"command", "description"} or call.get("locations") or call.get("content"):
+        return ""
+    given = raw.get("command")
+    if isinstance(given, str):
+        return given
+    words = sequence(given)
+    return shlex.join(words) if all(isinstance(word, str) for word in words) else ""
+
+
+def _elsewhere(call: Mapping[str, Any], given: str) -> str:
+    """The places it names beside its input."""
+    parts = [mapping(one) for name in ("locations", "content") for one in sequence(call.get(name))]
+    places = dict.fromkeys(str(part["path"]) for part in parts if "path" in part)
+    told = [place for place in places if json.dumps(place, ensure_ascii=False) not in given]
+    return f"({', '.join(told)})" if told else ""
 
 
 def outcome(params: Params, decision: Decision | None) -> Params:

@@ -31,12 +31,16 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The agent wants something of us, and waits. `key` names the request in this conversation."""
+    """The agent wants something of us, and waits.
+
+    `key` names the request among those that wait, `line` in the whole conversation.
+    """
 
     key: str
     id: Id
     method: str
     params: Params
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,12 @@ class Refused:
     why: str
     message: str | None = None
     taken: bool = False
+
+
+def ends_turn(fact: "Fact") -> bool:
+    """Whether the agent's turn is over: it stopped, or would not begin."""
+    refused = isinstance(fact, Refused) and fact.method == "session/prompt"
+    return refused or isinstance(fact, Ended)
 
 
 Fact: TypeAlias = Opened | Began | Taken | Asked | Ended | Refused

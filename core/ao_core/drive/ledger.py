@@ -26,6 +26,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 META = "ao"  # ours, in `_meta`
 PERMISSION = "session/request_permission"
 _SAID_LIMIT = 4_000
+_MOST_TOKENS = 10**15
 
 
 @dataclass(slots=True)
@@ -68,7 +69,6 @@ class Ledger:
     native_id: str | None = None
     loaded: bool = False
     mode: str | None = None
-    modes: list[str] = field(default_factory=list[str])
     turn: Turn | None = None
     usage: Usage = field(default_factory=Usage)
     transcript: Transcript = field(default_factory=Transcript)
@@ -141,7 +141,8 @@ def _chosen(message: Result | Failure) -> str:
 
 
 def _said_request(ledger: Ledger, message: Request) -> list[Fact]:
-    asked = Asked(key_of(message.id), message.id, message.method, message.params)
+    key = key_of(message.id)
+    asked = Asked(key, message.id, message.method, message.params, ledger.count)
     ledger.asked[asked.key] = asked
     if asked.method == PERMISSION:
         ledger.transcript.add(Part.PERMISSION, title_of(asked.params), id=asked.key, state="asked")
@@ -217,7 +218,6 @@ def _loaded(ledger: Ledger, value: Params) -> list[Fact]:
 def _moded(ledger: Ledger, modes: schema.SessionModeState | None) -> None:
     if modes is not None:
         ledger.mode = modes.current_mode_id
-        ledger.modes = [mode.id for mode in modes.available_modes]
 
 
 def _prompted_out(ledger: Ledger, value: Params) -> list[Fact]:
@@ -227,9 +227,10 @@ def _prompted_out(ledger: Ledger, value: Params) -> list[Fact]:
     stop = found.stop_reason if found else "unknown"
     if found is not None and found.usage is not None:
         told = found.usage
-        ledger.usage = Usage(told.input_tokens, told.output_tokens, ledger.usage.cost_usd)
+        tokens = (_counted(told.input_tokens), _counted(told.output_tokens))
+        ledger.usage = Usage(*tokens, ledger.usage.cost_usd)
     ours = _ours(value)
-    said = ledger.transcript.last(Part.AGENT)[-_SAID_LIMIT:]
+    said = ledger.transcript.reply()[-_SAID_LIMIT:]
     question, blocked = (
         text(ours.get("question"), _SAID_LIMIT),
         text(ours.get("blocked"), _SAID_LIMIT),
@@ -254,6 +255,10 @@ _ANSWERED: Mapping[str, Callable[[Ledger, Params], list[Fact]]] = {
 }
 
 # -- parts ---------------------------------------------------------------------------------------
+
+
+def _counted(tokens: int) -> int | None:
+    return tokens if tokens <= _MOST_TOKENS else None
 
 
 def _note(methods: list[str], method: str) -> None:

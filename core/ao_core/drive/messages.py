@@ -1,6 +1,7 @@
 """JSON-RPC 2.0, one message a line: read from pieces that end anywhere, and written."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
@@ -17,6 +18,7 @@ BAD_PARAMS, INTERNAL, NO_RESOURCE = -32602, -32603, -32002
 LOGIN_REQUIRED = -32000
 
 _ERROR_LIMIT = 1_000
+_HALVES = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class Splitter:
 def parse(line: bytes) -> Message:
     """One message; what cannot be understood is noise."""
     try:
-        loaded: object = json.loads(line)
+        loaded: object = _whole(json.loads(line)) if _HALVES.search(line) else json.loads(line)
     except (ValueError, RecursionError):
         return _noise(line)
     if not isinstance(loaded, dict):
@@ -106,6 +108,11 @@ def parse(line: bytes) -> Message:
     if not known:
         return _noise(line)
     return _answer(cast("Id", id), said)
+
+
+def _whole(loaded: object) -> object:
+    """The same without halves of characters, which nothing can store."""
+    return json.loads(json.dumps(loaded, ensure_ascii=False).encode(errors="replace"))
 
 
 def _answer(id: Id, said: Mapping[str, Any]) -> Message:

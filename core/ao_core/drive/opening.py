@@ -60,8 +60,7 @@ def _opens(ledger: Ledger, opening: Opening) -> tuple[str, Params] | None:
 
 
 def _moves(ledger: Ledger, opening: Opening) -> tuple[str, Params] | None:
-    wanted = opening.mode is not None and opening.mode in ledger.modes
-    if not wanted or ledger.mode == opening.mode or "session/set_mode" in ledger.told:
+    if opening.mode in (None, ledger.mode) or "session/set_mode" in ledger.told:
         return None
     mode = schema.SetSessionModeRequest(
         session_id=ledger.native_id or "", mode_id=opening.mode or ""

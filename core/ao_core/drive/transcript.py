@@ -95,9 +95,11 @@ class Transcript:
         """What is new, or different, after so many changes."""
         return [item for item in self.items if item.changed > change]
 
-    def last(self, part: Part) -> str:
-        """The last text of this kind."""
-        return next((item.text for item in reversed(self.items) if item.part is part), "")
+    def reply(self) -> str:
+        """What the agent said last since it was told something; it may have said nothing."""
+        said = (one for one in reversed(self.items) if one.part in (Part.AGENT, Part.USER))
+        last = next(said, None)
+        return last.text if last is not None and last.part is Part.AGENT else ""
 
     def _touched(self, item: Item) -> Item:
         self.changes += 1

@@ -11,7 +11,7 @@ from ao_core.drive.transcript import Part, Transcript
 _CHUNK = 20_000
 _TITLE = 500
 _DETAIL = 4_000
-_CURRENCY = "USD"
+_CURRENCY, _RICHEST = "USD", 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,16 @@ def _mode(transcript: Transcript, update: Mapping[str, Any]) -> Update:
 
 def _usage(transcript: Transcript, update: Mapping[str, Any]) -> Update:
     cost = mapping(update.get("cost"))
-    amount = cost.get("amount")
-    told = cost.get("currency") == _CURRENCY and isinstance(amount, int | float)
-    return Update(cost_usd=float(amount)) if told else Update()  # type: ignore[arg-type]
+    if cost.get("currency") != _CURRENCY:
+        return Update()
+    return Update(cost_usd=_bounded(cost.get("amount")))
+
+
+def _bounded(amount: object) -> float | None:
+    """A number that can be one of money, or nothing."""
+    if isinstance(amount, bool) or not isinstance(amount, int | float):
+        return None
+    return float(amount) if 0 <= amount <= _RICHEST else None
 
 
 _KINDS: Mapping[str, Callable[[Transcript, Mapping[str, Any]], Update | None]] = {

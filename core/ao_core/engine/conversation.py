@@ -16,16 +16,22 @@ from anyio.abc import TaskGroup
 
 from ao_core.drive import messages
 from ao_core.drive.asking import about, outcome, wish_of
-from ao_core.drive.facts import Asked, Ended, Fact, Refused
+from ao_core.drive.facts import Asked, Fact, Refused, ends_turn
 from ao_core.drive.ledger import PERMISSION, Ledger, noted, recalled
-from ao_core.drive.loose import mapping
 from ao_core.drive.messages import Message, Splitter, parse
 from ao_core.drive.opening import Opening, is_open, next_request, prompt
 from ao_core.engine.engine import Engine
 from ao_core.engine.hearing import hear, stir
-from ao_core.errors import AoError, PluginError, Unavailable, WrongState
+from ao_core.errors import (
+    AoError,
+    PluginError,
+    StoreUnavailable,
+    TimedOut,
+    Unavailable,
+    WrongState,
+)
 from ao_core.ids import SessionId
-from ao_core.model.session import RuntimeHandle, is_terminal
+from ao_core.model.session import RuntimeHandle, Session, is_terminal
 from ao_core.news import News
 from ao_core.slots.runtime import Direction, Line, Piped
 from ao_core.store.records import Permission
@@ -41,9 +47,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Where the agent is, and how its conversation is opened."""
+    """Where the agent is, in which of its session's lives, and how its conversation is opened."""
 
     session: SessionId
+    generation: int
     runtime: Piped
     handle: RuntimeHandle
     opening: Opening
@@ -66,11 +73,12 @@ class Conversation:
         self._stirred = 0.0
         self._marked = 0
         self._news = News()
+        self._scope = anyio.CancelScope()
 
-    @property
-    def handle(self) -> RuntimeHandle:
-        """Where its agent is."""
-        return self._held.handle
+    def is_with(self, session: Session, handle: RuntimeHandle) -> bool:
+        """Whether it goes on, with this very agent."""
+        mine = self._held.generation == session.generation and self._held.handle == handle
+        return mine and not self.over
 
     @property
     def live(self) -> bool:
@@ -93,6 +101,10 @@ class Conversation:
                 f"The agent did not open a session within {deadline:g} s.", hint=_BY_HAND
             ) from exc
 
+    def close(self) -> None:
+        """End it: another agent has taken its agent's place."""
+        self._scope.cancel()
+
     def look(self) -> None:
         """Have whoever waits look again."""
         self._news.tell()
@@ -104,11 +116,21 @@ class Conversation:
             raise self._failure
         if self.over:
             raise PluginError("The agent ended before its session was open.", hint=_BY_HAND)
-        return self.ledger if self._live and is_open(self.ledger, self._held.opening) else None
+        return self.ledger if self._is_open() else None
+
+    def _is_open(self) -> bool:
+        return self._live and is_open(self.ledger, self._held.opening)
 
     async def rested(self) -> None:
         """Wait until no turn is under way and a prompt may be sent; raises if it has ended."""
-        await self.until(lambda: True if self._opened() and self.ledger.turn is None else None)
+        await self.until(self._rested)
+
+    def _rested(self) -> bool | None:
+        if self.over:
+            raise WrongState("The agent's conversation is over.", hint="`restore` brings it back.")
+        if self._failure is not None:
+            raise self._failure
+        return True if self._is_open() and self.ledger.turn is None else None
 
     async def prompt(self, text: str, message: str) -> bool:
         """Hand a prompt over, once. False if something else was said meanwhile: decide again."""
@@ -138,17 +160,26 @@ class Conversation:
     async def run(self) -> None:
         """Read on, over another connection where one broke, until the agent has ended."""
         try:
-            pause = _AGAIN
-            while not await self._read_to_the_end() and not self._has_ended():
-                pause = _AGAIN if self._live else min(pause * 2, _LONGEST)
-                self._engine.nudge(self._held.session)
-                await anyio.sleep(pause)
+            with self._scope:
+                await self._read_on()
         finally:
             self.over, self._line = True, None
             self._news.tell()
 
-    def _has_ended(self) -> bool:
-        return is_terminal(self._engine.session(self._held.session))
+    async def _read_on(self) -> None:
+        pause = _AGAIN
+        while not await self._read_to_the_end() and self._still(self._session):
+            pause = _AGAIN if self._live else min(pause * 2, _LONGEST)
+            self._engine.nudge(self._held.session)
+            await anyio.sleep(pause)
+
+    @property
+    def _session(self) -> Session:
+        return self._engine.session(self._held.session)
+
+    def _still(self, session: Session) -> bool:
+        """Whether the session's agent is the one that speaks here."""
+        return session.generation == self._held.generation and not is_terminal(session)
 
     async def _read_to_the_end(self) -> bool:
         try:
@@ -205,8 +236,12 @@ class Conversation:
         self._marked = end
         while len(note := noted(self.ledger)) > _NOTE_LIMIT and self.ledger.transcript.items:
             self.ledger.transcript.halve()
-        if len(note) <= _NOTE_LIMIT:
+        if len(note) > _NOTE_LIMIT:
+            return
+        try:
             await line.mark(end, note)
+        except AoError as exc:  # its log stays longer; the next mark comes soon
+            _log.warning("the log of %s cannot be marked: %s", self._held.session, exc.message)
 
     async def _go_live(self, tasks: TaskGroup) -> None:
         """The log has been read: what waits there for an answer gets one."""
@@ -221,8 +256,8 @@ class Conversation:
         for fact in facts:
             if isinstance(fact, Refused):
                 self._refused(fact)
-        session = self._engine.session(self._held.session)
-        if self.ledger.count > session.heard and not is_terminal(session):
+        session = self._session
+        if self.ledger.count > session.heard and self._still(session):
             await self._heard(facts, direction)
         if self._live:
             await self._act(facts, tasks)
@@ -230,12 +265,12 @@ class Conversation:
 
     async def _heard(self, facts: Sequence[Fact], direction: Direction) -> None:
         if facts:
-            await hear(self._engine, self._held.session, self.ledger, facts)
+            await hear(self._engine, self._held.session, self.ledger, facts, self._still)
         elif direction is Direction.SAID and self.ledger.turn is not None:
             now = anyio.current_time()
             if now - self._stirred > _STIRS:
                 self._stirred = now
-                await stir(self._engine, self._held.session)
+                await stir(self._engine, self._held.session, self._still)
 
     # -- what follows ----------------------------------------------------------------------------
 
@@ -243,7 +278,7 @@ class Conversation:
         for fact in facts:
             if isinstance(fact, Asked):
                 self._answer_in(tasks, fact)
-            elif isinstance(fact, Ended):
+            elif ends_turn(fact):
                 self._engine.pull_due(self._held.session)
                 self._engine.deliver(self._held.session)
         await self._open()
@@ -257,9 +292,11 @@ class Conversation:
             self._stepped.discard(step[0])
 
     def _refused(self, fact: Refused) -> None:
-        """Without these two there is no session; the rest can be done without."""
+        """Without a session, or in another mode than is wanted, nothing is begun."""
         if fact.method in ("initialize", "session/new"):
             self._failure = _unopened(fact, self.ledger)
+        elif fact.method == "session/set_mode":
+            self._failure = _unmoved(fact, self._held.opening)
 
     def _answer_in(self, tasks: TaskGroup, asked: Asked) -> None:
         if asked.key not in self._waiting:
@@ -267,6 +304,14 @@ class Conversation:
             tasks.start_soon(self._answer, asked)
 
     async def _answer(self, asked: Asked) -> None:
+        """Answer it, whatever the disk says meanwhile; its trouble is not the line's."""
+        what = f"a request of {self._held.session} is answered"
+        try:
+            await self._engine.patiently(lambda: self._answer_once(asked), what)
+        finally:
+            self._waiting.discard(asked.key)
+
+    async def _answer_once(self, asked: Asked) -> None:
         if asked.method != PERMISSION:
             why = f"{asked.method[:100]} is not offered"
             await self._tell_for(asked, messages.refusal(asked.id, messages.NO_METHOD, why))
@@ -277,14 +322,20 @@ class Conversation:
 
     async def _permitted(self, asked: Asked) -> Permission | None:
         """Ask the policy, or whoever leads; the same request asks only once, in any engine."""
-        permissions, session = self._engine.permissions, self._engine.session(self._held.session)
-        id = f"{session.id}.{_name(session.generation, asked)}"
+        turn = self.ledger.turn
+        if turn is not None and turn.cancelled:
+            return None
+        permissions, session = self._engine.permissions, self._session
+        id = f"{session.id}.{_name(self._held.generation, asked)}"
         self._engine.listening.add(id)
         try:
             wish, shown = wish_of(asked.params), about(asked.params)
             await permissions.ask(session, id, wish, shown, self._held.commands)
             return await permissions.decided(id)
-        except WrongState:  # it has ended meanwhile
+        except StoreUnavailable:
+            raise
+        except AoError as exc:  # it has ended meanwhile, say; whoever asks must not wait for ever
+            _log.info("nobody is asked for %s: %s", self._held.session, exc.message)
             return None
         finally:
             self._engine.listening.discard(id)
@@ -304,14 +355,21 @@ class Conversation:
             return False
         try:
             return await line.write(data)
-        except (WrongState, Unavailable):
-            return False  # `entries` tells what is the matter
+        except (WrongState, Unavailable, TimedOut):
+            return False  # or it was written after all: what is read next tells
 
 
 def _name(generation: int, asked: Asked) -> str:
     """The same for the same request, whichever engine reads of it."""
-    call = mapping(asked.params.get("toolCall")).get("toolCallId")
-    return hashlib.sha256(f"{generation}/{asked.key}/{call}".encode()).hexdigest()[:16]
+    place = f"{generation}/{asked.line}/{asked.key}"
+    return hashlib.sha256(place.encode()).hexdigest()[:16]
+
+
+def _unmoved(fact: Refused, opening: Opening) -> AoError:
+    return PluginError(
+        f"The agent would not go into its mode {ascii(opening.mode)[:80]}: {fact.why[:200]}",
+        hint="Correct `modes` in its settings, or choose other `permissions`.",
+    )
 
 
 def _unopened(fact: Refused, ledger: Ledger) -> AoError:

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+import anyio
 from anyio import to_thread
 
 from ao_core.engine.project import Project
@@ -22,6 +23,7 @@ class Conversations:
 
     def __init__(self) -> None:
         self._known: dict[SessionId, Conversation] = {}
+        self._beginning = anyio.Lock()
 
     def of(self, session: SessionId) -> "Conversation | None":
         """The conversation that is, or was last, carried on with a session's agent."""
@@ -41,14 +43,29 @@ class Conversations:
         self, engine: "Engine", project: Project, session: Session, handle: RuntimeHandle
     ) -> "Conversation":
         """Carry it on from where its lines end; the one that goes on already, if there is one."""
-        known = self._known.get(session.id)
-        if known is not None and known.handle == handle and not known.over:
-            return known
-        # what speaks the protocol takes half a second to load
-        await to_thread.run_sync(import_module, "ao_core.engine.holding")
-        from ao_core.engine.holding import conversation
-
-        made = await conversation(engine, project, session, handle)
-        self._known[session.id] = made
-        engine.tasks.start_soon(made.run)
+        async with self._beginning:
+            known = self._known.get(session.id)
+            if known is not None and known.is_with(session, handle):
+                return known
+            if known is not None:
+                known.close()
+            made = self._known[session.id] = await _made(engine, project, session, handle)
+            engine.tasks.start_soon(made.run)
+        engine.deliver(session.id)
         return made
+
+    def forget(self, session: SessionId) -> None:
+        """What was said in a session that ended long ago is read from its log, if it is left."""
+        known = self._known.get(session)
+        if known is not None and known.over:
+            del self._known[session]
+
+
+async def _made(
+    engine: "Engine", project: Project, session: Session, handle: RuntimeHandle
+) -> "Conversation":
+    # what speaks the protocol takes half a second to load
+    await to_thread.run_sync(import_module, "ao_core.engine.holding")
+    from ao_core.engine.holding import conversation
+
+    return await conversation(engine, project, session, handle)

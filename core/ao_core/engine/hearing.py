@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from ao_core.drive.facts import Began, Ended, Fact, Opened, Refused, Taken
+from ao_core.drive.facts import Began, Ended, Fact, Opened, Refused, Taken, ends_turn
 from ao_core.drive.ledger import Ledger
 from ao_core.engine.case import Observation
 from ao_core.engine.engine import Engine
-from ao_core.engine.observing import Beside, observe
+from ao_core.engine.observing import Beside, Guard, observe
 from ao_core.engine.side import head_of
 from ao_core.errors import AoError
 from ao_core.ids import SessionId
@@ -34,19 +34,21 @@ _STOPS = {
 }
 
 
-async def hear(engine: Engine, id: SessionId, ledger: Ledger, facts: Sequence[Fact]) -> None:
-    """Take in what one line amounts to."""
+async def hear(
+    engine: Engine, id: SessionId, ledger: Ledger, facts: Sequence[Fact], still: Guard
+) -> None:
+    """Take in what one line amounts to, while it is still about the session's agent."""
     session, now = engine.session(id), engine.clock.now()
     hooks = tuple(
         replace(hook, id=f"line-{ledger.count}-{place}", at=now)
         for place, hook in enumerate(filter(None, map(_hook, facts)))
     )
-    turned = any(isinstance(fact, Ended) for fact in facts)
-    head = await _head(engine, session) if turned else None
+    head = await _head(engine, session) if any(map(ends_turn, facts)) else None
     seen = Observation(now, hooks=hooks, head=head, source=Source.PROTOCOL)
     beside = Beside(
         session=lambda session: _known(session, ledger, facts, now),
         changes=lambda: _receipts(engine, facts),
+        still=still,
     )
     await observe(engine, id, seen, _EVIDENCE, beside)
 
@@ -59,13 +61,16 @@ async def _head(engine: Engine, session: Session) -> str | None:
         return None
 
 
-async def stir(engine: Engine, id: SessionId) -> None:
+async def stir(engine: Engine, id: SessionId, still: Guard) -> None:
     """It works on; nothing more is to be said of it."""
-    if engine.permissions.pending(id) or engine.session(id).question is not None:
-        return  # one of its tools waits, or it has asked something, whatever else it does
+
+    def works(session: Session) -> bool:  # none of its tools waits, and it has asked nothing
+        asks = engine.permissions.pending(id) or session.question is not None
+        return still(session) and not asks
+
     now = engine.clock.now()
     activity = Activity(ActivityState.ACTIVE, now, Source.PROTOCOL)
-    await observe(engine, id, Observation(now, activity=activity), _EVIDENCE)
+    await observe(engine, id, Observation(now, activity=activity), _EVIDENCE, Beside(still=works))
 
 
 def _known(session: Session, ledger: Ledger, facts: Sequence[Fact], at: datetime) -> Session:
@@ -76,13 +81,9 @@ def _known(session: Session, ledger: Ledger, facts: Sequence[Fact], at: datetime
             session = replace(session, native_id=fact.native_id, activity=ready)
         elif isinstance(fact, Began):
             turn = fact.message or "unnamed"
-        elif isinstance(fact, Ended) or _ends(fact):
+        elif ends_turn(fact):
             turn = None
     return replace(session, heard=ledger.count, turn=turn, usage=ledger.usage)
-
-
-def _ends(fact: Fact) -> bool:
-    return isinstance(fact, Refused) and fact.method == "session/prompt"
 
 
 def _hook(fact: Fact) -> HookEvent | None:
@@ -93,7 +94,7 @@ def _hook(fact: Fact) -> HookEvent | None:
             return _event(HookKind.ACCEPTED)
         case Ended():
             return _ended(fact)
-        case Refused() if _ends(fact):
+        case Refused() if ends_turn(fact):
             return _event(HookKind.BLOCKED, fact.why)
         case _:
             return None

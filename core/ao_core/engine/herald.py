@@ -20,23 +20,25 @@ class Herald:
 
     def __init__(self, engine: Engine, session: SessionId) -> None:
         self._engine, self._session = engine, session
+        self._tried: set[str] = set()  # messages that may have been handed over
 
     @property
     def _conversation(self) -> Conversation:
         return self._engine.conversations.live(self._session)
 
     async def run(self) -> None:
-        """Deliver what is queued, then stop. Whoever queues more starts it again."""
-        await self._engine.records.until(self._begun)
+        """Deliver what is queued, then stop. Whoever queues more, or begins, starts it again."""
+        if not self._begun():
+            return
         while waiting := self._engine.outbox.waiting(self._session):
             for message in waiting:
                 await self._deliver(message)
 
-    def _begun(self) -> bool | None:
+    def _begun(self) -> bool:
         """Whether there is somebody to talk to, or never will be."""
         known = self._engine.conversations.of(self._session)
         fresh = known is not None and not known.over
-        return True if fresh or is_terminal(self._engine.session(self._session)) else None
+        return fresh or is_terminal(self._engine.session(self._session))
 
     async def _deliver(self, message: Message) -> None:
         try:
@@ -61,6 +63,7 @@ class Herald:
         self._living()
         if self._known(message).state is not Delivery.QUEUED:
             return  # an engine before this one handed it over, as the log has told meanwhile
+        self._tried.add(message.id)
         if await on.prompt(_spoken(message), message.id):
             await on.until(lambda: self._moved(message, on))
         else:
@@ -91,10 +94,12 @@ class Herald:
     async def _lost(self, message: Message, exc: AoError) -> None:
         """Nothing said: failed. Said, with no sign of the agent: uncertain."""
         now = self._known(message)
-        end = Delivery.FAILED if now.state is Delivery.QUEUED else Delivery.UNCERTAIN
+        unsaid = now.state is Delivery.QUEUED and message.id not in self._tried
+        end = Delivery.FAILED if unsaid else Delivery.UNCERTAIN
         await self._engine.outbox.move(now, end, reason=exc.message)
 
 
 def _spoken(message: Message) -> str:
     """The text as it is said; a token takes the power from what may be a command of the agent's."""
-    return enveloped(message) if message.body.startswith(_SIGILS) else message.body
+    sigil = message.body.lstrip().startswith(_SIGILS)
+    return enveloped(message) if sigil else message.body

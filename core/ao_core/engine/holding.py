@@ -22,8 +22,9 @@ async def conversation(
         raise BadRequest(f"Runtime {runtime.name} cannot hold an agent by its pipes.")
     opening = await _opening(engine, project, session)
     held = Held(
-        session.id, cast("Piped", runtime), handle, opening, project.settings.allow_commands
-    )
+        session.id, session.generation, cast("Piped", runtime), handle, opening,
+        project.settings.allow_commands,
+    )  # fmt: skip
     return Conversation(engine, held)
 
 

@@ -85,8 +85,7 @@ async def _ended(engine: Engine, id: SessionId, reason: SessionReason) -> Killed
         session = await engine.records.update(
             SESSION, id, lambda now: _over(engine, now, reason, saved)
         )
-        await engine.permissions.expire(id, "the session ended")
-        engine.deliver(id)
+        await released(engine, id, "the session ended")
         kept = await _remove(project, session, saved)
         if kept is None:
             session = await engine.records.update(
@@ -96,6 +95,12 @@ async def _ended(engine: Engine, id: SessionId, reason: SessionReason) -> Killed
         return replace(await _before(engine, session), kept_because=kept)
     archive = str(saved.archive) if saved.archive else None
     return Killed(session, saved.ref, archive, kept is None, kept)
+
+
+async def released(engine: Engine, id: SessionId, why: str) -> None:
+    """After its end nobody is kept waiting: for a permission of its, or for a message to it."""
+    await engine.permissions.expire(id, why)
+    engine.deliver(id)
 
 
 async def end_agent(engine: Engine, project: Project, session: Session) -> None:

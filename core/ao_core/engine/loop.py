@@ -16,6 +16,7 @@ import anyio
 
 from ao_core.engine.case import Decided, Observation, Want
 from ao_core.engine.engine import Engine
+from ao_core.engine.kill import released
 from ao_core.engine.launching import launch_of
 from ao_core.engine.merge import work_of
 from ao_core.engine.observing import Beside, observe
@@ -141,6 +142,7 @@ class Loop:
         return {id: found[handle.id] for id, handle in handles.items() if handle.id in found}
 
     async def _one(self, project: Project, session: Session, seen: Seen | None) -> frozenset[Want]:
+        await self._taken_up(project, session)
         hooks, files = self._engine.spools.read(session.id, session.consumed)
         hooks = await self._checked(session, hooks)
         if hooks:
@@ -158,6 +160,12 @@ class Loop:
         await self._after(session, decided.session, hooks)
         due = {Want.PULL} if self._engine.is_pull_due(session.id) else set[Want]()
         return decided.wants | due
+
+    async def _taken_up(self, project: Project, session: Session) -> None:
+        """An agent by protocol is listened to, also where the first attempt came to nothing."""
+        handle, talks = session.run.handle, self._engine.conversations
+        if session.drive is Drive.PROTOCOL and handle and talks.of(session.id) is None:
+            await talks.begin(self._engine, project, session, handle)
 
     async def _last_words(self, session: Session) -> None:
         """What an agent said before it ended comes before its end."""
@@ -233,9 +241,8 @@ class Loop:
 
     async def _after(self, before: Session, after: Session, hooks: Sequence[HookEvent]) -> None:
         if is_terminal(after) and not is_terminal(before):
-            await self._engine.permissions.expire(after.id, "its agent ended")
+            await released(self._engine, after.id, "its agent ended")
             self._engine.spools.remove(after.id)
-            self._engine.deliver(after.id)
             self._outputs.pop(after.id, None)
             self._looked.pop(after.id, None)
             self._asking.pop(after.id, None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from ao_core.engine.case import Decided, Observation
 from ao_core.engine.decide import decide
@@ -14,15 +15,17 @@ from ao_core.spool import HookKind
 from ao_core.store.contract import Change
 from ao_core.store.records import SESSION
 
+Guard: TypeAlias = Callable[[Session], bool]
 _TAKES = (HookKind.ACCEPTED, HookKind.TURN_STARTED)
 
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What is committed together with an observation."""
+    """What is committed together with an observation, and whether it still holds."""
 
     session: Callable[[Session], Session] = lambda session: session
     changes: Callable[[], tuple[Sequence[Change], Sequence[NewEvent]]] = lambda: ((), ())
+    still: Guard = lambda session: True
 
 
 async def observe(
@@ -31,7 +34,10 @@ async def observe(
     """Decide on it, as often as others are faster, and commit once."""
     beside, latest = beside or Beside(), list[Decided]()
 
-    def step(now: Session) -> Step:
+    def step(now: Session) -> Step | None:
+        if not beside.still(now):
+            latest.append(Decided(now))
+            return None
         fresh = replace(
             seen,
             seen=None if engine.is_ending(id) else seen.seen,

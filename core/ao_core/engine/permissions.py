@@ -19,7 +19,7 @@ from ao_core.redact import visible
 from ao_core.store.contract import Change, Put
 from ao_core.store.records import PERMISSION, SESSION, Decision, Permission
 
-_SHOWN = 2_000
+_SHOWN, _HEAD, _TAIL = 2_000, 1_400, 500
 _CLOSED = 1_000  # ends that are remembered
 _AT_THE_KEYBOARD = "answered at the keyboard"
 
@@ -40,7 +40,7 @@ class Permissions:
             return known
         ruling = policy.judge(wish, Path(session.path), session.permissions, commands)
         now = self._clock.now()
-        asked = Permission(id, session.id, visible(wish.tool, 100), visible(shown, _SHOWN), now)
+        asked = Permission(id, session.id, visible(wish.tool, 100), _shown(shown), now)
         if ruling.verdict is Verdict.ASK:
             await self._wait(asked)
             return self._records.find(PERMISSION, id) or asked
@@ -62,9 +62,7 @@ class Permissions:
         if known is not None:
             return known.ended_at is None
         now = self._clock.now()
-        await self._wait(
-            Permission(id, session.id, visible(tool, 100), visible(shown, _SHOWN), now)
-        )
+        await self._wait(Permission(id, session.id, visible(tool, 100), _shown(shown), now))
         return True
 
     async def _wait(self, asked: Permission) -> None:
@@ -171,3 +169,12 @@ class Permissions:
         session = self._records.session(asked.session)
         body = PermissionMoved(asked.id, asked.tool, asked.arguments, asked.decision, asked.by)
         return NewEvent(kind, body, session.project, session.id)
+
+
+def _shown(text: str) -> str:
+    """What is asked for, as it may be shown: of a long one the end, too, and that there is more."""
+    plain = visible(text, len(text))
+    if len(plain) <= _SHOWN:
+        return plain
+    left = len(plain) - _HEAD - _TAIL
+    return f"{plain[:_HEAD]}\n[... {left} characters are left out here ...]\n{plain[-_TAIL:]}"

@@ -26,13 +26,15 @@ class Verdict(StrEnum):
 class Wish:
     """What a worker wants to do: a tool, and the path or the command it is about.
 
-    `also` are all the paths it names: none may lead where the first could not.
+    `also` are all the paths it names: none may lead where the first could not. One that is not
+    `clear` says more than could be understood, and is never allowed unasked.
     """
 
     tool: str
     path: str | None = None
     command: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
+    clear: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ def _judge(
 ) -> Ruling:
     if mode is PermissionMode.PERMISSIONLESS:
         return Ruling(Verdict.ALLOW, "the session is permissionless")
+    if not wish.clear:
+        return Ruling(Verdict.ASK, "it says more than can be judged")
     if wish.path is not None and within(wish.path, workspace) is None:
         return Ruling(Verdict.ASK, "outside the workspace")
     if wish.command:

@@ -300,9 +300,9 @@ class Projects:
         self.remember(given.values[name] for name in given.credentials)
         return given
 
-    async def runnable(self, project: Project, caller: Caller) -> None:
-        """Raise unless the project's runtime can run here."""
-        runtime = project.runtime
+    async def runnable(self, project: Project, name: str) -> None:
+        """Raise unless this runtime can run here."""
+        runtime = await self.runtime(project, name)
         found = await detect(type(runtime), self.login, runtime.config)
         if not found.found:
             raise NotInstalled(f"Runtime {runtime.name}: {found.detail}", hint=found.hint)

@@ -63,10 +63,15 @@ async def _begun(engine: Engine, intent: Intent) -> Outcome:
 
 
 async def _aside(engine: Engine, session: Session, intent: Intent) -> None:
-    async with engine.alone(session.id):
-        outcome = await _resumed(engine, engine.session(session.id), intent)
-    if outcome is not Outcome.PENDING:
-        await engine.intents.end(intent.id, outcome, "settled after a restart")
+    try:
+        async with engine.alone(session.id):
+            outcome = await _resumed(engine, engine.session(session.id), intent)
+        if outcome is not Outcome.PENDING:
+            end, why = engine.intents.end, "settled after a restart"
+            what = f"what became of {session.id} is noted"
+            await engine.noted(lambda: end(intent.id, outcome, why), what)
+    except Exception:  # one session's trouble must not end the engine
+        _log.exception("what became of the start of %s is not settled", session.id)
 
 
 async def _resumed(engine: Engine, session: Session, intent: Intent) -> Outcome:
@@ -110,6 +115,8 @@ async def _anew(engine: Engine, session: Session, intent: Intent) -> None:
                 await again(engine, session.id, project, intent.id)
     except AoError as exc:
         _log.warning("%s could not be brought up again: %s", session.id, exc.message)
+    except Exception:  # nor may that one's
+        _log.exception("%s could not be brought up again", session.id)
 
 
 async def _killing(engine: Engine, intent: Intent) -> Outcome:

@@ -97,6 +97,7 @@ async def _forget(
     async with engine.alone(session.id):
         if not is_terminal(engine.session(session.id)):
             return  # somebody brought it back meanwhile
+        engine.conversations.forget(session.id)
         try:
             if over:
                 await engine.records.commit(over)

@@ -1,8 +1,8 @@
 """Spawn: check everything, reserve a name, bring the agent up, or leave nothing behind."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
 
 import anyio
 
@@ -116,24 +116,33 @@ def _anew(engine: Engine, session: Session, intent: Put[Intent]) -> Step | None:
 async def _check(engine: Engine, caller: Caller, wish: Wish) -> _Checked:
     """Look at everything that could fail, and tell all of it at once."""
     project = await engine.projects.for_caller(caller, wish.project)
-    problems: list[AoError] = []
-    names: list[str] = []
-    issues: list[Issue | None] = []
-    bases: list[tuple[str, str]] = []
-    nothing: list[None] = []
+    agent = _Check(lambda: _agent(engine, caller, project, wish))
+    held = _Check(lambda: _held(engine, caller, project, wish))
+    issue = _Check(lambda: _issue(project, wish))
+    base = _Check(lambda: _base(project, wish))
+    checks = (agent, held, issue, base)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_gather, problems, names, lambda: _agent(engine, caller, project, wish))
-        tasks.start_soon(_gather, problems, issues, lambda: _issue(project, wish))
-        tasks.start_soon(_gather, problems, bases, lambda: _base(project, wish))
-        tasks.start_soon(
-            _gather, problems, nothing, lambda: engine.projects.runnable(project, caller)
-        )
-    raise_all(problems)
-    agent = await engine.projects.agent(project, names[0])
-    drive = driven(agent, wish.drive or project.settings.drive)
-    grant = await engine.projects.grant(project, agent, caller)
-    runtime = await engine.projects.runtime_for(project, drive)
-    return _Checked(project, names[0], drive, runtime, issues[0], *bases[0], grant)
+        for check in checks:
+            tasks.start_soon(check.run)
+    raise_all([check.problem for check in checks if check.problem])
+    name, (drive, runtime) = agent.found[0], held.found[0]
+    grant = await engine.projects.grant(project, await engine.projects.agent(project, name), caller)
+    return _Checked(project, name, drive, runtime, issue.found[0], *base.found[0], grant)
+
+
+@dataclass(slots=True)
+class _Check(Generic[T]):
+    """One thing that is looked at, and what was found there."""
+
+    look: Callable[[], Awaitable[T]]
+    found: list[T] = field(default_factory=list[T])
+    problem: AoError | None = None
+
+    async def run(self) -> None:
+        try:
+            self.found.append(await self.look())
+        except AoError as exc:
+            self.problem = exc
 
 
 def driven(agent: Agent[Any], wanted: Drive | None) -> Drive:
@@ -147,17 +156,27 @@ def driven(agent: Agent[Any], wanted: Drive | None) -> Drive:
     return wanted or (agent.preferred if speaks else Drive.TERMINAL)
 
 
-async def _gather(
-    problems: list[AoError], found: list[T], check: Callable[[], Awaitable[T]]
-) -> None:
+async def _held(engine: Engine, caller: Caller, project: Project, wish: Wish) -> tuple[Drive, str]:
+    """How the agent is driven, and by which runtime, which can be used here."""
+    wanted = wish.drive or project.settings.drive
     try:
-        found.append(await check())
-    except AoError as exc:
-        problems.append(exc)
+        name = await _named(engine, caller, project, wish)
+        agent = await engine.projects.agent(project, name or "")
+    except AoError:  # the agent's own check tells of it
+        drive = wanted or Drive.TERMINAL
+    else:
+        drive = driven(agent, wanted)
+    runtime = await engine.projects.runtime_for(project, drive)
+    await engine.projects.runnable(project, runtime)
+    return drive, runtime
+
+
+async def _named(engine: Engine, caller: Caller, project: Project, wish: Wish) -> str | None:
+    return wish.agent or project.settings.agent or await engine.projects.first_agent(caller)
 
 
 async def _agent(engine: Engine, caller: Caller, project: Project, wish: Wish) -> str:
-    name = wish.agent or project.settings.agent or await engine.projects.first_agent(caller)
+    name = await _named(engine, caller, project, wish)
     if name is None:
         raise NotInstalled(
             "No agent is configured, and none was found.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import anyio
 
 from ao_core.engine.engine import Engine
-from ao_core.engine.kill import end_agent
+from ao_core.engine.kill import end_agent, released
 from ao_core.engine.moves import ended
 from ao_core.engine.records import Step
 from ao_core.errors import AoError, StoreError
@@ -59,6 +59,7 @@ async def _end(engine: Engine, session: Session, stubborn: list[SessionId]) -> N
             async with engine.alone(session.id):
                 await end_agent(engine, await engine.project_of(session), session)
                 await engine.records.update(SESSION, session.id, lambda now: _over(engine, now))
+                await released(engine, session.id, "the engine was stopped")
     except (AoError, TimeoutError):
         _log.exception("%s would not end", session.id)
         stubborn.append(session.id)

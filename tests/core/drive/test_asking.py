@@ -31,6 +31,26 @@ def asked(kind: str | None = None, raw: Any = None, **call: Any) -> dict[str, An
         (asked("execute", {}), ASK),
         (asked("execute", "make test"), ASK),
         (asked("read", {"command": "rm -rf ."}), ASK),
+        (asked("execute", {"command": "cat", "args": ["a.txt"]}), ALLOW),
+        (asked("execute", {"command": "cat", "args": ["/etc/passwd"]}), ASK),
+        (asked("execute", {"command": "cat a.txt", "args": ["b.txt"]}), ASK),
+        (asked("execute", {"args": ["rm"]}), ASK),
+        (asked("execute", {"command": "cat", "args": "a.txt"}), ASK),
+        (asked("execute", {"command": "ls", "cmd": "rm -rf ."}), ASK),
+        (asked("execute", {"command": "pwd", "script": "rm -rf ."}), ASK),
+        (asked("execute", {"command": "pwd", "argv": ["rm", "-rf", "."]}), ASK),
+        (asked("execute", {"command": "pwd", "env": {"PATH": "/evil"}}), ASK),
+        (asked("execute", {"command": "pwd", "cwd": ["/etc"]}), ASK),
+        (asked("execute", {"command": "pwd", "description": "look", "timeout": 5}), ALLOW),
+        (asked("edit", {"path": "a.txt", "paths": ["/etc/passwd"]}), ASK),
+        (asked("edit", {"path": "a.txt", "new_path": "/etc/passwd"}), ASK),
+        (asked("edit", {"path": "a.txt", "changes": {"/etc/passwd": "x"}}), ASK),
+        (asked("edit", {"path": "a/" * 2_500 + "../" * 2_501}), ASK),
+        (asked("edit", {"path": "a.txt"}, locations={"path": "/etc/passwd"}), ASK),
+        (asked("edit", {"path": "a.txt"}, locations=["/etc/passwd"]), ASK),
+        (asked("edit", {"path": "a.txt"}, locations=[{"path": ["/etc/passwd"]}]), ASK),
+        (asked("edit", ["a.txt"]), ASK),
+        (asked("edit", {"path": "a.txt", "content": "x"}), ALLOW),
         (asked("edit", {"path": "a.txt"}), ALLOW),
         (asked("edit", {"path": "a.txt"}, locations=[{"path": "/etc/passwd"}]), ASK),
         (asked("edit", {}, content=[{"type": "diff", "path": "../b", "newText": ""}]), ASK),
@@ -85,3 +105,14 @@ def test_what_it_is_about_says_title_and_input() -> None:
     assert about(asked("execute", elsewhere)) == '{"command": "rm x", "cwd": "/etc"}'
     assert about(asked("edit", {"path": "x"}, title="Write x")) == 'Write x {"path": "x"}'
     assert about({}) == "nothing is said about it"
+
+
+def test_whatever_is_part_of_it_is_shown() -> None:
+    with_more = {"command": "cat", "args": ["/etc/passwd"]}
+    assert about(asked("execute", with_more)) == '{"command": "cat", "args": ["/etc/passwd"]}'
+    long = "make " + "x" * 9_000 + "; rm -rf /"
+    assert about(asked("execute", {"command": long})) == long
+    odd = about(asked("edit", {"path": "a"}, locations=[{"path": "a"}, {"path": "/etc/b"}]))
+    assert odd == '{"path": "a"} (/etc/b)'
+    mixed = {"command": ["rm", 7, "a"]}
+    assert about(asked("execute", mixed)) == '{"command": ["rm", 7, "a"]}'

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -133,6 +134,37 @@ def test_a_turn_from_prompt_to_end() -> None:
     assert ledger.usage == Usage(5, 4)
 
 
+def test_an_agent_that_says_nothing_in_a_turn_does_not_repeat_what_it_said_before() -> None:
+    ledger = a_working_one()
+    said(ledger, chunk("all is done"))
+    said(ledger, messages.result(3, {"stopReason": "end_turn"}))
+    told(ledger, 4, "session/prompt", prompt("s", "and now?", "msg_2"))
+    (*_, ended) = said(ledger, messages.result(4, {"stopReason": "end_turn"}))
+    assert ended == Ended("msg_2", "end_turn", "")
+
+
+@pytest.mark.parametrize(
+    "amount", [1e300, -1, float("nan"), float("inf"), True, "9", None, 10**400, [1]]
+)
+def test_a_cost_that_cannot_be_is_not_believed(amount: object) -> None:
+    ledger = a_working_one()
+    said(ledger, update("usage_update", used=1, size=9, cost={"amount": 2, "currency": "USD"}))
+    said(ledger, update("usage_update", used=1, size=9, cost={"amount": amount, "currency": "USD"}))
+    assert ledger.usage.cost_usd == 2.0
+    usage = {"totalTokens": 10**30, "inputTokens": 10**30, "outputTokens": 4}
+    said(ledger, messages.result(3, {"stopReason": "end_turn", "usage": usage}))
+    assert (ledger.usage.input_tokens, ledger.usage.output_tokens) == (None, 4)
+
+
+def test_a_mode_is_asked_for_whatever_the_agent_says_it_has(tmp_path: Any) -> None:
+    ledger, opening = Ledger(), Opening(tmp_path, mode="plan")
+    told(ledger, 1, "initialize")
+    said(ledger, messages.result(1, INITIALIZED))
+    told(ledger, 2, "session/new")
+    said(ledger, messages.result(2, {"sessionId": "s"}))
+    assert (next_request(ledger, opening) or ("",))[0] == "session/set_mode"
+
+
 def test_a_turn_that_ends_without_a_sign_was_taken_all_the_same() -> None:
     ended = said(a_working_one(), messages.result(3, {"stopReason": "cancelled"}))
     assert ended == [Taken("msg_1"), Ended("msg_1", "cancelled")]
@@ -155,7 +187,7 @@ def test_a_request_of_the_agent_waits_until_it_is_answered() -> None:
     params: dict[str, Any] = {"toolCall": {"title": "run x"}, "options": []}
     ask = messages.Request("r-1", "session/request_permission", params)
     facts = ledger.take(SAID, ask)
-    assert facts == [Taken("msg_1"), Asked('"r-1"', "r-1", ask.method, params)]
+    assert facts == [Taken("msg_1"), Asked('"r-1"', "r-1", ask.method, params, 6)]
     assert list(ledger.asked) == ['"r-1"']
     outcome = {"outcome": {"outcome": "selected", "optionId": "yes"}}
     ledger.take(TOLD, parse(messages.result("r-1", outcome)))

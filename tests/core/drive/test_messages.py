@@ -59,3 +59,11 @@ def test_one_and_true_are_not_the_same_id() -> None:
 def test_the_detail_of_an_error_is_kept() -> None:
     line = b'{"id": 1, "error": {"code": -32603, "message": "Internal", "data": "no credit"}}'
     assert parse(line) == Failure(1, -32603, "Internal: no credit")
+
+
+def test_half_a_character_becomes_one_that_can_be_stored() -> None:
+    found = parse(b'{"method": "m", "params": {"a\\ud800": ["x\\uDFFFy"], "b": "\\ud83d\\ude42"}}')
+    assert isinstance(found, Notice)
+    json.dumps(found.params, ensure_ascii=False).encode()
+    assert found.params["b"] == "🙂"
+    assert "x" in str(found.params)

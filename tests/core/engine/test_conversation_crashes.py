@@ -4,26 +4,23 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
 
 from ao_core.drive.opening import Opening
-from ao_core.engine.case import Policy
 from ao_core.engine.conversation import Conversation, Held
-from ao_core.engine.conversations import Conversations
 from ao_core.engine.engine import Engine
 from ao_core.engine.herald import Herald
-from ao_core.engine.permissions import Permissions
 from ao_core.ids import SessionId
 from ao_core.model.event import EventKind
 from ao_core.model.session import Drive, RuntimeHandle, SessionState
 from ao_core.store.contract import Store
 from ao_core.store.records import MESSAGE, PERMISSION, SESSION, Decision, Delivery
 from ao_core.testing.clock import FakeClock
+from bare_engine import an_engine
 from books import Books, a_session, books_on, opened_books
 from fused_store import Crash, FusedStore
 from line_double import Agent, LinesDouble
@@ -47,27 +44,9 @@ class Fuse:
             raise Crash
 
 
-def an_engine(books: Books) -> Engine:
-    """As much of an engine as a conversation needs."""
-
-    async def project_of(session: object) -> SimpleNamespace:
-        return SimpleNamespace()
-
-    def nothing(session: object) -> None:
-        """Nobody else is there."""
-
-    made = SimpleNamespace(
-        records=books.records, outbox=books.outbox, clock=books.clock, policy=Policy(),
-        permissions=Permissions(books.records, books.clock), conversations=Conversations(),
-        session=books.records.session, project_of=project_of, is_ending=nothing,
-        listening=set[str](), deliver=nothing, pull_due=nothing, nudge=nothing,
-    )  # fmt: skip
-    return cast("Engine", made)
-
-
 async def serve(engine: Engine, agent: Agent, fuse: Fuse) -> None:
     """Carry the conversation on, and what is queued, until the turn has ended."""
-    held = Held(SessionId("app-1"), LinesDouble(agent, fuse), HANDLE, Opening(Path("/w")))
+    held = Held(SessionId("app-1"), 1, LinesDouble(agent, fuse), HANDLE, Opening(Path("/w")))
     talk = Conversation(engine, held)
     engine.conversations._known[held.session] = talk  # pyright: ignore[reportPrivateUsage]
     async with anyio.create_task_group() as tasks:

@@ -226,6 +226,15 @@ async def test_what_is_shown_of_a_request_is_cleaned_and_capped(books: Books) ->
     shown = "\x1b]0;evil\x07rm\u202e -rf\x00 " + "x" * 10_000
     done = await asked(books, wish=Wish("ba\x1b[31msh" * 50, None, ("rm",)), shown=shown)
     assert done.arguments.startswith("rm -rf x")
-    assert len(done.arguments) == 2_000
+    assert len(done.arguments) <= 2_000
     assert len(done.tool) == 100
     assert "\x1b" not in done.tool
+
+
+async def test_the_end_of_a_long_command_is_shown_and_that_something_is_left_out(
+    books: Books,
+) -> None:
+    shown = "make " + "x" * 10_000 + "; rm -rf /"
+    done = await asked(books, wish=Wish("run", None, ("make",)), shown=shown)
+    assert done.arguments.endswith("x; rm -rf /")
+    assert "[... 8115 characters are left out here ...]" in done.arguments

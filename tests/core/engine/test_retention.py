@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from ao_core.config.models import Retention
+from ao_core.engine.conversations import Conversations
 from ao_core.engine.engine import Engine
 from ao_core.engine.home import ProjectHome
 from ao_core.engine.intents import Intents
@@ -40,9 +41,8 @@ from ao_core.store.records import (
     Permission,
     ProjectRecord,
 )
-from ao_core.testing.clock import FakeClock
 from ao_core.testing.repository import sample
-from books import DEADLINE, START, Books, a_session, over
+from books import DEADLINE, START, Books, a_session, clock_of, over
 
 DAY = 24 * 3600.0
 LIMIT = Retention(journal="2d")  # pyright: ignore[reportArgumentType] - as the file has it
@@ -61,11 +61,6 @@ class Remembering(Forgetting):
         self.forgotten.append(id)
 
 
-def clock_of(books: Books) -> FakeClock:
-    assert isinstance(books.clock, FakeClock)
-    return books.clock
-
-
 @pytest.fixture
 def runtime() -> Remembering:
     return Remembering()
@@ -77,7 +72,7 @@ def engine(books: Books, runtime: Remembering, tmp_path: Path) -> Engine:
     made = SimpleNamespace(
         records=books.records, clock=books.clock, keys=Keys(books.store, books.clock),
         home=SimpleNamespace(path=tmp_path), session=books.records.session,
-        alone=locks.__getitem__,
+        alone=locks.__getitem__, conversations=Conversations(),
         projects=SimpleNamespace(runtimes=lambda: [runtime]),
     )  # fmt: skip
     return cast("Engine", made)
