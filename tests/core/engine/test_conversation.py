@@ -1,0 +1,375 @@
+"""One conversation by protocol: whose it is, what it may not repeat, and what must not end it."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from ao_core.drive import messages
+from ao_core.drive.opening import Opening
+from ao_core.engine.conversation import Conversation, Held
+from ao_core.engine.engine import Engine
+from ao_core.engine.herald import Herald
+from ao_core.errors import PluginError, StoreUnavailable, TimedOut, WrongState
+from ao_core.ids import SessionId
+from ao_core.model.activity import ActivityState
+from ao_core.model.session import (
+    Drive,
+    RuntimeHandle,
+    Session,
+    SessionReason,
+    SessionState,
+    Status,
+    derive_status,
+)
+from ao_core.slots.runtime import Entry, Line, Piped
+from ao_core.store.records import MESSAGE, PERMISSION, Decision, Delivery
+from ao_core.testing.clock import FakeClock
+from bare_engine import an_engine
+from books import Books, a_session, books_on, clock_of, opened_books
+from line_double import Agent, LineDouble
+
+ID = SessionId("app-1")
+HANDLE = RuntimeHandle("app-1", "double")
+Said = dict[str, Any]
+
+
+async def nothing(place: str) -> None:
+    """No step fails."""
+    await anyio.lowlevel.checkpoint()
+
+
+class Scripted(Agent):
+    """Says what the test has it say."""
+
+    def say(self, data: bytes) -> None:
+        self._say(data)
+
+    def ask(self, id: int, title: str) -> None:
+        """Ask whether it may do something odd."""
+        options = [{"optionId": "yes", "kind": "allow_once", "name": "Yes"}]
+        params = {"toolCall": {"toolCallId": "t", "title": title}, "options": options}
+        self.say(messages.request(id, "session/request_permission", params))
+
+    def heard(self) -> list[Said]:
+        """What it was told."""
+        return [one for one in self.lines if "method" not in one]
+
+    def _answer(self, said: Said) -> None:
+        self.lines.append(said)
+        if said.get("method") in ("initialize", "session/new"):
+            super()._answer(said)
+        elif (method := said.get("method")) in self.refuses:
+            self.say(messages.refusal(said["id"], -32602, f"{method}: no"))
+
+    def __init__(self, *, refuses: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self.lines: list[Said] = []
+        self.refuses = refuses
+
+
+class Shaky(LineDouble):
+    """A line on which writes and marks can go wrong."""
+
+    trouble: "Trouble"
+
+    async def write(self, data: bytes) -> bool:
+        done = await super().write(data)
+        if self.trouble.slow and b"session/prompt" in data:
+            self.trouble.slow -= 1
+            raise TimedOut("the host is slow")
+        return done
+
+    async def entries(self) -> AsyncGenerator[Entry]:
+        async for entry in super().entries():
+            if self.trouble.ends and b"session/prompt" in entry.data:
+                return
+            yield entry
+
+
+@dataclass(slots=True)
+class Trouble:
+    """What goes wrong."""
+
+    slow: int = 0
+    ends: bool = False
+
+
+@dataclass(slots=True)
+class Lines(Piped):
+    """A runtime that holds the one agent."""
+
+    agent: Agent
+    trouble: Trouble = field(default_factory=Trouble)
+    lines: int = 0
+
+    @asynccontextmanager
+    async def line(self, handle: RuntimeHandle) -> AsyncGenerator[Line]:
+        self.lines += 1
+        line = Shaky(self.agent, nothing)
+        line.trouble = self.trouble
+        yield line
+
+
+@pytest.fixture
+async def books(tmp_path: Path) -> AsyncGenerator[Books]:
+    async with opened_books(tmp_path) as opened:
+        await opened.keep(a_session(drive=Drive.PROTOCOL, generation=1))
+        yield await books_on(opened.store, FakeClock())
+
+
+@dataclass(slots=True)
+class Talk:
+    """A conversation under way."""
+
+    engine: Engine
+    agent: Scripted
+    it: Conversation
+    books: Books
+
+    @property
+    def session(self) -> Session:
+        return self.books.records.session(ID)
+
+    async def until(self, ready: Any) -> Any:
+        with anyio.fail_after(5):
+            return await self.it.until(ready)
+
+    async def rest(self) -> None:
+        """Until nobody has anything to do."""
+        await self.until(lambda: self.it.live or None)
+        await anyio.wait_all_tasks_blocked()
+
+    async def queue(self, text: str) -> str:
+        outbox = self.books.outbox
+        message = outbox.compose(self.session, text, "lead", highest=Delivery.ACCEPTED)
+        await outbox.queue(self.session, message)
+        return message.id
+
+    def state(self, message: str) -> Delivery:
+        found = self.books.records.find(MESSAGE, message)
+        assert found
+        return found.state
+
+
+@asynccontextmanager
+async def talking(
+    books: Books, agent: Scripted, *, generation: int = 1, mode: str | None = None, **trouble: Any
+) -> AsyncGenerator[Talk]:
+    engine = an_engine(books)
+    runtime = Lines(agent, Trouble(**trouble))
+    held = Held(ID, generation, runtime, HANDLE, Opening(Path("/w"), mode=mode))
+    talk = Conversation(engine, held)
+    engine.conversations._known[ID] = talk  # pyright: ignore[reportPrivateUsage]
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(talk.run)
+        yield Talk(engine, agent, talk, books)
+        tasks.cancel_scope.cancel()
+
+
+# -- whose it is -----------------------------------------------------------------------------------
+
+
+async def test_the_last_words_of_an_earlier_agent_are_not_its_successors(books: Books) -> None:
+    agent = Scripted()
+    async with talking(books, agent) as talk:
+        await talk.rest()
+        assert await talk.it.prompt("work", "msg_1")
+        await talk.rest()
+        await books.change(ID, lambda now: replace(now, generation=2, heard=0, turn=None))
+        before = books.records.session(ID)
+        agent.say(messages.result(3, {"stopReason": "end_turn"}))
+        await talk.rest()
+        assert talk.it.ledger.turn is None
+        assert books.records.session(ID) == before
+
+
+async def test_what_was_said_before_the_commit_is_not_believed_after_a_restore(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = Scripted()
+    async with talking(books, agent) as talk:
+        await talk.rest()
+        assert await talk.it.prompt("work", "msg_1")
+        await talk.rest()
+
+        async def restored_meanwhile(session: object) -> None:
+            await books.change(ID, lambda now: replace(now, generation=2, heard=0, turn=None))
+
+        monkeypatch.setitem(talk.engine.__dict__, "project_of", restored_meanwhile)
+        agent.say(messages.result(3, {"stopReason": "end_turn"}))
+        await talk.rest()
+        assert (talk.session.generation, talk.session.heard) == (2, 0)
+
+
+async def test_one_that_is_replaced_ends_and_says_nothing_more(books: Books) -> None:
+    async with talking(books, Scripted()) as talk:
+        await talk.rest()
+        talk.it.close()
+        await talk.until(lambda: talk.it.over or None)
+        with pytest.raises(WrongState, match="conversation is over"):
+            await talk.it.rested()
+        assert not talk.it.is_with(talk.session, HANDLE)
+
+
+# -- requests of the agent -------------------------------------------------------------------------
+
+
+async def test_an_id_that_is_used_again_is_another_request(books: Books) -> None:
+    agent = Scripted()
+    async with talking(books, agent) as talk:
+        await talk.rest()
+        for decision, title in ((Decision.ALLOW, "look"), (Decision.DENY, "destroy")):
+            agent.ask(7, title)
+            await talk.rest()
+            (asked,) = talk.engine.permissions.pending(ID)
+            assert asked.arguments == title
+            await talk.engine.permissions.answer(asked, decision, "lead")
+            await talk.rest()
+        outcomes = [one["result"]["outcome"]["outcome"] for one in agent.heard()]
+        assert outcomes == ["selected", "cancelled"]  # it offers no way to say no
+
+
+async def test_what_is_asked_in_a_turn_that_was_cancelled_is_put_before_nobody(
+    books: Books,
+) -> None:
+    agent = Scripted()
+    async with talking(books, agent) as talk:
+        await talk.rest()
+        assert await talk.it.prompt("work", "msg_1")
+        await talk.rest()
+        await talk.it.cancel()
+        agent.ask(7, "too late")
+        await talk.rest()
+        assert agent.heard()[-1]["result"] == {"outcome": {"outcome": "cancelled"}}
+        assert list(books.records.all(PERMISSION)) == []
+
+
+async def test_an_agent_that_has_asked_something_and_works_on_still_waits(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = Scripted()
+    monkeypatch.setattr("ao_core.engine.conversation._STIRS", -1.0)
+    async with talking(books, agent) as talk:
+        await talk.rest()
+        assert await talk.it.prompt("work", "msg_1")
+        await talk.rest()
+        agent.say(messages.notice("session/update", {"update": {"sessionUpdate": "plan"}}))
+        await talk.rest()
+        busy = talk.session.activity
+        assert busy
+        assert busy.state is ActivityState.ACTIVE
+        await books.change(ID, asking_which)
+        await clock_of(books).advance(60)
+        agent.say(messages.notice("session/update", {"update": {"sessionUpdate": "plan"}}))
+        await talk.rest()
+        assert derive_status(talk.session) is Status.NEEDS_INPUT
+        assert talk.session.question == "which?"
+
+
+def asking_which(session: Session) -> Session:
+    """As its own tool has it ask, in the midst of a turn."""
+    why = SessionReason.AWAITING_USER_INPUT
+    facts = replace(session.facts, state=SessionState.NEEDS_INPUT, reason=why)
+    return replace(session, facts=facts, question="which?")
+
+
+# -- what goes wrong -------------------------------------------------------------------------------
+
+
+async def test_a_write_that_came_late_is_not_made_again(books: Books) -> None:
+    agent = Scripted()
+    async with talking(books, agent, slow=1) as talk, anyio.create_task_group() as tasks:
+        await talk.rest()
+        message = await talk.queue("work")
+        tasks.start_soon(Herald(talk.engine, ID).run)
+        await talk.until(lambda: talk.state(message) is Delivery.SUBMITTED or None)
+        await anyio.wait_all_tasks_blocked()
+        prompts = [one for one in agent.lines if one.get("method") == "session/prompt"]
+        assert len(prompts) == 1
+        tasks.cancel_scope.cancel()
+
+
+async def test_what_may_have_been_said_to_an_agent_that_ended_is_uncertain(books: Books) -> None:
+    agent = Scripted()
+    async with talking(books, agent, ends=True) as talk:
+        await talk.rest()
+        message, later = await talk.queue("work"), await talk.queue("more")
+        await Herald(talk.engine, ID).run()
+        assert talk.state(message) is Delivery.UNCERTAIN
+        assert talk.state(later) is Delivery.FAILED
+
+
+async def test_nothing_is_carried_where_there_is_nobody_to_talk_to(books: Books) -> None:
+    async with talking(books, Scripted()) as talk:
+        talk.it.close()
+        message = await talk.queue("work")
+        await talk.until(lambda: talk.it.over or None)
+        with anyio.fail_after(5):
+            await Herald(talk.engine, ID).run()
+        assert talk.state(message) is Delivery.QUEUED
+
+
+async def test_a_mode_that_is_refused_is_no_session(books: Books) -> None:
+    async with talking(books, Scripted(refuses=("session/set_mode",)), mode="plan") as talk:
+        with pytest.raises(PluginError, match=r"would not go into its mode 'plan'.*no") as caught:
+            await talk.it.opened(5)
+        assert "`modes`" in (caught.value.hint or "")
+
+
+async def test_after_a_prompt_that_is_refused_the_next_is_carried(books: Books) -> None:
+    called: list[str] = []
+
+    def noting(what: str) -> Callable[[SessionId], None]:
+        return lambda session: called.append(what)
+
+    async with talking(books, Scripted(refuses=("session/prompt",))) as talk:
+        told = {"deliver": noting("deliver"), "pull_due": noting("pull_due")}
+        talk.engine.__dict__.update(told)
+        await talk.rest()
+        assert await talk.it.prompt("work", "msg_1")
+        await talk.rest()
+    assert sorted(called) == ["deliver", "pull_due"]
+
+
+async def test_a_log_that_cannot_be_marked_does_not_end_the_conversation(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(self: object, end: int, note: bytes) -> None:
+        raise StoreUnavailable("no space")
+
+    monkeypatch.setattr("ao_core.engine.conversation._MARK_EVERY", 1)
+    monkeypatch.setattr(Shaky, "mark", refused)
+    agent = Scripted()
+    async with talking(books, agent) as talk:
+        await talk.rest()
+        assert await talk.it.prompt("work", "msg_1")
+        agent.say(messages.result(3, {"stopReason": "end_turn"}))
+        await talk.until(lambda: "session/prompt" in talk.it.ledger.told or None)
+        await talk.until(lambda: talk.it.ledger.turn is None or None)
+        assert runtime_of(talk).lines == 1
+
+
+def runtime_of(talk: Talk) -> Lines:
+    held = talk.it._held  # pyright: ignore[reportPrivateUsage]
+    assert isinstance(held.runtime, Lines)
+    return held.runtime
+
+
+@pytest.mark.parametrize("text", ["/help", "  /help", "\n!rm", "\t@x", "# y"])
+async def test_what_may_be_a_command_loses_its_power(books: Books, text: str) -> None:
+    agent = Scripted()
+    async with talking(books, agent) as talk, anyio.create_task_group() as tasks:
+        await talk.rest()
+        message = await talk.queue(text)
+        tasks.start_soon(Herald(talk.engine, ID).run)
+        await talk.until(lambda: talk.state(message) is Delivery.SUBMITTED or None)
+        said = agent.lines[-1]["params"]["prompt"][0]["text"]
+        assert text.strip() in said
+        assert said.lstrip()[0] not in "/!@#"
+        tasks.cancel_scope.cancel()
