@@ -254,3 +254,15 @@ def test_an_answer_that_is_repeated_is_not_refused_for_what_came_since(team: Tea
     team.until_so(session, lambda now: now["permissions_pending"] != [])
     again = team.call("answer", session=session, text="yes", key="k")
     assert (again["message"], again["state"]) == (once["message"], "accepted")
+
+
+def test_after_a_stop_nobody_waits_for_an_answer_or_a_delivery(team: Team) -> None:
+    session = team.spawn(PUSH)
+    team.until(session, "needs_input")
+    message = team.call("send", session=session, message="afterwards")
+    assert message["state"] == "queued"
+    team.call("stop")
+    shown = team.call("show", session=session)
+    assert shown["permissions_pending"] == []
+    states = {one["message"]: one["state"] for one in shown["messages"]}
+    assert states[message["message"]] == "failed"

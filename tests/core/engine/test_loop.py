@@ -9,7 +9,8 @@ import anyio
 from ao_core.engine.case import Want
 from ao_core.engine.engine import Engine
 from ao_core.engine.loop import Loop
-from ao_core.model.session import PrFacts, PrState
+from ao_core.engine.project import Project
+from ao_core.model.session import Drive, PrFacts, PrState, RuntimeFacts, RuntimeHandle, Session
 from ao_core.testing.clock import FakeClock
 from books import a_session
 
@@ -53,3 +54,24 @@ async def test_a_project_that_cannot_be_looked_at_does_not_end_the_loop() -> Non
     loop = a_loop(FakeClock(), live=lambda: [session], projects=projects)
     with anyio.fail_after(5):
         await loop.look(frozenset({session.id}))
+
+
+async def test_an_agent_by_protocol_is_listened_to_where_the_first_attempt_failed() -> (
+    None
+):
+    begun: list[str] = []
+
+    async def begin(engine: object, project: object, session: Session, handle: object) -> None:
+        begun.append(session.id)
+
+    handle = RuntimeHandle("app-1", "double")
+    session = a_session(drive=Drive.PROTOCOL, run=RuntimeFacts(handle=handle))
+    known: dict[str, object] = {}
+    talks = SimpleNamespace(begin=begin, of=known.get)
+    take_up = a_loop(FakeClock(), conversations=talks)._taken_up  # pyright: ignore[reportPrivateUsage]
+    await take_up(cast("Project", None), session)
+    await take_up(cast("Project", None), replace(session, drive=Drive.TERMINAL))
+    await take_up(cast("Project", None), replace(session, run=RuntimeFacts()))
+    known["app-1"] = object()
+    await take_up(cast("Project", None), session)
+    assert begun == ["app-1"]
