@@ -27,6 +27,10 @@ class Usage:
             return None
         return await anyio.to_thread.run_sync(self._measure, pid)
 
+    def forget(self, pid: int) -> None:
+        """It is gone for good; its number may come to name another."""
+        self._last.pop(pid, None)
+
     def _measure(self, pid: int) -> Metrics | None:
         import psutil
 

@@ -14,10 +14,10 @@ import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import anyio
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ao_core.deaths import Deaths
 from ao_core.errors import AoError, BadRequest, StoreUnavailable, Unavailable, WrongState
@@ -47,6 +47,7 @@ from ao_plugins.runtime._process.life import end, seen
 from ao_plugins.runtime._process.line import HostLine
 from ao_plugins.runtime._process.places import (
     PIPES,
+    Held,
     checked_id,
     handle_of,
     held_of,
@@ -65,6 +66,12 @@ class ProcessConfig(Config):
     grace: float = 3.0  # seconds an agent has to end by itself when it is told to
     segment: int = Field(default=4 << 20, ge=4096)  # bytes of a log that are dropped at once
     log: int = Field(default=64 << 20, ge=4096)  # bytes of a log that are kept
+
+    @model_validator(mode="after")
+    def _drops_before_it_is_full(self) -> Self:
+        if 2 * self.segment > self.log:  # a piped agent would wait for room that nobody can make
+            raise ValueError("`segment` must be no more than half of `log`")
+        return self
 
 
 class Process(ProcessKeyboard, Here[ProcessConfig], Piped, Mourning, Measurable, Forgetting):
@@ -101,6 +108,7 @@ class Process(ProcessKeyboard, Here[ProcessConfig], Piped, Mourning, Measurable,
                 return found
             if found:
                 await end(held_of(found), self.place(name), self.config.grace)
+                self._let_go(name, held_of(found))
             await anyio.to_thread.run_sync(self.place(name).put_aside)
             return await self._launch(name, start)
 
@@ -118,8 +126,7 @@ class Process(ProcessKeyboard, Here[ProcessConfig], Piped, Mourning, Measurable,
         await end(held, place, self.config.grace)
         if place.is_of(held):
             await anyio.to_thread.run_sync(place.put_aside)
-        self._deaths.forget(handle.id, held.host)
-        self.feeds.pop(held.token, None)
+        self._let_go(handle.id, held)
 
     async def forget(self, id: str) -> None:
         """Remove the logs of one that has ended, also what was put aside."""
@@ -177,6 +184,11 @@ class Process(ProcessKeyboard, Here[ProcessConfig], Piped, Mourning, Measurable,
         held = held_of(handle)
         return await self._usage.of(held.child, held.child_started)
 
+    def _let_go(self, id: str, held: Held) -> None:
+        self._deaths.forget(id, held.host)
+        self._usage.forget(held.child)
+        self.feeds.pop(held.token, None)
+
     def _tidy(self) -> None:
         with suppress(OSError):  # there are sockets of agents that run on
             self._sockets.rmdir()
@@ -194,7 +206,7 @@ class Process(ProcessKeyboard, Here[ProcessConfig], Piped, Mourning, Measurable,
                 _refused_by_disk(done, place.folder.parent)
                 done.check("starting a session host")
                 await pad.started(self.config.deadline)
-            except BaseException:
+            except BaseException:  # cancelled, too: no host stays of which nobody was told
                 with anyio.CancelScope(shield=True):
                     await self._undo(name)
                 raise

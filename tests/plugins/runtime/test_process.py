@@ -16,10 +16,11 @@ from pathlib import Path
 import anyio
 import pytest
 
-from ao_core.errors import BadRequest, StoreUnavailable, Unavailable, WrongState
+from ao_core.errors import BadRequest, ConfigError, StoreUnavailable, Unavailable, WrongState
 from ao_core.model.session import RuntimeHandle, RuntimeReason, RuntimeState
 from ao_core.plugin import Scope
 from ao_core.process import alive
+from ao_core.registry import configure
 from ao_core.slots.runtime import Command, Marks, Start
 from ao_core.testing.runtime import ENV, RECORD, RuntimeContract, ended, heard, python, shown, until
 from ao_core.testing.runtime_abilities import MeasurableContract, MourningContract, TypableContract
@@ -328,6 +329,21 @@ class TestProcess(
         await runtime.destroy(first)
         assert await runtime.alive(second)
 
+    async def test_of_one_whose_id_is_used_again_nothing_is_remembered(
+        self, runtime: Process, start: Callable[..., Start]
+    ) -> None:
+        first = await runtime.create(start(*python(RECORD)))
+        await shown(runtime, first, "listening")
+        await runtime.metrics(first)
+        os.kill(child_of(first), signal.SIGKILL)
+        async for one in runtime.deaths():
+            assert one == first
+            break
+        await runtime.create(start())
+        assert runtime.feeds == {}
+        assert not runtime._deaths.knows("app-1", host_of(first))  # pyright: ignore[reportPrivateUsage]
+        assert runtime._usage._last == {}  # pyright: ignore[reportPrivateUsage]
+
     async def test_a_log_that_was_removed_by_hand_is_told_typed_and_its_program_still_ended(
         self, runtime: Process, start: Callable[..., Start]
     ) -> None:
@@ -372,6 +388,12 @@ class TestProcess(
         other = RuntimeHandle("app-1", "tmux", (("pane", "%1"),))
         with pytest.raises(BadRequest):
             await runtime.look([other])
+
+
+def test_a_log_that_could_never_be_shortened_is_refused() -> None:
+    with pytest.raises(ConfigError, match="`segment` must be no more than half of `log`"):
+        configure(Process, {"log": 1 << 20})
+    assert configure(Process, {"log": 1 << 20, "segment": 1 << 19})
 
 
 @pytest.mark.parametrize(
