@@ -152,8 +152,8 @@ def test_a_session_that_never_was_is_unknown_to_every_verb(team: Team, method: s
 def test_everything_wrong_is_told_at_once(team: Team) -> None:
     error = refused_cleanly(team, team.repository, issue="77", agent="nobody", base="nowhere")
     assert error["code"] == "several_problems"
-    codes = {problem["code"] for problem in error["problems"]}
-    assert codes == {"not_found", "config_invalid", "invalid_argument"}
+    codes = [problem["code"] for problem in error["problems"]]
+    assert codes == ["config_invalid", "not_found", "invalid_argument"]  # always in this order
     for problem in error["problems"]:
         assert_typed(problem)
         assert problem["message"] in error["message"]
