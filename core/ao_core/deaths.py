@@ -18,6 +18,7 @@ from ao_core.model.session import RuntimeHandle
 from ao_core.process import alive
 
 _LOOK_EVERY = 0.5
+_LOOK_AGAIN = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,23 @@ class Deaths:
         if one is not None and one.descriptor is not None:
             asyncio.get_running_loop().remove_reader(one.descriptor)
             os.close(one.descriptor)
+
+
+async def gone(pid: int, started: float | None) -> None:
+    """Wait for the end of one process."""
+    try:
+        descriptor = _descriptor(pid)
+    except ProcessLookupError:
+        return
+    if descriptor is None:
+        while alive(pid, started):  # noqa: ASYNC110  # nothing can be waited for here
+            await anyio.sleep(_LOOK_AGAIN)
+        return
+    try:
+        if alive(pid, started):  # looked at only now, lest another takes over the number
+            await anyio.wait_readable(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _descriptor(pid: int) -> int | None:

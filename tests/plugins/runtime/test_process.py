@@ -21,7 +21,7 @@ from ao_core.model.session import RuntimeHandle, RuntimeReason, RuntimeState
 from ao_core.plugin import Scope
 from ao_core.process import alive
 from ao_core.registry import configure
-from ao_core.slots.runtime import Command, Marks, Start
+from ao_core.slots.runtime import Command, Marks, Seen, Start
 from ao_core.testing.runtime import ENV, RECORD, RuntimeContract, ended, heard, python, shown, until
 from ao_core.testing.runtime_abilities import MeasurableContract, MourningContract, TypableContract
 from ao_core.testing.runtime_lines import POUR, PipedContract, all_of, heard_until, said
@@ -344,6 +344,27 @@ class TestProcess(
         assert not runtime._deaths.knows("app-1", host_of(first))  # pyright: ignore[reportPrivateUsage]
         assert runtime._usage._last == {}  # pyright: ignore[reportPrivateUsage]
 
+    @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="takes process descriptors")
+    async def test_a_host_that_is_still_writing_how_it_ended_is_awaited_not_looked_at(
+        self, runtime: Process, pipe: Callable[..., Start], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        handle = await runtime.create(pipe(RECORD))
+        os.kill(host_of(handle), signal.SIGSTOP)
+        os.kill(child_of(handle), signal.SIGKILL)
+        await until(lambda: gone(child_of(handle)))
+        seen = dict[str, Seen]()
+
+        async def look() -> None:
+            seen.update(await runtime.look([handle]))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(anyio, "sleep", _refused)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(look)
+                await anyio.wait_all_tasks_blocked()
+                os.kill(host_of(handle), signal.SIGCONT)
+        assert (seen["app-1"].state, seen["app-1"].exit_signal) == (RuntimeState.EXITED, 9)
+
     async def test_a_log_that_was_removed_by_hand_is_told_typed_and_its_program_still_ended(
         self, runtime: Process, start: Callable[..., Start]
     ) -> None:
@@ -412,6 +433,10 @@ def test_keys_are_sent_as_tmux_would(key: str, sent: bytes) -> None:
 
 def test_arrows_are_others_where_the_agent_asks_for_that() -> None:
     assert pressed("Down", application=True) == b"\x1bOB"
+
+
+async def _refused(_: float) -> None:
+    raise AssertionError("it is looked for")
 
 
 async def _is_as_long(place: Place, size: int) -> bool:

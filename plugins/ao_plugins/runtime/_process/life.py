@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import anyio
 
+from ao_core.deaths import gone
 from ao_core.errors import TimedOut, Unavailable
 from ao_core.model.session import RuntimeReason, RuntimeState
 from ao_core.process import end_tree
@@ -16,7 +17,6 @@ from ao_plugins.runtime._process.places import Ended, Held, Place, how_it_ended,
 _LOST_GRACE = 0.3  # seconds an agent has to end whose host is gone
 _PASSING = 2.0  # seconds a host has to go once its program has ended
 _WRITING = 0.3  # seconds a host needs to write down how that was, unless the disk is full
-_LOOK_AGAIN = 0.005
 
 
 async def seen(held: Held, place: Place) -> Seen:
@@ -45,8 +45,7 @@ async def end(held: Held, place: Place, grace: float) -> None:
     if place.is_of(held):
         await end_orphans(held.child, grace, before=place.ended_at())
     with anyio.move_on_after(_PASSING):
-        while held.is_hosted():  # noqa: ASYNC110
-            await anyio.sleep(_LOOK_AGAIN)
+        await gone(held.host, held.host_started)
     await end_tree(held.host, started=held.host_started, grace=0.0)
     with suppress(OSError):
         os.unlink(held.socket)
@@ -54,15 +53,20 @@ async def end(held: Held, place: Place, grace: float) -> None:
 
 async def _settled(held: Held, place: Place) -> Ended | None:
     """Wait until a host has written down how its program ended; it says so where it cannot."""
+    if not _is_settling(held, place):
+        return None
     with anyio.move_on_after(_WRITING):
-        while held.is_hosted() and not held.runs() and not place.exit(held):  # noqa: ASYNC110
-            await anyio.sleep(_LOOK_AGAIN)
-    if not held.is_hosted() or held.runs() or place.exit(held):
+        await gone(held.host, held.host_started)
+    if not _is_settling(held, place):
         return None
     with suppress(Unavailable, TimedOut), anyio.move_on_after(_WRITING):
         async with connected(held) as host:
             return how_it_ended((await host.status()).get("exit", ""))
     return None
+
+
+def _is_settling(held: Held, place: Place) -> bool:
+    return held.is_hosted() and not held.runs() and not place.exit(held)
 
 
 async def _lost(held: Held, output: str) -> Seen:

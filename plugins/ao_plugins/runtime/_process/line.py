@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator
 
 import anyio
 
+from ao_core.deaths import gone
 from ao_core.errors import BadRequest, Unavailable, WrongState
 from ao_core.host import NOTE_LIMIT
 from ao_core.host_log import HEAD, SAID, TOLD
@@ -19,7 +20,6 @@ from ao_plugins.runtime._process.places import Held, Place
 
 _DIRECTIONS = {SAID: Direction.SAID, TOLD: Direction.TOLD}
 _PASSING = 2.0  # seconds a host needs at most to go
-_LOOK_AGAIN = 0.01
 
 
 class HostLine(Line):
@@ -99,8 +99,8 @@ class HostLine(Line):
     async def _passing(self) -> None:
         """Wait until a host that hung up is gone."""
         with anyio.move_on_after(_PASSING):
-            while self._held.is_hosted() and not self._place.exit(self._held):  # noqa: ASYNC110
-                await anyio.sleep(_LOOK_AGAIN)
+            if self._held.is_hosted() and not self._place.exit(self._held):
+                await gone(self._held.host, self._held.host_started)
 
 
 async def _streamed(host: Connection, at: int) -> AsyncGenerator[tuple[bytes, bytes, int]]:
