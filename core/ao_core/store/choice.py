@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 StoreKind: TypeAlias = Literal["sqlite", "files"]
 
 PLACES: Mapping[StoreKind, str] = {"sqlite": "ao.db", "files": "journal"}
+COMPANIONS = ("", "-wal", "-shm")  # what a place's name may be followed by
 
 
 def present(home: Path) -> list[StoreKind]:

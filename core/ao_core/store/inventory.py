@@ -1,6 +1,7 @@
 """What a store holds, seen from outside: nothing is changed, and an engine may be at work on it."""
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from ao_core.files import in_our_words
 from ao_core.store import database, folder
-from ao_core.store.choice import PLACES, StoreKind
+from ao_core.store.choice import COMPANIONS, PLACES, StoreKind
 from ao_core.store.journal_file import load
 from ao_core.store.state import Numbers
 
@@ -38,15 +39,24 @@ def inventory(home: Path, kind: StoreKind) -> Inventory:
 
 def size(home: Path, kind: StoreKind) -> int:
     """The bytes a store takes up, its companions included."""
-    return sum(_sizes(home, PLACES[kind]))
+    place = home / PLACES[kind]
+    with in_our_words(place, "read"):
+        return sum(map(_size, _parts(place)))
 
 
-def _sizes(home: Path, name: str) -> Iterator[int]:
-    for path in home.glob(f"{name}*"):
-        if path.is_dir() and path.name == name:
-            yield from (found.stat().st_size for found in path.iterdir())
-        elif path.name.removeprefix(name) in ("", "-wal", "-shm"):
-            yield path.stat().st_size
+def _parts(place: Path) -> Iterator[Path]:
+    yield from (place.with_name(place.name + companion) for companion in COMPANIONS)
+    if place.is_dir():
+        yield from place.iterdir()
+
+
+def _size(path: Path) -> int:
+    """Of a plain file; none of one that goes while it is looked at."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
 
 def _of_sqlite(path: Path) -> Inventory:
@@ -58,8 +68,8 @@ def _of_sqlite(path: Path) -> Inventory:
 
 
 def _of_files(path: Path) -> Inventory:
-    folder.check(path)
     with in_our_words(path, "read"):
+        folder.check(path)
         records, numbers = _loaded(path)
     return Inventory(records, numbers.first, numbers.head)
 
@@ -71,7 +81,7 @@ def _loaded(path: Path) -> tuple[Mapping[str, int], Numbers]:
         try:
             state = load(path).state
             break
-        except Exception:
+        except Exception:  # files that go meanwhile can make it read as anything
             if sorted(os.listdir(path)) == before:
                 raise
     else:
