@@ -1,5 +1,6 @@
 """From one store to another and back: everything comes along; no crash leaves a home between."""
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ import pytest
 from ao_core.clock import SystemClock
 from ao_core.config.load import engine_settings
 from ao_core.config.rewrite import with_store
-from ao_core.errors import ConfigError, StoreError, WrongState
+from ao_core.errors import ConfigError, Corrupt, StoreError, StoreUnavailable, WrongState
+from ao_core.files import write_atomic
 from ao_core.ids import ProjectId
 from ao_core.store import convert as conversion
 from ao_core.store.choice import StoreKind, chosen, open_store, present, require_data
@@ -215,6 +217,123 @@ async def test_a_conversion_broken_off_after_the_setting_was_changed_by_hand_los
     assert await everything(home, "files") == before
 
 
+def unheard(done: int, of: int, what: str) -> None:
+    """Nobody looks."""
+
+
+def not_there(*_: object) -> None:
+    raise StoreError("it went away")
+
+
+async def test_a_home_that_serves_from_its_new_store_is_converted_whatever_fails_after(
+    home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await fill(home, "files")
+    before = await everything(home, "files")
+    rename = Path.rename
+
+    def written(path: Path, *rest: Any) -> None:
+        write_atomic(path, *rest)
+        if path.name == "config.yaml":
+            not_there()
+
+    def stuck(path: Path, to: Path) -> Path:
+        if path.name == "journal" and to.parent == home and to.name != "journal":
+            raise OSError(errno.EACCES, "Permission denied")
+        return rename(path, to)
+
+    monkeypatch.setattr(conversion, "write_atomic", written)
+    monkeypatch.setattr(conversion, "_clear_session_files", not_there)
+    monkeypatch.setattr(Path, "rename", stuck)
+    done = await converted(home, "sqlite")
+    assert done.kept == "journal"
+    assert "journal cannot be put away" in caplog.text
+    assert "it went away" in caplog.text
+    assert not {"convert.json", "convert.part"} & names(home)
+    settle(home, {})
+    assert await everything(home, "sqlite") == before
+
+
+async def test_settings_that_somebody_changed_meanwhile_are_not_taken_for_a_conversion(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(home, "sqlite")
+    before = await everything(home, "sqlite")
+
+    def overtaken(path: Path, *rest: Any) -> None:
+        write_atomic(path, *rest)
+        if path.name == "config.yaml":
+            config(home, "store: sqlite\nport: 1\n")
+
+    monkeypatch.setattr(conversion, "write_atomic", overtaken)
+    with pytest.raises(StoreError, match="changed meanwhile"):
+        await converted(home, "files")
+    assert names(home) == {"ao.db", "config.yaml"}
+    assert await everything(home, "sqlite") == before
+
+
+async def test_what_a_person_changes_while_it_copies_is_kept(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(home, "sqlite")
+    real = conversion._copy  # pyright: ignore[reportPrivateUsage]
+
+    async def slow(*given: Any) -> None:
+        await real(*given)
+        config(home, "store: sqlite\nport: 1234\n")
+
+    monkeypatch.setattr(conversion, "_copy", slow)
+    await converted(home, "files")
+    assert (home / "config.yaml").read_text() == "store: files\nport: 1234\n"
+
+
+async def test_settings_that_nobody_understands_are_refused_before_anything_happens(
+    home: Path,
+) -> None:
+    await fill(home, "sqlite")
+    config(home, "store: sqlite\npower: often\n")
+    with pytest.raises(ConfigError, match="power"):
+        await converted(home, "files")
+    assert names(home) == {"ao.db", "config.yaml"}
+
+
+async def test_an_old_store_never_takes_the_place_of_an_older_one(home: Path) -> None:
+    await fill(home, "sqlite", lines=400)
+    clock = FakeClock()
+    kept: list[str] = []
+    for target in ("files", "sqlite") * 3:
+        done = await convert(home, target, clock, {}, unheard)
+        kept.append(done.kept)
+    assert len(set(kept)) == 6
+    assert set(kept) <= names(home)
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "{", "[]", "{}", '{"source": "files", "target": "files", "kept": "x"}', "\xff",
+        '{"source": "files", "target": "sqlite", "kept": "../x"}',
+        '{"source": "files", "target": "sqlite", "kept": 5}',
+        '{"source": [], "target": "sqlite", "kept": "x"}',
+    ],
+)  # fmt: skip
+async def test_a_note_that_cannot_be_understood_changes_nothing(home: Path, note: str) -> None:
+    await fill(home, "sqlite", lines=400)
+    (home / "convert.json").write_text(note, encoding="latin-1")
+    with pytest.raises(Corrupt) as refused:
+        settle(home, {})
+    assert refused.value.hint
+    assert names(home) == {"ao.db", "config.yaml", "convert.json"}
+
+
+async def test_what_the_system_says_of_a_broken_off_conversion_is_told_in_our_words(
+    home: Path,
+) -> None:
+    (home / "convert.json").mkdir()
+    with pytest.raises(StoreUnavailable, match="cannot be read"):
+        settle(home, {})
+
+
 async def test_a_copy_that_reads_differently_is_refused(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,6 +414,20 @@ async def test_a_store_is_looked_into_while_it_is_in_use(home: Path, kind: Store
         await store.commit([], [said("more")])
         assert inventory(home, kind).head == 1201
         assert size(home, kind) > 50_000
+
+
+async def test_files_that_go_while_a_store_is_measured_do_not_count(home: Path) -> None:
+    await fill(home, "files")
+    whole = size(home, "files")
+    (home / "journal" / "gone").symlink_to(home / "nowhere")  # listed, and not there
+    (home / "journal-wal").symlink_to(home / "nowhere")
+    assert size(home, "files") == whole
+
+
+def test_a_store_that_cannot_be_looked_into_is_told_in_our_words(home: Path) -> None:
+    (home / "journal" / "format.json").mkdir(parents=True)
+    with pytest.raises(StoreUnavailable, match="journal cannot be read"):
+        inventory(home, "files")
 
 
 # -- the person's file --------------------------------------------------------------------------

@@ -10,24 +10,33 @@ Records get new revisions and leases are left behind; the journal keeps its numb
 
 import hashlib
 import json
+import logging
 import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, cast
 
-import anyio
+from anyio import CancelScope, to_thread
 
 from ao_core.clock import Clock
-from ao_core.config import document
-from ao_core.config.load import HOME_NAME
+from ao_core.config.load import HOME_NAME, engine_settings
 from ao_core.config.rewrite import with_store
-from ao_core.errors import StoreError, WrongState
-from ao_core.files import private_dir, sync_folder, write_atomic
+from ao_core.errors import AoError, Corrupt, StoreError, WrongState
+from ao_core.files import in_our_words, private_dir, sync_folder, write_atomic
 from ao_core.model.event import Event
 from ao_core.store import codec, journal_file
-from ao_core.store.choice import PLACES, StoreKind, chosen, open_store, present, require_data
+from ao_core.store.choice import (
+    COMPANIONS,
+    PLACES,
+    StoreKind,
+    chosen,
+    open_store,
+    present,
+    require_data,
+)
 from ao_core.store.contract import Kind, Put, Store
 from ao_core.store.flat import FilesStore
 from ao_core.store.inventory import Inventory, inventory
@@ -35,10 +44,10 @@ from ao_core.store.projection import Projections
 from ao_core.store.records import KINDS
 from ao_core.store.sqlite import SqliteStore
 
+_log = logging.getLogger(__name__)
 _NOTE = "convert.json"
 _ASIDE = "convert.part"
 _PAGE = 500
-_COMPANIONS = ("", "-wal", "-shm")
 
 Told = Callable[[int, int, str], None]
 
@@ -69,28 +78,36 @@ async def convert(
     """Convert a home that the caller holds. Whatever happens, it has one store or the other."""
     settle(home, environment)
     source = _source(home, target, environment)
-    configuration = _configuration(home, target)
-    held = await anyio.to_thread.run_sync(inventory, home, source)
+    _configuration(home, target, environment)
+    held = await to_thread.run_sync(inventory, home, source)
     _require_known(held)
     aside = private_dir(home / _ASIDE)
     try:
         await _copied(home, source, aside, target, clock, held, told)
-        note = _Note(source, target, f"{PLACES[source]}.before-convert-{_stamp(clock)}")
-        await anyio.to_thread.run_sync(_switch, home, note, configuration)
+        note = _Note(source, target, _free_name(home, source, clock))
+        await to_thread.run_sync(_switch, home, note, environment)
     finally:
-        await anyio.to_thread.run_sync(settle, home, environment)
-    return Converted(source, target, sum(held.records.values()), held.lines, note.kept)
+        with CancelScope(shield=True):
+            await to_thread.run_sync(settle, home, environment)
+    kept = note.kept if (home / note.kept).exists() else PLACES[source]
+    return Converted(source, target, sum(held.records.values()), held.lines, kept)
 
 
-def settle(home: Path, environment: Mapping[str, str]) -> None:
-    """Finish or undo a conversion that was broken off; only for whoever holds the home."""
+def settle(home: Path, environment: Mapping[str, str]) -> bool:
+    """Finish or undo a conversion that was broken off; only for whoever holds the home.
+
+    Whether there was one, and its new store is in charge.
+    """
     note = _noted(home)
-    if note is not None:
-        switched = chosen(home, environment) == note.target and note.target in present(home)
-        (_finish if switched else _undo)(home, note)
-        (home / _NOTE).unlink()
-    if (home / _ASIDE).exists():
-        shutil.rmtree(home / _ASIDE)
+    switched = False
+    with in_our_words(home, "tidied up"):
+        if note is not None:
+            switched = chosen(home, environment) == note.target and note.target in present(home)
+            (_finish if switched else _undo)(home, note)
+            (home / _NOTE).unlink()
+        if (home / _ASIDE).exists():
+            shutil.rmtree(home / _ASIDE)
+    return switched
 
 
 # -- before it begins -----------------------------------------------------------------------------
@@ -113,12 +130,14 @@ def _source(home: Path, target: StoreKind, environment: Mapping[str, str]) -> St
     return source
 
 
-def _configuration(home: Path, target: StoreKind) -> tuple[Path, str]:
+def _configuration(
+    home: Path, target: StoreKind, environment: Mapping[str, str]
+) -> tuple[Path, str]:
     """The home's settings as they will be, and where: it may be kept elsewhere, under a link."""
     path = home / HOME_NAME
     if not path.exists():
         return path.resolve(), with_store(path, "", target)
-    document.read(path)  # says well what is wrong with it
+    engine_settings(home, environment)  # says well what is wrong with it
     return path.resolve(), with_store(path, path.read_text(encoding="utf-8"), target)
 
 
@@ -132,8 +151,12 @@ def _require_known(held: Inventory) -> None:
         )
 
 
-def _stamp(clock: Clock) -> str:
-    return clock.now().strftime("%Y-%m-%dT%H%M%S")
+def _free_name(home: Path, source: StoreKind, clock: Clock) -> str:
+    """What the old store will be called; nothing is there yet."""
+    name = f"{PLACES[source]}.before-convert-{clock.now():%Y-%m-%dT%H%M%S}"
+    names = chain([name], (f"{name}.{number}" for number in count(2)))
+    taken = {path.name for path in home.iterdir()}
+    return next(one for one in names if taken.isdisjoint(one + end for end in COMPANIONS))
 
 
 # -- the copy -------------------------------------------------------------------------------------
@@ -221,26 +244,60 @@ async def _pages(source: AsyncIterator[Any]) -> AsyncIterator[list[Any]]:
 # -- the switch -----------------------------------------------------------------------------------
 
 
-def _switch(home: Path, note: _Note, configuration: tuple[Path, str]) -> None:
+def _switch(home: Path, note: _Note, environment: Mapping[str, str]) -> None:
+    """Put the new store in charge; raises if the old one stays so."""
+    failure: AoError | None = None
+    try:
+        with in_our_words(home, "converted"):
+            _rewrite(home, note, environment)
+    except AoError as exc:  # it may have come after the line that counts
+        failure = exc
+    if not settle(home, environment):
+        hint = "Nothing was changed; try again."
+        changed = StoreError(f"{home / HOME_NAME} was changed meanwhile.", hint=hint)
+        raise failure or changed
+
+
+def _rewrite(home: Path, note: _Note, environment: Mapping[str, str]) -> None:
+    path, text = _configuration(home, note.target, environment)
     write_atomic(home / _NOTE, json.dumps(asdict(note)) + "\n")
     (home / _ASIDE / PLACES[note.target]).rename(home / PLACES[note.target])
     sync_folder(home)
-    path, text = configuration
     write_atomic(path, text, path.stat().st_mode & 0o777 if path.exists() else 0o600)
 
 
 def _noted(home: Path) -> _Note | None:
+    path = home / _NOTE
+    with in_our_words(path, "read"):
+        if not path.exists():
+            return None
+        data = path.read_bytes()
     try:
-        return _Note(**json.loads((home / _NOTE).read_text()))
-    except FileNotFoundError:
-        return None
+        return _read(data)
+    except (ValueError, TypeError) as exc:
+        hint = f"{HOME_NAME} names the store in use: remove the other one, if there is, and this."
+        raise Corrupt(f"{path} is damaged", hint=hint) from exc
+
+
+def _read(data: bytes) -> _Note:
+    note = _Note(**json.loads(data))
+    if {note.source, note.target} != set(PLACES) or Path(note.kept).name != note.kept:
+        raise ValueError("it names what a conversion does not")
+    return note
 
 
 def _finish(home: Path, note: _Note) -> None:
-    """The new store is in charge: put the old one away."""
-    if note.source == "files" and (home / PLACES["files"]).exists():
-        _clear_session_files(home)
-    for companion in _COMPANIONS:
+    """The new store is in charge, also where the old one cannot be put away."""
+    for retire in (_clear_session_files, _put_away):
+        try:
+            with in_our_words(home / PLACES[note.source], "put away"):
+                retire(home, note)
+        except AoError as exc:
+            _log.warning("the new store is in use; of the old one: %s", exc.message)
+
+
+def _put_away(home: Path, note: _Note) -> None:
+    for companion in COMPANIONS:
         old = home / f"{PLACES[note.source]}{companion}"
         if old.exists():
             old.rename(home / f"{note.kept}{companion}")
@@ -252,12 +309,14 @@ def _undo(home: Path, note: _Note) -> None:
     copy = home / PLACES[note.target]
     if copy.is_dir():
         shutil.rmtree(copy)
-    for companion in _COMPANIONS:
+    for companion in COMPANIONS:
         copy.with_name(copy.name + companion).unlink(missing_ok=True)
 
 
-def _clear_session_files(home: Path) -> None:
+def _clear_session_files(home: Path, note: _Note) -> None:
     """They would go on saying what was."""
-    projections = Projections(home)
-    projections.learn(journal_file.load(home / PLACES["files"]).state.records.values())
-    projections.clear()
+    journal = home / PLACES["files"]
+    if note.source == "files" and journal.exists():
+        projections = Projections(home)
+        projections.learn(journal_file.load(journal).state.records.values())
+        projections.clear()
