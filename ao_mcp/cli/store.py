@@ -1,7 +1,9 @@
 """`ao store`: where this home keeps its records and its journal, and how to keep them elsewhere."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -101,20 +103,24 @@ def _converted(place: Place, target: StoreKind, working: Working) -> "Converted"
     import anyio
 
     from ao_core.clock import SystemClock
-    from ao_core.files import try_lock
     from ao_core.store.convert import convert
 
-    lock = try_lock(place.home / "engine.lock") if place.home.is_dir() else None
-    if lock is None and place.home.is_dir():
-        hint = "Run `ao stop` first; `ao start` brings the agents back afterwards."
-        raise EngineRunning("The engine of this home runs, or another conversion does.", hint=hint)
-    try:
+    with _held(place.home):
         return anyio.run(
             convert, place.home, target, SystemClock(), place.environment, working.told
         )
-    finally:
-        if lock is not None:
-            lock.close()
+
+
+def _held(home: Path) -> AbstractContextManager[object]:
+    from ao_core.engine.home import take
+
+    if not home.is_dir():  # taking it would make it
+        return nullcontext()
+    lock = take(home)
+    if lock is None:
+        hint = "Run `ao stop` first; `ao start` brings the agents back afterwards."
+        raise EngineRunning("The engine of this home runs, or another conversion does.", hint=hint)
+    return lock
 
 
 def _said(done: "Converted") -> str:

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from ao_core.clock import SystemClock
-from ao_core.files import try_lock
+from ao_core.engine.home import take
 from ao_core.store.choice import StoreKind, open_store
 from ao_core.testing.store_kit import counted, said
 from ao_mcp.cli.run import run
@@ -84,7 +84,7 @@ def test_a_home_that_an_engine_holds_is_not_converted(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fill(home, "sqlite")
-    lock = try_lock(home / "engine.lock")
+    lock = take(home)
     assert lock
     with lock:
         error = told(capsys, "store", "convert", "--to", "files", status=1)["error"]
