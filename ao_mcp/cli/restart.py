@@ -7,7 +7,6 @@ another version starts an engine of its own in between.
 import select
 import signal
 import time
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -66,19 +65,26 @@ def _seized(place: Place) -> "tuple[str | None, FileLock]":
     """End the engine that runs and take the home's lock; tells which version ended."""
     from ao_core.engine.home import running, take
 
-    ended: dict[int, Running] = {}
-    with ExitStack() as stack:
-        until = time.monotonic() + DEADLINE
-        while (lock := take(place.home)) is None:
-            told = running(place.home)
-            if told and told.pid not in ended and told.lives:
-                ended[told.pid] = told
-                # a signal needs no protocol that both of us speak
-                stack.enter_context(watched(told.pid)).signal(signal.SIGTERM)
-            if time.monotonic() > until:
-                raise _stubborn(*ended)
-            select.select([], [], [], _PAUSE)
-    return next((one.version for one in ended.values()), None), lock
+    ended: list[Running] = []
+    until = time.monotonic() + DEADLINE
+    while (lock := take(place.home)) is None:
+        told = running(place.home)
+        if told and told not in ended and _asked_to_end(told):
+            ended.append(told)
+        if time.monotonic() > until:
+            raise _stubborn(*(one.pid for one in ended))
+        # not until its process ends: the lock goes before that, and clients want it as well
+        select.select([], [], [], _PAUSE)
+    return next((one.version for one in ended), None), lock
+
+
+def _asked_to_end(told: "Running") -> bool:
+    """Tell an engine to end, if it is the one that was told of."""
+    with watched(told.pid) as process:  # from here on, nobody else can take its number
+        if told.lives:
+            process.signal(signal.SIGTERM)  # which needs no protocol that both of us speak
+            return True
+    return False
 
 
 def _stubborn(*pids: int) -> TimedOut:
