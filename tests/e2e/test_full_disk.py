@@ -80,6 +80,7 @@ class Stage:
             engine = psutil.Process(self.team.engine_pid)
             engine.terminate()
             psutil.wait_procs([engine], 10)
+            assert self.team.engine_pid != engine.pid
 
     def nothing_stray(self) -> None:
         """Every work tree, branch and pane is that of a session that has not ended."""

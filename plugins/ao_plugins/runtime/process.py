@@ -20,12 +20,18 @@ import anyio
 from pydantic import Field, model_validator
 
 from ao_core.deaths import Deaths
-from ao_core.errors import AoError, BadRequest, StoreUnavailable, Unavailable, WrongState
+from ao_core.errors import (
+    AoError,
+    BadRequest,
+    CommandFailed,
+    StoreUnavailable,
+    Unavailable,
+    WrongState,
+)
 from ao_core.launchpad import launchpad
 from ao_core.model.session import RuntimeHandle
 from ao_core.platform import disk_remedy, is_full, make_private, runtime_dir
 from ao_core.plugin import Config, Detection, Manifest
-from ao_core.process import Completed
 from ao_core.slots.runtime import (
     AttachInfo,
     Command,
@@ -203,12 +209,14 @@ class Process(ProcessKeyboard, Here[ProcessConfig], Piped, Mourning, Measurable,
             argv = host_command(place.folder, self._sockets, pad.path, kind, sizes)
             try:
                 done = await self.scope.run(argv, env={}, deadline=self.config.deadline)
-                _refused_by_disk(done, place.folder.parent)
                 done.check("starting a session host")
                 await pad.started(self.config.deadline)
-            except BaseException:  # cancelled, too: no host stays of which nobody was told
+            except BaseException as exc:  # cancelled, too: no host stays of which nobody was told
+                full = isinstance(exc, CommandFailed) and _lacks_room(exc, self.state)
                 with anyio.CancelScope(shield=True):
                     await self._undo(name)
+                if full:
+                    raise _no_room(self.state) from exc
                 raise
         held = place.held()
         if held is None:
@@ -224,8 +232,11 @@ class Process(ProcessKeyboard, Here[ProcessConfig], Piped, Mourning, Measurable,
         shutil.rmtree(self.place(name).folder, ignore_errors=True)
 
 
-def _refused_by_disk(done: Completed, folder: Path) -> None:
-    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    complained = os.strerror(errno.ENOSPC) in done.stderr.decode(errors="replace")
-    if done.status and (complained or is_full(folder)):
-        raise StoreUnavailable(f"{folder} has no room for a log", hint=disk_remedy(full))
+def _lacks_room(failed: CommandFailed, folder: Path) -> bool:
+    # a host that has left its starter has nobody to complain to
+    return os.strerror(errno.ENOSPC) in failed.message or is_full(folder)
+
+
+def _no_room(folder: Path) -> StoreUnavailable:
+    hint = disk_remedy(OSError(errno.ENOSPC, ""))
+    return StoreUnavailable(f"{folder} has no room for what an agent says", hint=hint)
