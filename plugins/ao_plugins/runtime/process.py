@@ -48,18 +48,11 @@ from ao_core.usage import Usage
 from ao_plugins._here import Here
 from ao_plugins.runtime._process import attach
 from ao_plugins.runtime._process.client import connected
+from ao_plugins.runtime._process.held import PIPES, Held, handle_of, held_of, this_boot
 from ao_plugins.runtime._process.keyboard import ProcessKeyboard
-from ao_plugins.runtime._process.life import end, seen
+from ao_plugins.runtime._process.life import all_seen, end
 from ao_plugins.runtime._process.line import HostLine
-from ao_plugins.runtime._process.places import (
-    PIPES,
-    Held,
-    checked_id,
-    handle_of,
-    held_of,
-    host_command,
-    this_boot,
-)
+from ao_plugins.runtime._process.places import checked_id, host_command
 
 _LINES_LIMIT = 5000
 _TERM = "xterm-256color"
@@ -121,7 +114,7 @@ class Process(ProcessKeyboard, Here[ProcessConfig], Piped, Mourning, Measurable,
     async def find(self, id: str) -> RuntimeHandle | None:
         """What runs, or ran since the machine started, under this id."""
         place = self.place(checked_id(id))
-        held = place.held()
+        held = await anyio.to_thread.run_sync(place.recorded)
         if held is None or (held.boot != this_boot() and place.exit(held) is None):
             return None
         return handle_of(id, held)
@@ -144,7 +137,7 @@ class Process(ProcessKeyboard, Here[ProcessConfig], Piped, Mourning, Measurable,
 
     async def look(self, handles: Sequence[RuntimeHandle]) -> Mapping[str, Seen]:
         """A look at the kernel's table and a file or two for each."""
-        return {handle.id: await seen(held_of(handle), self.place(handle.id)) for handle in handles}
+        return await all_seen({handle.id: held_of(handle) for handle in handles}, self.place)
 
     async def output(self, handle: RuntimeHandle, lines: int = 50) -> str:
         """The last lines; of a piped program, what it complained of."""
@@ -174,7 +167,7 @@ class Process(ProcessKeyboard, Here[ProcessConfig], Piped, Mourning, Measurable,
         with suppress(Unavailable):  # the files have all there is
             async with connected(held) as host:
                 known = int((await host.status())["end"])
-        yield HostLine(handle.id, held, place, known)
+        yield HostLine(handle.id, held, self.own_place(handle), known)
 
     def deaths(self) -> AsyncGenerator[RuntimeHandle]:
         """Yield each agent as it ends."""
@@ -218,7 +211,7 @@ class Process(ProcessKeyboard, Here[ProcessConfig], Piped, Mourning, Measurable,
                 if full:
                     raise _no_room(self.state) from exc
                 raise
-        held = place.held()
+        held = await anyio.to_thread.run_sync(place.recorded)
         if held is None:
             raise Unavailable(f"the host of {name} did not say who it is")
         handle = handle_of(name, held)

@@ -8,6 +8,7 @@ import signal
 import struct
 import subprocess
 import termios
+import threading
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing
 from dataclasses import replace
@@ -18,6 +19,7 @@ import pytest
 
 from ao_core.errors import BadRequest, ConfigError, StoreUnavailable, Unavailable, WrongState
 from ao_core.model.session import RuntimeHandle, RuntimeReason, RuntimeState
+from ao_core.platform import process_started
 from ao_core.plugin import Scope
 from ao_core.process import alive
 from ao_core.registry import configure
@@ -26,8 +28,9 @@ from ao_core.testing.runtime import ENV, RECORD, RuntimeContract, ended, heard, 
 from ao_core.testing.runtime_abilities import MeasurableContract, MourningContract, TypableContract
 from ao_core.testing.runtime_lines import POUR, PipedContract, all_of, heard_until, said
 from ao_plugins.runtime._process.client import connected
+from ao_plugins.runtime._process.held import held_of
 from ao_plugins.runtime._process.keys import pressed
-from ao_plugins.runtime._process.places import Place, held_of
+from ao_plugins.runtime._process.places import Place
 from ao_plugins.runtime.process import Process, ProcessConfig
 
 REDRAW = """
@@ -364,6 +367,68 @@ class TestProcess(
                 await anyio.wait_all_tasks_blocked()
                 os.kill(host_of(handle), signal.SIGCONT)
         assert (seen["app-1"].state, seen["app-1"].exit_signal) == (RuntimeState.EXITED, 9)
+
+    async def test_many_that_are_slow_to_be_asked_are_asked_at_the_same_time(
+        self, runtime: Process, pipe: Callable[..., Start]
+    ) -> None:
+        handles = [await runtime.create(pipe(RECORD, id=f"app-{n}")) for n in range(8)]
+        for one in handles:
+            os.kill(host_of(one), signal.SIGSTOP)
+            os.kill(child_of(one), signal.SIGKILL)
+        for one in handles:
+            await until(lambda: gone(child_of(one)))  # noqa: B023
+        alone = anyio.current_time()
+        await runtime.look(handles[:1])
+        begun = anyio.current_time()
+        seen = await runtime.look(handles)
+        assert anyio.current_time() - begun < 4 * (begun - alone)
+        assert [seen[one.id].state for one in handles] == [RuntimeState.EXITED] * 8
+        for one in handles:
+            os.kill(host_of(one), signal.SIGCONT)
+
+    async def test_a_line_tells_of_its_own_agent_only_though_the_id_is_used_again(
+        self, runtime: Process, pipe: Callable[..., Start]
+    ) -> None:
+        first = await runtime.create(pipe("print('said first', flush=True)"))
+        await ended(runtime, first)
+        async with runtime.line(first) as line:
+            second = await runtime.create(pipe("print('said second', flush=True)"))
+            await ended(runtime, second)
+            assert said(await all_of(line)) == b"said first\n"
+            await runtime.create(pipe(RECORD))
+            with pytest.raises(Unavailable):
+                await anext(line.entries())
+
+    async def test_a_log_that_is_put_aside_while_it_is_read_is_read_to_its_end(
+        self, small: Process, pipe: Callable[..., Start]
+    ) -> None:
+        code = "import os\nfor n in range(9): os.write(1, b'%d' % n * 60_000)"
+        first = await small.create(pipe(code))
+        await ended(small, first)
+        async with small.line(first) as line, aclosing(line.entries()) as entries:
+            found = (await anext(entries)).data
+            await small.create(pipe("print('of another', flush=True); input()"))
+            async for entry in entries:
+                found += entry.data
+        assert found == b"".join(b"%d" % n * 60_000 for n in range(9))
+
+    async def test_when_it_began_is_asked_for_once_where_the_host_could_not_tell(
+        self, runtime: Process, start: Callable[..., Start], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        handle = await runtime.create(start())
+        meta = runtime.place("app-1").folder / "meta"
+        meta.write_text(re.sub("_started=.*", "_started=", meta.read_text()))
+        asked, ask = list[bool](), process_started
+
+        def began(pid: int) -> float | None:
+            asked.append(threading.current_thread() is threading.main_thread())
+            return ask(pid)
+
+        monkeypatch.setattr("ao_core.platform.process_started", began)
+        assert await runtime.find("app-1") == handle
+        assert asked == [False, False]  # both, and nobody was held up by that
+        assert await runtime.find("app-1") == handle
+        assert len(asked) == 2
 
     async def test_a_log_that_was_removed_by_hand_is_told_typed_and_its_program_still_ended(
         self, runtime: Process, start: Callable[..., Start]

@@ -13,7 +13,7 @@ from ao_core.errors import BadRequest, Corrupt, StoreUnavailable, TimedOut, Unav
 from ao_core.host import ANYWHERE, VERSION
 from ao_core.host_log import HEAD, framed, size_of, take_frame
 from ao_core.host_socket import FRAME_LIMIT
-from ao_plugins.runtime._process.places import Held
+from ao_plugins.runtime._process.held import Held
 
 __all__ = ["ANYWHERE", "Answer", "Connection", "connected"]
 

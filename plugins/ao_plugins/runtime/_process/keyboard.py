@@ -18,8 +18,9 @@ from ao_core.host_log import SAID, SIZED
 from ao_core.model.session import RuntimeHandle
 from ao_core.slots.runtime import Marks, Typable
 from ao_plugins.runtime._process.client import ANYWHERE, Connection, connected
+from ao_plugins.runtime._process.held import Held, held_of
 from ao_plugins.runtime._process.keys import pressed
-from ao_plugins.runtime._process.places import Held, Place, held_of
+from ao_plugins.runtime._process.places import Place
 
 if TYPE_CHECKING:
     from ao_plugins.runtime._process.screen import Feed, Screen

@@ -1,22 +1,42 @@
 """What became of a program and its host, and their end."""
 
 import os
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import anyio
 
 from ao_core.deaths import gone
-from ao_core.errors import TimedOut, Unavailable
+from ao_core.errors import AoError, TimedOut, Unavailable
 from ao_core.model.session import RuntimeReason, RuntimeState
 from ao_core.process import end_tree
 from ao_core.slots.runtime import Seen
 from ao_core.usage import end_orphans
 from ao_plugins.runtime._process.client import connected
-from ao_plugins.runtime._process.places import Ended, Held, Place, how_it_ended, this_boot
+from ao_plugins.runtime._process.held import Held, this_boot
+from ao_plugins.runtime._process.places import Ended, Place, how_it_ended
 
 _LOST_GRACE = 0.3  # seconds an agent has to end whose host is gone
 _PASSING = 2.0  # seconds a host has to go once its program has ended
 _WRITING = 0.3  # seconds a host needs to write down how that was, unless the disk is full
+
+
+async def all_seen(asked: Mapping[str, Held], place: Callable[[str], Place]) -> dict[str, Seen]:
+    """One look at each, at the same time: one that is slow to end holds up no other."""
+    found, failed = dict[str, Seen](), list[AoError]()
+
+    async def look(id: str, held: Held) -> None:
+        try:
+            found[id] = await seen(held, place(id))
+        except AoError as exc:
+            failed.append(exc)
+
+    async with anyio.create_task_group() as tasks:
+        for each in asked.items():
+            tasks.start_soon(look, *each)
+    if failed:
+        raise failed[0]
+    return found
 
 
 async def seen(held: Held, place: Place) -> Seen:

@@ -16,7 +16,8 @@ from ao_core.host import NOTE_LIMIT
 from ao_core.host_log import HEAD, SAID, TOLD
 from ao_core.slots.runtime import Direction, Entry, Line
 from ao_plugins.runtime._process.client import Answer, Connection, connected
-from ao_plugins.runtime._process.places import Held, Place
+from ao_plugins.runtime._process.held import Held
+from ao_plugins.runtime._process.places import Place
 
 _DIRECTIONS = {SAID: Direction.SAID, TOLD: Direction.TOLD}
 _PASSING = 2.0  # seconds a host needs at most to go
@@ -59,10 +60,10 @@ class HostLine(Line):
         except Unavailable:
             pass  # what is to be said of that depends on what is left
         await self._passing()
-        for kind, data, end in self._place.entries(at):
+        for kind, data, end in self._place.own_entries(self._held, at):
             if kind in _DIRECTIONS:
                 yield self._yielded(kind, data, end)
-        if self._place.exit(self._held) is None:
+        if not any(place.exit(self._held) for place in (self._place, self._place.aside)):
             raise Unavailable(f"the line to {self._id} is lost")
 
     async def write(self, data: bytes) -> bool:

@@ -1,12 +1,11 @@
-"""What a session host writes down, and the handle that names its program for good."""
+"""What a session host writes down."""
 
 import re
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,11 +15,9 @@ from ao_core.errors import BadRequest
 from ao_core.files import last_lines, write_atomic
 from ao_core.host_log import entries, extent
 from ao_core.ids import new_token
-from ao_core.model.session import RuntimeHandle
-from ao_core.process import alive
 from ao_core.slots.runtime import Marks
+from ao_plugins.runtime._process.held import Held, held_from, this_boot
 
-PIPES = "pipes"
 Ended: TypeAlias = tuple[int | None, int | None]
 
 _KEPT = 20  # logs of those that are gone
@@ -34,55 +31,35 @@ _BOOT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A program and its host, by all it takes never to mistake others for them."""
-
-    token: str
-    kind: str
-    boot: str
-    socket: str
-    host: int
-    host_started: float | None
-    child: int
-    child_started: float | None
-
-    @property
-    def piped(self) -> bool:
-        """Whether it has no terminal."""
-        return self.kind == PIPES
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Columns and rows of the terminal it was given."""
-        columns, _, rows = self.kind.partition("x")
-        return int(columns), int(rows)
-
-    def has_socket(self) -> bool:
-        """Whether its host's socket is where it was made."""
-        return Path(self.socket).exists()
-
-    def is_hosted(self) -> bool:
-        """Whether its host is there."""
-        return alive(self.host, self.host_started) and self.boot == this_boot()
-
-    def runs(self) -> bool:
-        """Whether it runs."""
-        return alive(self.child, self.child_started) and self.boot == this_boot()
-
-
-@dataclass(frozen=True, slots=True)
 class Place:
     """The folder in which a host keeps what it has of one program."""
 
     folder: Path
 
+    @property
+    def aside(self) -> "Place":
+        """Where all this is put to make room for another of this name."""
+        return Place(self.folder.with_name(f"{self.folder.name}.old"))
+
     def held(self) -> Held | None:
         """Who is or was held here."""
-        text = self._read("meta", _FACTS_LIMIT).decode(errors="replace")
         try:
-            return _held(dict(line.split("=", 1) for line in text.splitlines()))
+            return held_from(self._facts())
         except (KeyError, ValueError):  # none, or it was interrupted
             return None
+
+    def recorded(self) -> Held | None:
+        """Who is held here. When they began is written down, where the host could not tell.
+
+        Asked for but once: another who took over a number must not pass for them later.
+        """
+        held = self.held()
+        if held is None or None not in (held.host_started, held.child_started):
+            return held
+        began = {"host_started": _began(held.host), "child_started": _began(held.child)}
+        facts = self._facts() | {name: repr(when) for name, when in began.items()}
+        write_atomic(self.folder / "meta", "\n".join(f"{name}={facts[name]}" for name in facts))
+        return self.held()
 
     def is_of(self, held: Held) -> bool:
         """Whether this is its place, and not that of a later one of the same name."""
@@ -134,11 +111,20 @@ class Place:
         with suppress(OSError):
             yield from entries(str(self.folder), offset)
 
+    def own_entries(self, held: Held, offset: int) -> Iterator[tuple[bytes, bytes, int]]:
+        """The same of this very program, also where it was put aside meanwhile."""
+        for place in (self, self.aside):
+            for entry in place.entries(offset):
+                if not place.is_of(held):  # looked at only now: what is open moves along
+                    break
+                offset = entry[2]
+                yield entry
+
     def put_aside(self) -> None:
         """Make room for another of this name; what was said last under it is kept."""
         if not self.folder.exists():
             return
-        old = self.folder.with_name(f"{self.folder.name}.old")
+        old = self.aside.folder
         shutil.rmtree(old, ignore_errors=True)
         self.folder.rename(old)
         older = sorted(old.parent.glob("*.old"), key=_changed)
@@ -147,8 +133,12 @@ class Place:
 
     def remove(self) -> None:
         """Remove all that is kept under this name."""
-        for folder in (self.folder, self.folder.with_name(f"{self.folder.name}.old")):
-            shutil.rmtree(folder, ignore_errors=True)
+        for place in (self, self.aside):
+            shutil.rmtree(place.folder, ignore_errors=True)
+
+    def _facts(self) -> dict[str, str]:
+        text = self._read("meta", _FACTS_LIMIT).decode(errors="replace")
+        return dict(_fact(line) for line in text.splitlines())
 
     def _read(self, name: str, limit: int = -1) -> bytes:
         try:
@@ -173,32 +163,12 @@ def how_it_ended(how: str) -> Ended | None:
     return (number, None) if found[1] == "status" else (None, number)
 
 
-@cache
-def this_boot() -> str:
-    """What the host is told, and what is held against it."""
-    return platform.boot_id()
-
-
 def checked_id(text: str) -> str:
     """A name that may become a folder's."""
     if not _ID.fullmatch(text):
         shown = ascii(text[:60])
         raise BadRequest(f"{shown} cannot name an agent", hint="Use letters, digits, `_` and `-`.")
     return text
-
-
-def handle_of(id: str, held: Held) -> RuntimeHandle:
-    """What is kept of a program by the engine."""
-    facts = ((name, "" if fact is None else str(fact)) for name, fact in asdict(held).items())
-    return RuntimeHandle(id, "process", tuple(facts))
-
-
-def held_of(handle: RuntimeHandle) -> Held:
-    """Whom a handle names."""
-    try:
-        return _held({field.name: handle.get(field.name) or "" for field in fields(Held)})
-    except ValueError as exc:
-        raise BadRequest(f"the handle of {handle.id} is not one of `process`") from exc
 
 
 def host_command(
@@ -212,13 +182,11 @@ def host_command(
     return [*python, *(str(one) for one in told)]
 
 
-def _held(facts: dict[str, str]) -> Held:
-    host, child = int(facts["host"]), int(facts["child"])
-    return Held(
-        facts["token"], facts["kind"], facts["boot"], facts["socket"],
-        host, _started(facts["host_started"], host), child, _started(facts["child_started"], child),
-    )  # fmt: skip
+def _fact(line: str) -> tuple[str, str]:
+    name, _, value = line.partition("=")
+    return name, value
 
 
-def _started(said: str, pid: int) -> float | None:
-    return float(said) if said else platform.process_started(pid)
+def _began(pid: int) -> float:
+    """When a process began; of one that is gone, when nobody did."""
+    return platform.process_started(pid) or 0.0
