@@ -27,8 +27,9 @@ has 8 bytes. The first frame is `v` with the version (u1). Each is answered, in 
 Answers: `o` done or `r` refused because something had moved, both with u8 where the last `T` entry
 ends and u8 where the log ends; `f` the disk is full, nothing was done; `x` the program has ended,
 with `status=N` or `signal=N`, or has let go of its terminal; `e` an error, in words. Half a frame
-at the end was never sent. As long as nobody has attached to a terminal, the host answers the few
-questions by which programs wait for theirs: where its cursor is, and what it can do.
+at the end was never sent. `w` and `c` wait while the program does not read what it was told. As
+long as nobody has attached to a terminal, the host answers the few questions by which programs wait
+for theirs: where its cursor is, and what it can do.
 """
 
 import os
