@@ -1,6 +1,5 @@
 """A worker in a terminal of ours: its host is killed, and its engine in the middle of a message."""
 
-import json
 import random
 import threading
 from collections.abc import Callable
@@ -43,13 +42,6 @@ def gone(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
-def heard(team: Team, session: str) -> list[str]:
-    """What the worker was told after its prompt, by its own log."""
-    path = Path(team.sure("show", session=session)["path"])
-    lines = (path / ".ao" / "worker.jsonl").read_text().splitlines()
-    return [line["text"] for line in map(json.loads, lines) if line["role"] == "user"][1:]
-
-
 def typed(team: Team, session: str, text: bytes) -> int:
     """How often a text was typed to it, by its host's log."""
     return sum(kind == TOLD and text in data for kind, data, _ in team.place(session).entries(0))
@@ -88,7 +80,7 @@ def test_a_lost_host_is_known_at_once_its_agent_ended_and_brought_back(
 
     team.call("restore", session=session)
     assert team.tell(session, "do: say back")["state"] == "accepted"
-    assert heard(team, session)[-1] == "do: say back"
+    assert team.heard(session)[-1] == "do: say back"
     assert (Path(team.call("show", session=session)["path"]) / "kept.txt").read_text() == "kept\n"
 
 
@@ -116,7 +108,7 @@ def test_a_message_on_its_way_when_its_host_is_lost_is_reported(team: Team, sess
     receipt = told_meanwhile(team, session, "this must reach nobody", lose)
     assert receipt["state"] in ("failed", "uncertain"), receipt
     assert receipt["reason"]
-    assert "this must reach nobody" not in heard(team, session)
+    assert "this must reach nobody" not in team.heard(session)
 
 
 @pytest.mark.parametrize("first", ["engine", "agent"])
@@ -142,7 +134,7 @@ def test_an_engine_killed_between_paste_and_submit_leaves_the_message_to_the_nex
         "message.accepted",
     ]  # fmt: skip
     assert typed(team, session, b"say once") == 1
-    assert heard(team, session) == ["do: say once"]
+    assert team.heard(session)[1:] == ["do: say once"]
 
 
 def test_engines_killed_at_any_point_of_a_message_neither_lose_nor_double_it(
@@ -158,5 +150,5 @@ def test_engines_killed_at_any_point_of_a_message_neither_lose_nor_double_it(
             team.kill_engine(pid)
 
         assert told_meanwhile(team, session, text, kill)["state"] == "accepted"
-    assert heard(team, session) == texts
+    assert team.heard(session)[1:] == texts
     assert [typed(team, session, text.encode()) for text in texts] == [1] * KILLS
