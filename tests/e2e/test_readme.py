@@ -14,6 +14,13 @@ README = Path(__file__).resolve().parents[2] / "README.md"
 PATIENCE = 50
 
 
+AGENT = f"""\
+#!/bin/sh
+[ "$1" = acp ] || exit 2
+exec "{sys.executable}" -I -m ao_plugins.agent._worker --acp --session some --permissions default
+"""
+
+
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[Team]:
     """Somebody with a home, an empty folder and the command `ao`."""
@@ -24,6 +31,9 @@ def reader(tmp_path: Path) -> Iterator[Team]:
     ao = commands / "ao"
     ao.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -m ao_mcp.cli "$@"\n')
     ao.chmod(0o755)
+    agent = commands / "my-agent"
+    agent.write_text(AGENT)
+    agent.chmod(0o755)
     who = {"NAME": "A Person", "EMAIL": "person@example.invalid"}
     by = {f"GIT_{role}_{key}": who[key] for role in ("AUTHOR", "COMMITTER") for key in who}
     one.env |= {"PATH": f"{commands}:{one.env['PATH']}", **by}
@@ -42,3 +52,7 @@ def test_the_first_five_minutes_end_with_merged_work(reader: Team) -> None:
     assert (reader.repository / "demo" / "hello.txt").read_text().strip() == "hi"
     assert "+hi" in done.stdout
     assert "Trusted" in done.stdout
+    reader.repository /= "demo"
+    session = reader.spawn("do: say by protocol")  # with the agent that was configured last
+    shown = reader.until(session, "idle")
+    assert (shown["drive"], shown["report"]) == ("protocol", "by protocol")
