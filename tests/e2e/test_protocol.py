@@ -10,6 +10,7 @@ import pytest
 from ao_core.errors import AoError, WrongState
 from team import PROTOCOL, Kind, Team, eventually
 
+LOG = 2 << 20  # bytes
 PUSH = "do: run git push origin nowhere"
 
 
@@ -235,16 +236,21 @@ def test_another_engine_takes_over_while_a_turn_goes_on(team: Team) -> None:
 
 
 def test_a_worker_that_talks_without_end_is_followed_and_its_log_kept_short(
-    team: Team, tmp_path: Path
+    team: Team,
 ) -> None:
     config = team.repository / "agent-orchestrator.yaml"
     chatty = "      preset: worker\n      args: [--chatty, --split-writes]\n"
-    config.write_text(config.read_text().replace("      preset: worker\n", chatty))
+    runtime = f"    runtime: {{plugin: process, log: {LOG}, segment: {LOG // 4}}}\n    agent:"
+    text = config.read_text().replace("      preset: worker\n", chatty)
+    config.write_text(text.replace("    agent:", runtime))
     team.trusted()
-    session = team.spawn(*[f"do: say number {number}" for number in range(30)], "do: commit a")
+    session = team.spawn(*[f"do: say number {number}" for number in range(40)], "do: commit a")
     idle(team, session)
-    assert "number 29" in team.call("read", session=session, what="turns")["text"]
-    assert len(done(team, session)) == 31
+    assert "number 39" in team.call("read", session=session, what="turns")["text"]
+    assert len(done(team, session)) == 41
+    kept = sorted(team.place(session).folder.glob("[0-9a-f]" * 16))
+    size = sum(file.stat().st_size for file in kept)
+    assert size <= LOG < int(kept[0].name, 16) + size  # which is all that was ever in it
 
 
 def test_an_answer_that_is_repeated_is_not_refused_for_what_came_since(team: Team) -> None:
