@@ -17,9 +17,10 @@ from ao_mcp import __version__
 from team import Team
 
 ROOT = Path(__file__).resolve().parents[1]
-OLD_COMMIT, OLD_NAME = "96d8ae4", "0.1.0"  # the last before there was anything to upgrade to
+# the last before there was anything to upgrade to; in full, as one that is fetched must be named
+OLD_COMMIT, OLD_NAME = "96d8ae4a888bb1f12f56b3a3a974a2487efb08ac", "0.1.0"
 LACKING = (
-    f"the old version's commit {OLD_COMMIT} is not in this clone, which is shallow or a copy:"
+    f"the old version's commit {OLD_COMMIT[:7]} is not in this clone, which is shallow or a copy:"
     " `git fetch --unshallow` brings it"
 )
 _PIP = (sys.executable, "-I", "-m", "pip", "--disable-pip-version-check")
