@@ -3,6 +3,7 @@ while a message is on its way: each message arrives once, and nothing ever answe
 an answer.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ao_core.engine.wait import Until, wait
 from ao_core.ids import SessionId
 from ao_core.store.records import MESSAGE, SETTLED, Delivery
 from inside import a_person, engine_at, settled
-from team import AWKWARD, Kind, Team, eventually, heard
+from team import AWKWARD, PTY, Kind, Team, eventually, heard
 
 DIALOG, FOLDED = "Do you want to proceed?", "[Pasted text #1 +"
 TASK = AWKWARD.worded("do: write told.txt told\ndo: commit told")
@@ -67,6 +68,7 @@ def test_a_person_at_the_keyboard_may_answer_it_as_well(team: Team) -> None:
     assert "permission.expired" in team.call("read", session=session, what="events")["text"]
 
 
+@pytest.mark.parametrize("kind", [AWKWARD, replace(AWKWARD, runtime=PTY.runtime)], ids=str)
 def test_an_engine_that_was_just_replaced_presses_nothing_for_a_hook_that_comes_back(
     team: Team,
 ) -> None:
