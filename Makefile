@@ -2,25 +2,28 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint types agents bench clean
+.PHONY: help demo test quick lint types agents full-disk bench clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 REPORT := build/pytest.txt
+AGENTS := @aaif/goose@0.20.1 opencode-ai@1.18.33
+PROGRAMS := $(CURDIR)/build/agents/node_modules/.bin
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 help:
-	@echo "make demo    a scripted lead runs a team on a sample repository"
-	@echo "make test    lint, types, import rules, the whole suite with branch coverage"
-	@echo "make quick   the suite without its slow tests"
-	@echo "make lint    ruff, formatting, import rules"
-	@echo "make types   pyright, strict"
-	@echo "make agents  real agents from npm, driven by protocol with a scripted model"
-	@echo "make bench   the figures, each beside its floor"
-	@echo "make clean   remove what the other targets wrote (.venv stays)"
+	@echo "make demo       a scripted lead runs a team on a sample repository"
+	@echo "make test       lint, types, import rules, the whole suite with branch coverage"
+	@echo "make quick      the suite without its slow tests"
+	@echo "make lint       ruff, formatting, import rules"
+	@echo "make types      pyright, strict"
+	@echo "make agents     real agents from npm, driven by protocol with a scripted model"
+	@echo "make full-disk  the disk full at every single write, as root (long)"
+	@echo "make bench      the figures, each beside its floor"
+	@echo "make clean      remove what the other targets wrote (.venv stays)"
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -52,8 +55,14 @@ types: $(READY)
 
 # Real agents come from npm (Node needed) into build/agents; `make test` skips them where they are missing.
 agents: $(READY)
-	npm install --silent --no-audit --no-fund --prefix build/agents @aaif/goose@0.20.1 opencode-ai@1.18.33
-	AO_REAL_AGENTS=$(CURDIR)/build/agents/node_modules/.bin $(BIN)/pytest -q tests/e2e/test_real_agents.py
+	@command -v npm >/dev/null || { echo "make agents: npm is missing; install Node.js" >&2; exit 1; }
+	npm install --no-audit --no-fund --prefix build/agents $(AGENTS)
+	@for program in goose opencode; do test -x $(PROGRAMS)/$$program || \
+	  { echo "make agents: npm brought no $$program for this machine" >&2; exit 1; }; done
+	AO_REAL_AGENTS=$(PROGRAMS) $(BIN)/pytest -q -rs tests/e2e/test_real_agents.py
+
+full-disk: $(READY)
+	EVERY_WRITE=1 $(BIN)/pytest -q -n 2 tests/e2e/test_full_disk.py
 
 bench: $(READY)
 	$(BIN)/python tests/bench/run.py

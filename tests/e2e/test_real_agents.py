@@ -1,7 +1,7 @@
 """Agents that are not ours, driven by protocol, with a scripted model behind them.
 
 They are looked for on PATH, and in the folder AO_REAL_AGENTS names; without them these tests are
-skipped. `npm install @aaif/goose-binary-linux-x64` or `opencode-ai` there brings one.
+skipped. `make agents` brings both from npm (`@aaif/goose`, `opencode-ai`) and then runs these.
 """
 
 import json
