@@ -94,6 +94,14 @@ def decode_moment(text: str) -> datetime:
         raise Corrupt("a moment in the journal cannot be understood", hint=_HINT) from None
 
 
+def decode_event(
+    seq: int, at: str, kind: str, body: str, project: str | None, session: str | None
+) -> Event:
+    """Read a line of the journal."""
+    found = decode_kind(kind), decode_body(kind, body)
+    return Event(seq, decode_moment(at), *found, project, session)
+
+
 def numbered(event: NewEvent | Event, seq: int, at: datetime) -> Event:
     """A new event as the journal's line."""
     return Event(seq, at, event.kind, event.body, event.project, event.session)

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeAlias, TypeVar
 
-from ao_core.errors import Pruned
+from ao_core.errors import Conflict, Pruned, StoreError
 from ao_core.model.event import Event, NewEvent
 
 T = TypeVar("T")
@@ -78,6 +78,31 @@ def require_kept(after: int, first: int) -> None:
     if 0 < after < first - 1:
         hint = "Look at how things stand now, and go on from the journal's head."
         raise Pruned(f"the journal is kept from line {first} on, not from {after}", hint=hint)
+
+
+def taken(last: Lease, now: float, ttl: float, *, ours: bool) -> Lease:
+    """A valid lease is renewed under its token; one that is taken anew gets the next."""
+    valid = last.expires > now
+    if valid and not ours:
+        hint = "Try again when it expires."
+        raise Conflict(f"somebody else holds the lease {last.key!a}", hint=hint)
+    return Lease(last.key, last.token if valid else last.token + 1, now + ttl)
+
+
+def lease_ended(key: str) -> Conflict:
+    """What is said of a fence that is stale."""
+    return Conflict(f"the lease {key!a} has ended", hint="Take it again.")
+
+
+def unexpected(kind: str) -> Conflict:
+    """What is said of a record whose revision is another."""
+    hint = "Read it again, and decide again."
+    return Conflict(f"the {kind} record is not as it was expected to be", hint=hint)
+
+
+def not_following(head: int, first: int) -> StoreError:
+    """What is said of lines that would leave a gap."""
+    return StoreError(f"the journal ends at {head}, so line {first} cannot follow")
 
 
 class Store(ABC):

@@ -230,14 +230,7 @@ class FilesStore(Store, Adopting):
 
     def _events(self, start: int, until: int) -> list[Event]:
         return [
-            Event(
-                one.seq,
-                codec.decode_moment(at),
-                codec.decode_kind(one.kind),
-                codec.decode_body(one.kind, one.body),
-                one.project,
-                one.session,
-            )
+            codec.decode_event(one.seq, at, one.kind, one.body, one.project, one.session)
             for at, one in noted(self._file.shelf, start, until, _PAGE)
         ]
 

@@ -19,7 +19,7 @@ import anyio
 from anyio import CancelScope, from_thread
 
 from ao_core.clock import Clock
-from ao_core.errors import Conflict, StoreError
+from ao_core.errors import StoreError
 from ao_core.ids import new_token
 from ao_core.model.event import Event, NewEvent
 from ao_core.store import codec
@@ -33,7 +33,11 @@ from ao_core.store.contract import (
     Lease,
     Row,
     Store,
+    lease_ended,
+    not_following,
     require_kept,
+    taken,
+    unexpected,
 )
 from ao_core.store.database import in_our_words, journal_ends, open_reader, open_writer, transaction
 
@@ -220,17 +224,7 @@ def _lines(db: sqlite3.Connection, *, after: int, until: int) -> list[Event]:
         " WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
         (after, until, _PAGE),
     )
-    return [
-        Event(
-            seq,
-            codec.decode_moment(at),
-            codec.decode_kind(kind),
-            codec.decode_body(kind, body),
-            project,
-            session,
-        )
-        for seq, at, kind, body, project, session in found
-    ]
+    return [codec.decode_event(*line) for line in found]
 
 
 def _prune(db: sqlite3.Connection, *, before: int) -> int:
@@ -262,8 +256,7 @@ def _apply(db: sqlite3.Connection, edit: _Edit) -> int:
 
 def _expect_one(cursor: sqlite3.Cursor, edit: _Edit) -> None:
     if cursor.rowcount != 1:
-        hint = "Read it again, and decide again."
-        raise Conflict(f"the {edit.kind} record is not as it was expected to be", hint=hint)
+        raise unexpected(edit.kind)
 
 
 def _append(db: sqlite3.Connection, at: datetime, event: NewEvent | Event, body: str) -> Event:
@@ -278,7 +271,7 @@ def _adopt(db: sqlite3.Connection, *, first: int, events: Sequence[Event]) -> No
     _, head = journal_ends(db)
     if first != head + 1:
         if head:
-            raise StoreError(f"the journal ends at {head}, so line {first} cannot follow")
+            raise not_following(head, first)
         db.execute("DELETE FROM sqlite_sequence WHERE name = 'event'")
         db.execute("INSERT INTO sqlite_sequence VALUES ('event', ?)", (first - 1,))
     for event in events:
@@ -288,13 +281,9 @@ def _adopt(db: sqlite3.Connection, *, first: int, events: Sequence[Event]) -> No
 
 
 def _take(db: sqlite3.Connection, *, key: str, holder: str, now: float, ttl: float) -> Lease:
-    """A valid lease is renewed under its token; one that is taken anew gets the next."""
     row = db.execute("SELECT holder, token, expires FROM lease WHERE key = ?", (key,)).fetchone()
     owner, token, expires = row or (holder, 0, 0.0)
-    valid = expires > now
-    if valid and owner != holder:
-        raise Conflict(f"somebody else holds the lease {key!a}", hint="Try again when it expires.")
-    lease = Lease(key, token if valid else token + 1, now + ttl)
+    lease = taken(Lease(key, token, expires), now, ttl, ours=owner == holder)
     db.execute(
         "INSERT OR REPLACE INTO lease (key, holder, token, expires) VALUES (?, ?, ?, ?)",
         (key, holder, lease.token, lease.expires),
@@ -308,7 +297,7 @@ def _check(db: sqlite3.Connection, fence: Lease, now: datetime) -> None:
         (fence.key, fence.token, now.timestamp()),
     ).fetchone()
     if current is None:
-        raise Conflict(f"the lease {fence.key!a} has ended", hint="Take it again.")
+        raise lease_ended(fence.key)
 
 
 def _give_back(db: sqlite3.Connection, *, holder: str) -> None:

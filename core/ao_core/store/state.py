@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
-from ao_core.errors import Conflict, StoreError
-from ao_core.store.contract import Lease
+from ao_core.store.contract import Lease, lease_ended, not_following, taken, unexpected
 from ao_core.store.line import Edit, Ends, Entry, Held, Noted
 
 Key: TypeAlias = tuple[str, str]  # a record's kind and id
@@ -136,26 +135,23 @@ class Draft:
         head = self.numbers.head
         if first != head + 1:
             if head:
-                raise StoreError(f"the journal ends at {head}, so line {first} cannot follow")
+                raise not_following(head, first)
             self.take(replace(self.entry(at), ends=Ends(first, first - 1)))
 
     def lease(self, at: str, key: str, holder: str, now: float, ttl: float) -> Lease:
-        """A valid lease is renewed under its token; one that is taken anew gets the next."""
+        """Take or renew a lease."""
         held = self._leases.get(key) or Held(key, holder, 0, 0.0)
-        valid = held.expires > now
-        if valid and held.holder != holder:
-            hint = "Try again when it expires."
-            raise Conflict(f"somebody else holds the lease {key!a}", hint=hint)
-        lease = Lease(key, held.token if valid else held.token + 1, now + ttl)
-        taken = Held(key, holder, lease.token, lease.expires)
-        self.take(replace(self.entry(at), leases=(taken,)))
+        last = Lease(key, held.token, held.expires)
+        lease = taken(last, now, ttl, ours=held.holder == holder)
+        ours = Held(key, holder, lease.token, lease.expires)
+        self.take(replace(self.entry(at), leases=(ours,)))
         return lease
 
     def check(self, fence: Lease, now: datetime) -> None:
         """Raise `Conflict` unless this lease is valid."""
         held = self._leases.get(fence.key)
         if held is None or held.token != fence.token or held.expires <= now.timestamp():
-            raise Conflict(f"the lease {fence.key!a} has ended", hint="Take it again.")
+            raise lease_ended(fence.key)
 
     def give_back(self, at: str, holder: str) -> None:
         """End every lease of a holder; their tokens go on growing."""
@@ -172,5 +168,4 @@ def _expect(seen: Mapping[Key, Edit], wish: Wish) -> None:
     there = seen.get((wish.kind, wish.id))
     revision = there.revision if there and there.body is not None else 0
     if revision != wish.expect or (wish.body is None and not revision):
-        hint = "Read it again, and decide again."
-        raise Conflict(f"the {wish.kind} record is not as it was expected to be", hint=hint)
+        raise unexpected(wish.kind)
