@@ -71,6 +71,12 @@ async def everything(home: Path, kind: StoreKind) -> tuple[Any, ...]:
         )
 
 
+async def filled(home: Path, kind: StoreKind) -> tuple[Any, ...]:
+    """Fill a home; what it then holds."""
+    await fill(home, kind)
+    return await everything(home, kind)
+
+
 async def converted(home: Path, target: StoreKind) -> conversion.Converted:
     told: list[tuple[int, int, str]] = []
     done = await convert(
@@ -89,8 +95,7 @@ async def converted(home: Path, target: StoreKind) -> conversion.Converted:
 async def test_everything_comes_along_and_the_journal_keeps_its_numbers(
     home: Path, source: StoreKind, target: StoreKind
 ) -> None:
-    await fill(home, source)
-    before = await everything(home, source)
+    before = await filled(home, source)
     assert before[3] == (11, 1200)
     done = await converted(home, target)
     assert (done.records, done.lines) == (702, 1190)
@@ -184,8 +189,7 @@ def dies_at(step: str, patch: pytest.MonkeyPatch) -> None:
 async def test_wherever_it_is_broken_off_the_home_has_one_store_with_everything(
     home: Path, source: StoreKind, target: StoreKind, step: str
 ) -> None:
-    await fill(home, source)
-    before = await everything(home, source)
+    before = await filled(home, source)
     with pytest.MonkeyPatch.context() as patch:
         dies_at(step, patch)
         with pytest.raises(Died):
@@ -204,8 +208,7 @@ async def test_wherever_it_is_broken_off_the_home_has_one_store_with_everything(
 async def test_a_conversion_broken_off_after_the_setting_was_changed_by_hand_loses_nothing(
     home: Path,
 ) -> None:
-    await fill(home, "sqlite")
-    before = await everything(home, "sqlite")
+    before = await filled(home, "sqlite")
     config(home, "store: files\n")
     with pytest.MonkeyPatch.context() as patch:
         dies_at(STEPS[3], patch)
@@ -228,8 +231,7 @@ def not_there(*_: object) -> None:
 async def test_a_home_that_serves_from_its_new_store_is_converted_whatever_fails_after(
     home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await fill(home, "files")
-    before = await everything(home, "files")
+    before = await filled(home, "files")
     rename = Path.rename
 
     def written(path: Path, *rest: Any) -> None:
@@ -257,8 +259,7 @@ async def test_a_home_that_serves_from_its_new_store_is_converted_whatever_fails
 async def test_settings_that_somebody_changed_meanwhile_are_not_taken_for_a_conversion(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await fill(home, "sqlite")
-    before = await everything(home, "sqlite")
+    before = await filled(home, "sqlite")
 
     def overtaken(path: Path, *rest: Any) -> None:
         write_atomic(path, *rest)
@@ -376,8 +377,7 @@ async def test_a_home_is_not_begun_anew_beside_what_it_holds(home: Path) -> None
 async def test_a_setting_changed_too_early_is_made_good_by_the_conversion_it_asks_for(
     home: Path,
 ) -> None:
-    await fill(home, "sqlite")
-    before = await everything(home, "sqlite")
+    before = await filled(home, "sqlite")
     config(home, "store: files\n")
     await converted(home, "files")
     assert await everything(home, "files") == before

@@ -1,22 +1,17 @@
 """The store in flat files: the contract of all stores, and what is its own: lines and files."""
 
-import asyncio
 import errno
 import os
 import resource
 import stat
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import anyio
-import anyio.lowlevel
-import anyio.to_thread
 import pytest
 from hypothesis import settings
 from hypothesis.stateful import rule
@@ -26,11 +21,12 @@ from ao_core.errors import AoError, StoreUnavailable, VersionMismatch
 from ao_core.store import journal_file
 from ao_core.store.flat import FOLDER, FilesStore
 from ao_core.testing.store import StoreContract
-from ao_core.testing.store_kit import Make, counted, counters, first, journal, present, said
+from ao_core.testing.store_gate import Gate, GateContract
+from ao_core.testing.store_kit import Make, commit, counted, counters, journal, present, said
 from ao_core.testing.store_machine import StoreMachine
 
 
-class TestFilesStore(StoreContract):
+class TestFilesStore(StoreContract, GateContract):
     @pytest.fixture
     def make(self) -> Make:
         return FilesStore
@@ -80,10 +76,6 @@ async def refusal(home: Path) -> AoError:
         await opened(home).__aenter__()
     assert refused.value.hint
     return refused.value
-
-
-async def commit(store: FilesStore, name: str) -> None:
-    await store.commit([counted(name, 1)], [said(name)])
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -278,62 +270,18 @@ async def test_commits_that_wait_share_one_write_to_the_disk(
         assert 1 <= len(synced) <= 5
 
 
-class Gate:
-    """Holds the thread that writes, before its bytes reach the file."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self._begun, self._go_on = threading.Event(), threading.Event()
-        patch.setattr(journal_file, "_write_all", partial(self._write, journal_file._write_all))  # pyright: ignore[reportPrivateUsage]
-
-    async def reached(self) -> None:
-        assert await anyio.to_thread.run_sync(self._begun.wait, 5)
-
-    def open(self) -> None:
-        self._go_on.set()
-
-    def _write(self, real: Callable[[int, bytes], None], file: int, data: bytes) -> None:
-        self._begun.set()
-        assert self._go_on.wait(5)
-        real(file, data)
-
-
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
-    return Gate(monkeypatch)
+    """Before the bytes reach the file."""
+    gate = Gate()
+    write = journal_file._write_all  # pyright: ignore[reportPrivateUsage]
 
+    def held(file: int, data: bytes) -> None:
+        gate.hold()
+        write(file, data)
 
-async def cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-
-async def test_a_follower_learns_of_a_commit_whose_task_was_cancelled(
-    home: Path, gate: Gate
-) -> None:
-    async with opened(home) as store:
-        task = asyncio.create_task(commit(store, "a"))
-        await gate.reached()
-        await cancelled(task)
-        assert store.head == 0
-        assert await counters(store) == []
-        gate.open()
-        assert [event.seq for event in await first(1, store.follow(0))] == [1]
-        await commit(store, "b")
-        assert await journal(store) == ["a", "b"]
-
-
-async def test_a_commit_cancelled_before_its_turn_never_happens(home: Path, gate: Gate) -> None:
-    async with opened(home) as store:
-        begun = asyncio.create_task(commit(store, "first"))
-        await gate.reached()
-        second = asyncio.create_task(commit(store, "second"))
-        await anyio.lowlevel.checkpoint()
-        await cancelled(second)
-        gate.open()
-        await begun
-        await commit(store, "third")
-        assert await journal(store) == ["first", "third"]
+    monkeypatch.setattr(journal_file, "_write_all", held)
+    return gate
 
 
 @pytest.mark.slow

@@ -5,21 +5,17 @@ import os
 import resource
 import sqlite3
 import stat
-import threading
-from collections.abc import AsyncIterator, Generator
+from collections.abc import Generator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 import anyio
-import anyio.lowlevel
-import anyio.to_thread
 import pytest
 from hypothesis import settings
 
 from ao_core.clock import Clock, SystemClock
 from ao_core.errors import AoError, Corrupt, StoreError, StoreUnavailable, VersionMismatch
-from ao_core.model.event import Event
 from ao_core.store import codec, database
 from ao_core.store.codec import encode_moment
 from ao_core.store.contract import Store
@@ -27,11 +23,12 @@ from ao_core.store.database import in_our_words, open_writer, transaction
 from ao_core.store.records import COUNTER
 from ao_core.store.sqlite import SqliteStore
 from ao_core.testing.store import SharedStoreContract, StoreContract
-from ao_core.testing.store_kit import Make, counted, counters, journal, present, said
+from ao_core.testing.store_gate import Gate, GateContract, cancelled
+from ao_core.testing.store_kit import Make, commit, counted, counters, journal, present, said
 from ao_core.testing.store_machine import StoreMachine
 
 
-class TestSqliteStore(StoreContract, SharedStoreContract):
+class TestSqliteStore(StoreContract, SharedStoreContract, GateContract):
     @pytest.fixture
     def make(self) -> Make:
         return SqliteStore
@@ -290,10 +287,6 @@ async def test_reading_never_waits_for_a_writer(path: Path) -> None:
         assert await journal(store) == ["a", "b"]
 
 
-async def commit(store: Store, name: str) -> None:
-    await store.commit([counted(name, 1)], [said(name)])
-
-
 async def test_another_process_that_holds_the_file_is_not_waited_for_for_ever(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -344,64 +337,17 @@ async def test_tasks_cancelled_while_the_disk_works_leave_whole_commits(path: Pa
         assert {f"{n}/2" for n in range(20) if n % 3 < 2} < set(made)
 
 
-class Gate:
-    """Holds the writer's thread in the middle of a transaction, at its first event or later."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.passing = 0
-        self._begun, self._go_on = threading.Event(), threading.Event()
-        patch.setattr(codec, "encode_moment", self._encode)
-
-    async def reached(self) -> None:
-        assert await anyio.to_thread.run_sync(self._begun.wait, 5)
-
-    def open(self) -> None:
-        self._go_on.set()
-
-    def _encode(self, moment: datetime) -> str:
-        self.passing -= 1
-        if self.passing < 0:
-            self._begun.set()
-            assert self._go_on.wait(5)
-        return encode_moment(moment)
-
-
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
-    return Gate(monkeypatch)
+    """In the middle of a transaction, at one of its events."""
+    gate = Gate()
 
+    def held(moment: datetime) -> str:
+        gate.hold()
+        return encode_moment(moment)
 
-async def cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-
-async def test_a_follower_learns_of_a_commit_whose_task_was_cancelled(
-    path: Path, gate: Gate
-) -> None:
-    async with opened(path) as store:
-        task = asyncio.create_task(commit(store, "a"))
-        await gate.reached()
-        await cancelled(task)
-        gate.open()
-        with anyio.fail_after(5):
-            assert [event.seq async for event in one(store)] == [1]
-        await commit(store, "b")
-        assert await journal(store) == ["a", "b"]
-
-
-async def test_a_commit_cancelled_before_its_turn_never_happens(path: Path, gate: Gate) -> None:
-    async with opened(path) as store:
-        first = asyncio.create_task(commit(store, "first"))
-        await gate.reached()
-        second = asyncio.create_task(commit(store, "second"))
-        await anyio.lowlevel.checkpoint()
-        await cancelled(second)
-        gate.open()
-        await first
-        await commit(store, "third")
-        assert await journal(store) == ["first", "third"]
+    monkeypatch.setattr(codec, "encode_moment", held)
+    return gate
 
 
 async def test_a_commit_is_not_believed_before_it_is_on_the_disk(path: Path, gate: Gate) -> None:
@@ -425,12 +371,6 @@ def test_a_transaction_that_fails_is_undone(path: Path) -> None:
             raise ZeroDivisionError
         assert not db.in_transaction
         assert db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
-
-
-async def one(store: Store) -> AsyncIterator[Event]:
-    async for event in store.follow(0):
-        yield event
-        return
 
 
 def test_migrations_are_numbered_without_a_gap() -> None:

@@ -55,6 +55,11 @@ async def first(count: int, events: AsyncIterator[Event]) -> list[Event]:
     return seen
 
 
+async def commit(store: Store, name: str) -> None:
+    """Make a counter, and say so."""
+    await store.commit([counted(name, 1)], [said(name)])
+
+
 async def present(store: Store, id: str) -> Row[Counter]:
     """A counter that must be there."""
     row = await store.read(COUNTER, id)

@@ -48,6 +48,14 @@ async def ran(record: Path, count: int = 1) -> list[tuple[int, str]]:
     return runs(record)
 
 
+async def held(books: Books, record: Path) -> int:
+    """The process that holds on, once an agent works."""
+    await goes(books, SessionState.WORKING)
+    ((pid, what),) = await ran(record)
+    assert what == "--what=idle:sleep"
+    return pid
+
+
 @asynccontextmanager
 async def keeping(
     books: Books, tmp_path: Path, *, wanted: bool = True, commands: Sequence[Sequence[str]] = BOTH
@@ -96,9 +104,7 @@ async def test_it_holds_while_an_agent_works_and_lets_go_a_while_after(
 ) -> None:
     record = program(FINE)
     async with keeping(books, tmp_path):
-        await goes(books, SessionState.WORKING)
-        ((pid, what),) = await ran(record)
-        assert what == "--what=idle:sleep"
+        pid = await held(books, record)
         await goes(books, SessionState.WORKING, "app-2")
         await goes(books, SessionState.IDLE)
         await time(books).advance(3600)
@@ -118,8 +124,7 @@ async def test_between_two_turns_it_does_not_let_go(
 ) -> None:
     record = program(FINE)
     async with keeping(books, tmp_path):
-        await goes(books, SessionState.WORKING)
-        ((pid, _),) = await ran(record)
+        pid = await held(books, record)
         for _ in range(3):
             await goes(books, SessionState.IDLE)
             await time(books).until_sleeping()
@@ -159,8 +164,7 @@ async def test_one_that_is_ended_from_outside_is_not_missed(
 ) -> None:
     record = program(FINE)
     async with keeping(books, tmp_path):
-        await goes(books, SessionState.WORKING)
-        ((pid, _),) = await ran(record)
+        pid = await held(books, record)
         os.kill(pid, signal.SIGKILL)
         assert [what for _, what in await ran(record, 2)] == ["--what=idle:sleep", "--what=idle"]
 
@@ -176,5 +180,4 @@ async def test_nothing_is_run_for_whoever_does_not_want_it(
         await time(books).advance(60)
     assert runs(record) == []
     async with keeping(books, tmp_path):  # the same for whoever does
-        await goes(books, SessionState.WORKING)
-        assert len(await ran(record)) == 1
+        await held(books, record)
