@@ -13,12 +13,15 @@ import pytest
 from ao_core.clock import SystemClock
 from ao_core.errors import AoError, Corrupt, Pruned
 from ao_core.model.event import Event
-from ao_core.store import journal_file
+from ao_core.store import journal_file, segments
+from ao_core.store.compaction import compact
 from ao_core.store.flat import FOLDER, FilesStore
-from ao_core.store.line import Entry, written
+from ao_core.store.line import Ends, Entry, Noted, written
+from ao_core.store.state import Numbers, State
 from ao_core.testing.store_kit import counted, counters, journal, said
 
 NAMES = "abcde"
+AT = "2026-01-01T00:00:00.000000+00:00"
 
 
 @pytest.fixture
@@ -100,8 +103,7 @@ async def test_after_a_cut_the_journal_goes_on_under_the_next_number(folder: Pat
 
 def write_of(*numbers: int) -> list[bytes]:
     """Lines of one write, as a crash may leave them."""
-    at = "2026-01-01T00:00:00.000000+00:00"
-    return [written(Entry(number, at), numbers[0]) for number in numbers]
+    return [written(Entry(number, AT), numbers[0]) for number in numbers]
 
 
 @pytest.mark.parametrize("lost", [0, 1, 2])
@@ -366,3 +368,19 @@ def compactor(home: Path) -> Generator[Callable[[int], str]]:
 
         yield told
         one.communicate()
+
+
+def test_a_file_that_is_thinned_is_known_by_the_events_that_may_stand_in_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segments, "_STRIDE", 1)
+    folder.mkdir()
+    one = segments.segment(folder, 1, 1)
+    event = Noted(11, "k", None, None, "{}")
+    entries = [Entry(1, AT, ends=Ends(11, 10)), Entry(2, AT), Entry(3, AT, events=(event,))]
+    one.path.write_bytes(b"".join(written(entry, 1) for entry in entries))
+    shelf = segments.Shelf([one, segments.segment(folder, 4, 12)])
+    compact(folder, shelf, State({}, {}, Numbers(3, 0, 11, 11)))
+    assert [(mark.event, mark.commit) for mark in shelf.segments[0].marks] == [
+        (1, 1), (11, 2), (11, 3),
+    ]  # fmt: skip
