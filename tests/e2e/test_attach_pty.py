@@ -27,7 +27,7 @@ def attached(team: Team) -> Generator[tuple[Team, str, Glass]]:
     session = team.spawn("do: say ready")
     team.until(session, "idle")
     with Glass("attach", session, env=team.env, cwd=team.repository) as glass:
-        glass.until_shown("C-] leaves")
+        glass.until_so(lambda: "C-] leaves" in glass.seen)  # the agent clears the screen
         glass.until_shown("ready")
         yield team, session, glass
 
