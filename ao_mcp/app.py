@@ -47,12 +47,12 @@ _WORKER_FACE = (sys.executable, "-I", "-m", "ao_mcp", "--worker")
 async def run(home: Path, ready: Callable[[], None], lock: int | None = None) -> None:
     """Serve a home until told to stop, or until the home is gone."""
     async with engine_on(home, lock) as engine, anyio.create_task_group() as tasks:
+        await _note(engine, EventKind.ENGINE_STARTED, f"version {__version__}")
         loop = Loop(engine)
         tasks.start_soon(loop.run)
         await recover(engine)
         await tasks.start(_listen, engine)
         engine.home.announce(__version__, engine.socket)
-        await _note(engine, EventKind.ENGINE_STARTED, f"version {__version__}")
         ready()
         tasks.start_soon(_while_home_lasts, engine)
         tasks.start_soon(_keep_awake, engine)
