@@ -56,9 +56,7 @@ async def test_a_project_that_cannot_be_looked_at_does_not_end_the_loop() -> Non
         await loop.look(frozenset({session.id}))
 
 
-async def test_an_agent_by_protocol_is_listened_to_where_the_first_attempt_failed() -> (
-    None
-):
+async def test_an_agent_by_protocol_is_listened_to_where_the_first_attempt_failed() -> None:
     begun: list[str] = []
 
     async def begin(engine: object, project: object, session: Session, handle: object) -> None:
