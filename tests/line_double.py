@@ -98,6 +98,10 @@ class LineDouble(Line):
     def known(self) -> int:
         return self._known
 
+    @property
+    def capacity(self) -> int:
+        return 1 << 30
+
     async def entries(self) -> AsyncGenerator[Entry]:
         place = 0
         while True:

@@ -17,7 +17,7 @@ import pytest
 from ao_core.errors import AoError, StoreUnavailable, TimedOut
 from small_disk import GIVEN, SmallDisk, Unit, mounted
 from somebody_else import AS_NOBODY, NOBODY, ROOT, folder_of_nobody, python_of_nobody
-from team import PROTOCOL, Kind, Team, git
+from team import PROTOCOL, Kind, Team, eventually, git
 
 # what is on the small disk, which store the home has, and how its agents are driven
 HOMES = ("home-sqlite-terminal", "home-files-terminal")
@@ -143,8 +143,8 @@ def test_a_spawn_succeeds_or_leaves_nothing_and_works_once_there_is_room(
         assert first is None or first["session"] == session
         made.append(session)
         team.until(session, "idle")
-        (task,) = team.heard(session)
-        assert "do: say ready" in task
+        eventually(lambda: len(team.heard(session)) == 1)  # it is written once there is room
+        assert "do: say ready" in team.heard(session)[0]
         stage.nothing_stray()
         assert team.call("kill", session=session)["workspace_removed"]
         assert team.engine_pid == pid
@@ -176,7 +176,7 @@ def test_an_engine_starts_on_a_full_disk_or_says_why_not_and_forgets_nothing(
     sent = team.sure("send", session=session, message="do: say still here", key="here")
     team.until_so(session, settled)
     assert sent["state"] in ("submitted", "accepted")
-    assert team.heard(session)[1:] == ["do: say still here"]
+    eventually(lambda: team.heard(session)[1:] == ["do: say still here"])
 
 
 @pytest.mark.parametrize("unit", ["pages", "inodes"])
@@ -220,7 +220,7 @@ def test_a_message_is_refused_or_arrives_exactly_once(stage: Stage, unit: Unit) 
         sent.append(message)
     assert stage.refusals or unit == "inodes"  # what is open already takes a message without one
     team.until_so(session, lambda shown: shown["state"] == "idle")
-    assert team.heard(session)[1:] == sent
+    eventually(lambda: team.heard(session)[1:] == sent)
 
 
 def settled(shown: dict[str, Any]) -> bool:

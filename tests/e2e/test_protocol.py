@@ -10,7 +10,7 @@ import pytest
 from ao_core.errors import AoError, WrongState
 from team import PROTOCOL, Kind, Team, eventually
 
-LOG = 2 << 20  # bytes
+LOG = 1 << 20  # bytes: the least that can be set
 PUSH = "do: run git push origin nowhere"
 
 
@@ -240,7 +240,7 @@ def test_a_worker_that_talks_without_end_is_followed_and_its_log_kept_short(
 ) -> None:
     config = team.repository / "agent-orchestrator.yaml"
     chatty = "      preset: worker\n      args: [--chatty, --split-writes]\n"
-    runtime = f"    runtime: {{plugin: process, log: {LOG}, segment: {LOG // 4}}}\n    agent:"
+    runtime = f"    runtime: {{plugin: process, log: {LOG}, segment: {LOG // 2}}}\n    agent:"
     text = config.read_text().replace("      preset: worker\n", chatty)
     config.write_text(text.replace("    agent:", runtime))
     team.trusted()

@@ -14,7 +14,16 @@ from pydantic import BaseModel, ValidationError
 
 from ao_core.drive.facts import Asked, Began, Ended, Fact, Opened, Refused, Taken
 from ao_core.drive.loose import mapping, text
-from ao_core.drive.messages import Failure, Message, Notice, Params, Request, Result
+from ao_core.drive.messages import (
+    LINE_LIMIT,
+    Failure,
+    Message,
+    Notice,
+    Params,
+    Request,
+    Result,
+    Splitter,
+)
 from ao_core.drive.transcript import Part, Transcript
 from ao_core.drive.updates import fold as fold_update
 from ao_core.model.usage import Usage
@@ -57,9 +66,14 @@ class Peer:
 
 @dataclass(slots=True)
 class Ledger:
-    """Everything that can be known from the lines so far. `count` is how many there were."""
+    """Everything that can be known from the lines so far.
+
+    `count` is how many there were; `cut`: the log goes on in the midst of one of the agent's that
+    was too long.
+    """
 
     count: int = 0
+    cut: bool = False
     next_id: int = 1
     sent: dict[int, Sent] = field(default_factory=dict[int, Sent])
     asked: dict[str, Asked] = field(default_factory=dict[str, Asked])
@@ -83,6 +97,12 @@ class Ledger:
     def pending(self, method: str) -> bool:
         """Whether such a request of ours still waits for its answer."""
         return any(sent.method == method for sent in self.sent.values())
+
+
+def splitters(ledger: Ledger, limit: int = LINE_LIMIT) -> Mapping[Direction, Splitter]:
+    """What puts together the lines that follow."""
+    said = Splitter(limit, dropping=ledger.cut)
+    return {Direction.SAID: said, Direction.TOLD: Splitter()}
 
 
 def recalled(note: bytes) -> Ledger:

@@ -68,14 +68,19 @@ Message: TypeAlias = Request | Notice | Result | Failure | Noise
 class Splitter:
     """Puts lines together. One that is too long is dropped, up to its end."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = LINE_LIMIT, *, dropping: bool = False) -> None:
         self._left = bytearray()
-        self._dropping = False
+        self._limit, self._dropping = limit, dropping
 
     @property
     def empty(self) -> bool:
-        """Whether no line has begun that has not ended."""
-        return not self._left and not self._dropping
+        """Whether nothing is kept of a line that has not ended."""
+        return not self._left
+
+    @property
+    def dropping(self) -> bool:
+        """Whether it goes on in the midst of a line that was too long."""
+        return self._dropping
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The lines that are whole now, without their ends."""
@@ -87,7 +92,7 @@ class Splitter:
             if line.strip() and not dropped:
                 yield line
         self._left += rest
-        if len(self._left) > LINE_LIMIT:
+        if len(self._left) > self._limit:
             self._left, self._dropping = bytearray(), True
 
 

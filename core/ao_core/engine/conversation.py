@@ -6,7 +6,7 @@ killed is no special case: the next one reads the log, and goes on where the lin
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
@@ -17,9 +17,10 @@ from anyio.abc import TaskGroup
 from ao_core.drive import messages
 from ao_core.drive.asking import about, outcome, wish_of
 from ao_core.drive.facts import Asked, Fact, Refused, ends_turn
-from ao_core.drive.ledger import PERMISSION, Ledger, noted, recalled
-from ao_core.drive.messages import Message, Splitter, parse
+from ao_core.drive.ledger import PERMISSION, Ledger, noted, recalled, splitters
+from ao_core.drive.messages import LINE_LIMIT, Message, parse
 from ao_core.drive.opening import Opening, is_open, next_request, prompt
+from ao_core.drive.refusals import unopened
 from ao_core.engine.engine import Engine
 from ao_core.engine.hearing import hear, stir
 from ao_core.errors import (
@@ -68,6 +69,7 @@ class Conversation:
         self._line: Line | None = None
         self._live = False
         self._lost = False
+        self._no_room: StoreUnavailable | None = None  # for what is said, or amounts to
         self._waiting: set[str] = set()  # requests of the agent that are being answered
         self._stepped: set[str] = set()  # steps of the opening taken over this line
         self._stirred = 0.0
@@ -97,9 +99,8 @@ class Conversation:
             with anyio.fail_after(deadline):
                 return await self.until(self._opened)
         except TimeoutError as exc:
-            raise PluginError(
-                f"The agent did not open a session within {deadline:g} s.", hint=_BY_HAND
-            ) from exc
+            what = f"The agent did not open a session within {deadline:g} s."
+            raise PluginError(what, hint=_BY_HAND) from exc
 
     def close(self) -> None:
         """End it: another agent has taken its agent's place."""
@@ -112,8 +113,8 @@ class Conversation:
     def _opened(self) -> Ledger | None:
         if self._engine.is_ending(self._held.session):
             raise WrongState("It is being ended.", hint="`restore` brings it back.")
-        if self._failure is not None:
-            raise self._failure
+        if trouble := self._failure or self._no_room:
+            raise trouble
         if self.over:
             raise PluginError("The agent ended before its session was open.", hint=_BY_HAND)
         return self.ledger if self._is_open() else None
@@ -217,7 +218,7 @@ class Conversation:
         return None
 
     async def _read(self, line: Line, tasks: TaskGroup) -> None:
-        split = {direction: Splitter() for direction in Direction}
+        split = splitters(self.ledger, min(LINE_LIMIT, line.capacity // 4))
         if line.begins >= line.known:
             await self._go_live(tasks)
         async with aclosing(line.entries()) as entries:
@@ -227,11 +228,12 @@ class Conversation:
                 if not self._live and entry.end >= line.known:
                     await self._go_live(tasks)
                 if all(one.empty for one in split.values()):
+                    self.ledger.cut = split[Direction.SAID].dropping
                     await self._mark(line, entry.end)
 
     async def _mark(self, line: Line, end: int) -> None:
         """Now and then let the log forget what the ledger has taken in."""
-        if end - self._marked < _MARK_EVERY or not self._live:
+        if end - self._marked < min(_MARK_EVERY, line.capacity // 4) or not self._live:
             return
         self._marked = end
         while len(note := noted(self.ledger)) > _NOTE_LIMIT and self.ledger.transcript.items:
@@ -255,7 +257,8 @@ class Conversation:
         facts = self.ledger.take(direction, message)
         for fact in facts:
             if isinstance(fact, Refused):
-                self._refused(fact)
+                trouble = unopened(fact, self.ledger, self._held.opening)
+                self._failure = trouble or self._failure
         session = self._session
         if self.ledger.count > session.heard and self._still(session):
             await self._heard(facts, direction)
@@ -265,12 +268,13 @@ class Conversation:
 
     async def _heard(self, facts: Sequence[Fact], direction: Direction) -> None:
         if facts:
-            await hear(self._engine, self._held.session, self.ledger, facts, self._still)
+            id, still = self._held.session, self._still
+            await self._with_room(lambda: hear(self._engine, id, self.ledger, facts, still))
         elif direction is Direction.SAID and self.ledger.turn is not None:
             now = anyio.current_time()
             if now - self._stirred > _STIRS:
                 self._stirred = now
-                await stir(self._engine, self._held.session, self._still)
+                await self._with_room(lambda: stir(self._engine, self._held.session, self._still))
 
     # -- what follows ----------------------------------------------------------------------------
 
@@ -290,13 +294,6 @@ class Conversation:
         self._stepped.add(step[0])
         if not await self._tell(messages.request(self.ledger.next_id, *step)):
             self._stepped.discard(step[0])
-
-    def _refused(self, fact: Refused) -> None:
-        """Without a session, or in another mode than is wanted, nothing is begun."""
-        if fact.method in ("initialize", "session/new"):
-            self._failure = _unopened(fact, self.ledger)
-        elif fact.method == "session/set_mode":
-            self._failure = _unmoved(fact, self._held.opening)
 
     def _answer_in(self, tasks: TaskGroup, asked: Asked) -> None:
         if asked.key not in self._waiting:
@@ -354,31 +351,27 @@ class Conversation:
         if line is None or not self._live:
             return False
         try:
-            return await line.write(data)
+            return await self._with_room(lambda: line.write(data))
         except (WrongState, Unavailable, TimedOut):
             return False  # or it was written after all: what is read next tells
+
+    async def _with_room(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do it, or do it again: nothing follows from what could not be written down."""
+        while True:
+            try:
+                done = await work()
+            except StoreUnavailable as exc:
+                if self._no_room is None:
+                    _log.warning("%s waits for room: %s", self._held.session, exc.message)
+                self._no_room = exc
+                self._news.tell()
+                await anyio.sleep(_AGAIN)
+            else:
+                self._no_room = None
+                return done
 
 
 def _name(generation: int, asked: Asked) -> str:
     """The same for the same request, whichever engine reads of it."""
     place = f"{generation}/{asked.line}/{asked.key}"
     return hashlib.sha256(place.encode()).hexdigest()[:16]
-
-
-def _unmoved(fact: Refused, opening: Opening) -> AoError:
-    return PluginError(
-        f"The agent would not go into its mode {ascii(opening.mode)[:80]}: {fact.why[:200]}",
-        hint="Correct `modes` in its settings, or choose other `permissions`.",
-    )
-
-
-def _unopened(fact: Refused, ledger: Ledger) -> AoError:
-    if fact.code == messages.LOGIN_REQUIRED or "auth" in fact.why.lower():
-        ways = ", ".join(ledger.peer.logins) if ledger.peer else ""
-        offers = f" It offers: {ways}." if ways else ""
-        hint = f"Sign in with the agent itself, then try again.{offers}"
-        return PluginError(f"The agent asks for a login: {fact.why[:200]}", hint=hint)
-    return PluginError(
-        f"The agent refused {fact.method}: {fact.why[:300]}",
-        hint="`ao read SESSION` shows what it said; `drive: terminal` may do.",
-    )

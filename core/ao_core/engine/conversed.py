@@ -7,12 +7,12 @@ from typing import cast
 
 from anyio import to_thread
 
-from ao_core.drive.messages import Splitter, parse
+from ao_core.drive.messages import parse
 from ao_core.drive.transcript import Item
 from ao_core.engine.engine import Engine
 from ao_core.errors import Unavailable
 from ao_core.model.session import RuntimeHandle, Session
-from ao_core.slots.runtime import Direction, Piped
+from ao_core.slots.runtime import Piped
 
 
 async def conversed(engine: Engine, session: Session) -> Sequence[Item]:
@@ -31,11 +31,11 @@ async def conversed(engine: Engine, session: Session) -> Sequence[Item]:
 
 
 async def _from_the_log(runtime: Piped, handle: RuntimeHandle) -> Sequence[Item]:
-    from ao_core.drive.ledger import Ledger, recalled
+    from ao_core.drive.ledger import Ledger, recalled, splitters
 
-    split = {direction: Splitter() for direction in Direction}
     async with runtime.line(handle) as line:
         ledger = recalled(line.note) if line.note else Ledger()
+        split = splitters(ledger)
         if line.begins >= line.known:
             return ledger.transcript.items
         async with aclosing(line.entries()) as entries:

@@ -249,6 +249,11 @@ class Line(ABC):
     def known(self) -> int:
         """Where the log ended when the line was opened: up to here is history."""
 
+    @property
+    @abstractmethod
+    def capacity(self) -> int:
+        """How many bytes after the last mark the log can take before the program has to wait."""
+
     @abstractmethod
     def entries(self) -> AsyncGenerator[Entry]:
         """All from the last mark on, in order, then whatever comes, as it comes.

@@ -64,7 +64,7 @@ class ProcessConfig(Config):
     deadline: float = 20.0  # seconds in which a program must have been started
     grace: float = 3.0  # seconds an agent has to end by itself when it is told to
     segment: int = Field(default=4 << 20, ge=4096)  # bytes of a log that are dropped at once
-    log: int = Field(default=64 << 20, ge=4096)  # bytes of a log that are kept
+    log: int = Field(default=64 << 20, ge=1 << 20)  # bytes of a log that are kept
 
     @model_validator(mode="after")
     def _drops_before_it_is_full(self) -> Self:
@@ -167,7 +167,8 @@ class Process(ProcessKeyboard, Here[ProcessConfig], Piped, Mourning, Measurable,
         with suppress(Unavailable):  # the files have all there is
             async with connected(held) as host:
                 known = int((await host.status())["end"])
-        yield HostLine(handle.id, held, self.own_place(handle), known)
+        capacity = self.config.log - self.config.segment
+        yield HostLine(handle.id, held, self.own_place(handle), known, capacity)
 
     def deaths(self) -> AsyncGenerator[RuntimeHandle]:
         """Yield each agent as it ends."""

@@ -28,8 +28,10 @@ def test_a_line_without_end_is_not_kept_for_ever() -> None:
     half = b"x" * (messages.LINE_LIMIT // 2 + 1)
     assert list(split.feed(half)) == []
     assert list(split.feed(half)) == []
-    assert not split.empty
+    assert split.dropping
+    assert split.empty
     assert list(split.feed(b'end\n{"method":"m"}\n')) == [b'{"method":"m"}']
+    assert not split.dropping
     assert split.empty
 
 

@@ -361,6 +361,66 @@ def runtime_of(talk: Talk) -> Lines:
     return held.runtime
 
 
+async def test_a_line_longer_than_the_log_holds_nobody_up_and_is_not_counted(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Shaky, "capacity", 1 << 16)
+    agent = Scripted()
+    update = messages.notice("session/update", {"update": {"sessionUpdate": "plan"}})
+    async with talking(books, agent) as talk:
+        await talk.rest()
+        assert await talk.it.prompt("work", "msg_1")
+        for _ in range(64):
+            agent.say(b"x" * 4096)
+            await talk.rest()
+            assert agent.end - agent.marked <= 1 << 15
+        heard = talk.it.ledger.count
+    async with talking(books, agent) as talk:  # another engine, in the midst of the line
+        await talk.rest()
+        agent.say(b"x" * 10 + b"\n" + update)
+        await talk.rest()
+        assert talk.it.ledger.count == heard + 1
+
+
+async def test_an_agent_is_not_waited_for_where_there_is_no_room_to_begin(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(self: object, data: bytes) -> bool:
+        raise StoreUnavailable("what is said cannot be kept", hint="Free some space.")
+
+    write = Shaky.write
+    monkeypatch.setattr(Shaky, "write", refused)
+    async with talking(books, Scripted()) as talk:
+        with pytest.raises(StoreUnavailable, match="cannot be kept"):
+            await talk.it.opened(5)
+        monkeypatch.setattr(Shaky, "write", write)
+        assert await talk.until(lambda: talk.it.ledger.native_id) == "native"
+        assert await talk.it.opened(5)
+        assert runtime_of(talk).lines == 1
+
+
+async def test_what_is_heard_while_there_is_no_room_is_taken_in_once_there_is(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = True
+    commit = books.records.commit
+
+    async def committed(*args: Any, **kwargs: Any) -> Any:
+        if full:
+            raise StoreUnavailable("no room", hint="Free some space.")
+        return await commit(*args, **kwargs)
+
+    monkeypatch.setattr(books.records, "commit", committed)
+    async with talking(books, Scripted()) as talk:
+        with pytest.raises(StoreUnavailable, match="no room"):
+            await talk.it.opened(5)
+        assert talk.session.native_id is None
+        full = False
+        await talk.it.until(lambda: talk.session.native_id)
+        assert await talk.it.opened(5)
+        assert runtime_of(talk).lines == 1
+
+
 @pytest.mark.parametrize("text", ["/help", "  /help", "\n!rm", "\t@x", "# y"])
 async def test_what_may_be_a_command_loses_its_power(books: Books, text: str) -> None:
     agent = Scripted()

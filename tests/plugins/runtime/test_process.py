@@ -480,6 +480,8 @@ def test_a_log_that_could_never_be_shortened_is_refused() -> None:
     with pytest.raises(ConfigError, match="`segment` must be no more than half of `log`"):
         configure(Process, {"log": 1 << 20})
     assert configure(Process, {"log": 1 << 20, "segment": 1 << 19})
+    with pytest.raises(ConfigError, match="log"):
+        configure(Process, {"log": 1 << 16, "segment": 1 << 15})
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,9 @@ _PASSING = 2.0  # seconds a host needs at most to go
 class HostLine(Line):
     """One line."""
 
-    def __init__(self, id: str, held: Held, place: Place, end: int) -> None:
+    def __init__(self, id: str, held: Held, place: Place, end: int, capacity: int) -> None:
         self._id, self._held, self._place = id, held, place
+        self._capacity = capacity
         self._start, self._note = place.mark()
         self._read, self._known = self._start, max(end, self._start)
         self._speaking = anyio.Lock()
@@ -46,6 +47,11 @@ class HostLine(Line):
     def known(self) -> int:
         """Where the log ended when the line was opened."""
         return self._known
+
+    @property
+    def capacity(self) -> int:
+        """What the log holds; a segment that is begun goes only as a whole."""
+        return self._capacity
 
     async def entries(self) -> AsyncGenerator[Entry]:
         """From the mark on, as they come; the rest from the files once the host is gone."""
