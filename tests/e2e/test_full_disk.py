@@ -143,8 +143,7 @@ def test_a_spawn_succeeds_or_leaves_nothing_and_works_once_there_is_room(
         assert first is None or first["session"] == session
         made.append(session)
         team.until(session, "idle")
-        eventually(lambda: len(team.heard(session)) == 1)  # it is written once there is room
-        assert "do: say ready" in team.heard(session)[0]
+        assert "do: say ready" in only_task(team, session)
         stage.nothing_stray()
         assert team.call("kill", session=session)["workspace_removed"]
         assert team.engine_pid == pid
@@ -221,6 +220,12 @@ def test_a_message_is_refused_or_arrives_exactly_once(stage: Stage, unit: Unit) 
     assert stage.refusals or unit == "inodes"  # what is open already takes a message without one
     team.until_so(session, lambda shown: shown["state"] == "idle")
     eventually(lambda: team.heard(session)[1:] == sent)
+
+
+def only_task(team: Team, session: str) -> str:
+    """What the worker was told; it writes that down once there is room."""
+    eventually(lambda: len(team.heard(session)) == 1)
+    return team.heard(session)[0]
 
 
 def settled(shown: dict[str, Any]) -> bool:
