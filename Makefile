@@ -62,7 +62,8 @@ agents: $(READY)
 	AO_REAL_AGENTS=$(PROGRAMS) $(BIN)/pytest -q -rs tests/e2e/test_real_agents.py
 
 full-disk: $(READY)
-	EVERY_WRITE=1 $(BIN)/pytest -q -n 2 tests/e2e/test_full_disk.py
+	@test $$(id -u) = 0 || { echo "make full-disk: only root can mount a small disk" >&2; exit 1; }
+	EVERY_WRITE=1 $(BIN)/pytest -q -rs -n 2 tests/e2e/test_full_disk.py
 
 bench: $(READY)
 	$(BIN)/python tests/bench/run.py

@@ -253,3 +253,22 @@ async def test_a_change_that_no_file_shows_writes_no_file(home: Path, sessions: 
     before = (sessions / "app-1").stat()
     await keep(home, replace(a_session(), generation=3))
     assert (sessions / "app-1").stat().st_ino == before.st_ino
+
+
+async def test_a_file_that_cannot_be_removed_is_told_of_and_keeps_no_other(
+    home: Path, sessions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await keep(home, a_session(), a_session("app-2"), over(a_session("app-3")))
+    unlink = Path.unlink
+
+    def refused(path: Path, *, missing_ok: bool = False) -> None:
+        if path.name == "app-2":
+            raise PermissionError(path)
+        unlink(path, missing_ok=missing_ok)
+
+    projections = Projections(home)
+    projections.learn(load(home / "journal").state.records.values())
+    monkeypatch.setattr(Path, "unlink", refused)
+    with pytest.raises(PermissionError):
+        projections.clear()
+    assert files(sessions) == {"app-2"}

@@ -8,7 +8,7 @@ is written anew when the store is opened. One that cannot be written is tried ag
 import logging
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from ao_core.errors import AoError, ConfigError, StoreUnavailable
@@ -114,14 +114,18 @@ class Projections:
                 self._sweep(self._sessions(body))
 
     def _sweep(self, folder: Path) -> None:
-        for path in [*folder.glob("*"), *folder.glob("archive/*")]:
-            if path.name not in self._bodies and _is_ours(path):
-                path.unlink()
+        with ExitStack() as each:
+            for path in [*folder.glob("*"), *folder.glob("archive/*")]:
+                if path.name not in self._bodies and _is_ours(path):
+                    each.callback(path.unlink, missing_ok=True)
 
     def clear(self) -> None:
         """Remove every file: another store is in charge."""
         self._bodies.clear()
-        self.sweep()
+        self._shown.clear()
+        with ExitStack() as each:  # one that cannot be removed keeps none of the others there
+            for body in self._folders.values():
+                each.callback(self._sweep, self._sessions(body))
 
     def _settle(self, id: str) -> None:
         session_id(id)
