@@ -31,6 +31,7 @@ projects:
 SHY_AGENT = """\
 import os, select, tty
 tty.setraw(0)
+open("ready", "w").close()
 draft = b""
 while True:
     if select.select([0], [], [], 0.05)[0]:
@@ -270,6 +271,7 @@ def test_a_message_between_paste_and_submit_is_submitted_once_after_a_restart(
     (team.repository / "agent-orchestrator.yaml").write_text(settings)
     session = team.trusted().spawn("nothing")
     workspace = Path(team.call("show", session=session)["path"])
+    eventually((workspace / "ready").exists)  # until then the terminal itself shows what is typed
     sent = team.call("send", session=session, message="only once")
     assert sent["state"] == "pasting", sent
     new.did(team, "restart")
