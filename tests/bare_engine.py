@@ -20,14 +20,14 @@ def an_engine(books: Books) -> Engine:
     def nothing(session: object) -> None:
         """Nobody else is there."""
 
-    async def at_once(work: Callable[[], Awaitable[object]], what: str) -> None:
-        await work()
+    async def patiently(work: Callable[[], Awaitable[object]], what: str) -> None:
+        await Engine.patiently(cast("Engine", made), work, what)
 
     made = SimpleNamespace(
         records=books.records, outbox=books.outbox, clock=books.clock, policy=Policy(),
         permissions=Permissions(books.records, books.clock), conversations=Conversations(),
         session=books.records.session, project_of=project_of, is_ending=nothing,
         listening=set[str](), deliver=nothing, pull_due=nothing, nudge=nothing,
-        patiently=at_once,
+        patiently=patiently,
     )  # fmt: skip
     return cast("Engine", made)

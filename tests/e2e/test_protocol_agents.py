@@ -90,6 +90,18 @@ say(id=hear()["id"], result={"stopReason": "end_turn"})
 hear()
 """
 )
+MODAL = (
+    GREET
+    + """
+welcome(); opened()
+asked = hear()
+if asked["method"] == "session/set_mode":
+    say(id=asked["id"], error={"code": -32602, "message": "there is no such mode"})
+    hear()
+say(id=asked["id"], result={"stopReason": "end_turn"})
+hear()
+"""
+)
 MUTE = "import sys; sys.stdin.read()"
 
 
@@ -223,3 +235,14 @@ def test_how_one_worker_is_driven_is_chosen_on_spawn(team: Team) -> None:
     assert team.call("show", session=by_terminal)["drive"] == "terminal"
     by_protocol = team.call("spawn", prompt="anything", drive="protocol")["session"]
     assert team.call("show", session=by_protocol)["attach"] == ["ao", "attach", by_protocol]
+
+
+def test_a_start_that_is_repeated_after_a_mode_was_refused_begins_anew(team: Team) -> None:
+    staffed(team, MODAL, modes={"default": "plan"})
+    with pytest.raises(PluginError, match="would not go into its mode 'plan'") as caught:
+        team.call("spawn", prompt="anything", key="k")
+    assert "`modes`" in (caught.value.hint or "")
+    staffed(team, MODAL)
+    session = team.call("spawn", prompt="anything", key="k")["session"]
+    shown = team.until_so(session, lambda now: now["state"] == "idle")
+    assert [one["state"] for one in shown["messages"]] == ["accepted"]

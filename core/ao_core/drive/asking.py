@@ -12,7 +12,7 @@ from typing import Any
 
 from ao_core.drive.loose import mapping, sequence, text
 from ao_core.drive.messages import Params
-from ao_core.engine.policy import Wish, parse_command
+from ao_core.engine.policy import Wish, is_for_a_shell, parse_command
 from ao_core.store.records import Decision
 
 _PATHS = ("path", "file_path", "filePath", "file", "filename", "abs_path", "target_file")
@@ -22,8 +22,12 @@ _ARGUMENTS = "args"
 _HARMLESS = frozenset({
     "description", "timeout", "timeout_ms", "limit", "offset", "line", "content", "contents",
     "file_text", "old_string", "new_string", "oldString", "newString", "old_text", "new_text",
-    "oldText", "newText", "diff",
+    "oldText", "newText",
 })  # fmt: skip
+_PARTS = {
+    "locations": frozenset({"path", "line"}),
+    "content": frozenset({"type", "content", "path", "oldText", "newText", "terminalId"}),
+}
 _KNOWN = _HARMLESS.union(_PATHS, _FOLDERS, _COMMANDS, (_ARGUMENTS,))
 _LONGEST = 4_000
 _PREFERRED = {
@@ -40,9 +44,8 @@ class _Unclear(Exception):
 class _Said:
     """What a tool call says of itself, every part of it understood."""
 
-    kind: str
     paths: tuple[str, ...]
-    folders: tuple[str, ...]
+    folder: str | None
     command: tuple[str, ...] | None
 
 
@@ -51,29 +54,35 @@ def wish_of(params: Params) -> Wish:
     call = mapping(params.get("toolCall"))
     kind = text(call.get("kind"), 40) or "other"
     try:
-        said = _read(call, kind)
+        said = _read(call)
     except _Unclear:
         return Wish(kind, clear=False)
-    also = tuple(dict.fromkeys([*said.paths, *said.folders]))
     if said.command is not None or kind == "execute":
-        return Wish("run", _first(said.folders), said.command or (), also=also)
-    return Wish(kind, _first(also), also=also)
+        return Wish("run", said.folder, said.command or (), said.paths, folder=said.folder)
+    path = said.paths[0] if said.paths else said.folder
+    return Wish(kind, path, also=said.paths, folder=said.folder)
 
 
-def _read(call: Mapping[str, Any], kind: str) -> _Said:
+def _read(call: Mapping[str, Any]) -> _Said:
     given: object = call.get("rawInput")
     raw = mapping(given)
     if not isinstance(given, dict | None) or set(raw) - _KNOWN:
         raise _Unclear
+    if any(isinstance(raw[name], dict | list) for name in _HARMLESS & set(raw)):
+        raise _Unclear
+    folders = _texts(raw, _FOLDERS)
+    if len(folders) > 1:
+        raise _Unclear
     paths = [*_places(call, "locations"), *_places(call, "content"), *_texts(raw, _PATHS)]
-    return _Said(kind, tuple(paths), tuple(_texts(raw, _FOLDERS)), _command(raw))
+    return _Said(tuple(dict.fromkeys(paths)), folders[0] if folders else None, _command(raw))
 
 
 def _places(call: Mapping[str, Any], name: str) -> Iterator[str]:
     """The paths of its locations, or of the changes it would make."""
     given: object = call.get(name) or []
     places = sequence(given)
-    if not isinstance(given, list) or not all(isinstance(one, dict) for one in places):
+    whole = isinstance(given, list) and all(isinstance(one, dict) for one in places)
+    if not whole or any(set(one) - _PARTS[name] for one in places):
         raise _Unclear
     yield from (_path(one["path"]) for one in places if "path" in one)
 
@@ -99,7 +108,8 @@ def _command(raw: Mapping[str, Any]) -> tuple[str, ...] | None:
     more = _words(raw.get(_ARGUMENTS, []))
     if more and len(words) != 1:  # a line and arguments: nobody knows how they come together
         raise _Unclear
-    return (*words, *more)
+    # words, too, may be put together for a shell
+    return () if any(map(is_for_a_shell, (*words, *more))) else (*words, *more)
 
 
 def _words(value: object) -> tuple[str, ...]:
@@ -109,13 +119,13 @@ def _words(value: object) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _first(texts: Sequence[str]) -> str | None:
-    return texts[0] if texts else None
-
-
 def about(params: Params) -> str:
-    """The request as people read it; whoever shows it escapes it."""
+    """The request as people read it, whole where it is odd; whoever shows it escapes it."""
     call = mapping(params.get("toolCall"))
+    try:
+        _read(call)
+    except _Unclear:
+        return json.dumps(call, ensure_ascii=False)
     if line := _command_line(call):
         return line
     raw = call.get("rawInput")

@@ -99,20 +99,21 @@ class Splitter:
 def parse(line: bytes) -> Message:
     """One message; what cannot be understood is noise."""
     try:
-        loaded: object = _whole(json.loads(line)) if _HALVES.search(line) else json.loads(line)
+        said = line.decode()  # json itself would let halves of characters through
+        loaded: object = _whole(json.loads(said)) if _HALVES.search(line) else json.loads(said)
     except (ValueError, RecursionError):
         return _noise(line)
     if not isinstance(loaded, dict):
         return _noise(line)
-    said = cast("dict[str, Any]", loaded)
-    method, id = said.get("method"), said.get("id")
+    found = cast("dict[str, Any]", loaded)
+    method, id = found.get("method"), found.get("id")
     known = isinstance(id, int | str) and not isinstance(id, bool)
     if isinstance(method, str):
-        params = mapping(said.get("params"))
+        params = mapping(found.get("params"))
         return Request(cast("Id", id), method, params) if known else Notice(method, params)
     if not known:
         return _noise(line)
-    return _answer(cast("Id", id), said)
+    return _answer(cast("Id", id), found)
 
 
 def _whole(loaded: object) -> object:

@@ -60,7 +60,8 @@ def _opens(ledger: Ledger, opening: Opening) -> tuple[str, Params] | None:
 
 
 def _moves(ledger: Ledger, opening: Opening) -> tuple[str, Params] | None:
-    if opening.mode in (None, ledger.mode) or "session/set_mode" in ledger.told:
+    begun = "session/set_mode" in ledger.told or "session/prompt" in ledger.told
+    if begun or opening.mode in (None, ledger.mode):  # later it is the agent's own affair
         return None
     mode = schema.SetSessionModeRequest(
         session_id=ledger.native_id or "", mode_id=opening.mode or ""

@@ -17,7 +17,7 @@ from anyio.abc import TaskGroup
 from ao_core.drive import messages
 from ao_core.drive.asking import about, outcome, wish_of
 from ao_core.drive.facts import Asked, Fact, Refused, ends_turn
-from ao_core.drive.ledger import PERMISSION, Ledger, noted, recalled, splitters
+from ao_core.drive.ledger import PERMISSION, Ledger, Turn, noted, recalled, splitters
 from ao_core.drive.messages import LINE_LIMIT, Message, parse
 from ao_core.drive.opening import Opening, is_open, next_request, prompt
 from ao_core.drive.refusals import unopened
@@ -145,12 +145,20 @@ class Conversation:
             await self.until(lambda: True if self.ledger.count != count or self.over else None)
 
     async def cancel(self) -> None:
-        """Interrupt the turn under way."""
-        if self.ledger.turn is None:
+        """Interrupt the turn under way, and no other; refused where nothing can be said now."""
+        await self.until(lambda: True if self._line or self.over else None)
+        if (turn := self.ledger.turn) is None:
             raise WrongState("No turn is under way.", hint="`send` begins one.")
         stop = messages.notice("session/cancel", {"sessionId": self.ledger.native_id})
-        await self._insist(stop, lambda: self.ledger.turn is not None)
+        while self._goes_on(turn) and not await self._tell(stop, patient=False):
+            await self.further()
         await self._engine.permissions.expire(self._held.session, "the turn was cancelled")
+
+    def _goes_on(self, turn: Turn) -> bool:
+        """Whether it may still be under way; while the lines are read again nobody knows."""
+        now = self.ledger.turn
+        read = self._line is None or (now is not None and now.message == turn.message)
+        return read and not self.over
 
     async def drained(self) -> None:
         """Wait until all that an ended agent has said was taken in."""
@@ -197,12 +205,15 @@ class Conversation:
 
     async def _connected(self) -> None:
         async with self._held.runtime.line(self._held.handle) as line:
-            self._line, self._live, self._lost = line, False, False
+            self._live, self._lost = False, False
             self.ledger = recalled(line.note) if line.note else Ledger()
             self._marked = line.begins
             self._waiting.clear()
             self._stepped.clear()
-            lost = await self._followed(line)
+            try:
+                lost = await self._followed(line)
+            finally:
+                self._line = None
         if lost is not None:
             raise lost
 
@@ -220,13 +231,13 @@ class Conversation:
     async def _read(self, line: Line, tasks: TaskGroup) -> None:
         split = splitters(self.ledger, min(LINE_LIMIT, line.capacity // 4))
         if line.begins >= line.known:
-            await self._go_live(tasks)
+            await self._go_live(line, tasks)
         async with aclosing(line.entries()) as entries:
             async for entry in entries:
                 for raw in split[entry.direction].feed(entry.data):
                     await self._take(entry.direction, parse(raw), tasks)
                 if not self._live and entry.end >= line.known:
-                    await self._go_live(tasks)
+                    await self._go_live(line, tasks)
                 if all(one.empty for one in split.values()):
                     self.ledger.cut = split[Direction.SAID].dropping
                     await self._mark(line, entry.end)
@@ -236,18 +247,17 @@ class Conversation:
         if end - self._marked < min(_MARK_EVERY, line.capacity // 4) or not self._live:
             return
         self._marked = end
-        while len(note := noted(self.ledger)) > _NOTE_LIMIT and self.ledger.transcript.items:
-            self.ledger.transcript.halve()
-        if len(note) > _NOTE_LIMIT:
-            return
         try:
-            await line.mark(end, note)
+            while len(note := noted(self.ledger)) > _NOTE_LIMIT and self.ledger.transcript.items:
+                self.ledger.transcript.halve()
+            if len(note) <= _NOTE_LIMIT:
+                await line.mark(end, note)
         except AoError as exc:  # its log stays longer; the next mark comes soon
             _log.warning("the log of %s cannot be marked: %s", self._held.session, exc.message)
 
-    async def _go_live(self, tasks: TaskGroup) -> None:
-        """The log has been read: what waits there for an answer gets one."""
-        self._live = True
+    async def _go_live(self, line: Line, tasks: TaskGroup) -> None:
+        """The log has been read: from here on something can be said, and what waits is answered."""
+        self._line, self._live = line, True
         for asked in list(self.ledger.asked.values()):
             self._answer_in(tasks, asked)
         await self._open()
@@ -320,10 +330,10 @@ class Conversation:
     async def _permitted(self, asked: Asked) -> Permission | None:
         """Ask the policy, or whoever leads; the same request asks only once, in any engine."""
         turn = self.ledger.turn
-        if turn is not None and turn.cancelled:
+        if (turn is not None and turn.cancelled) or not self._still(self._session):
             return None
         permissions, session = self._engine.permissions, self._session
-        id = f"{session.id}.{_name(self._held.generation, asked)}"
+        id = f"{session.id}.{_name(self._held, asked)}"
         self._engine.listening.add(id)
         try:
             wish, shown = wish_of(asked.params), about(asked.params)
@@ -346,18 +356,22 @@ class Conversation:
         while wanted() and not self.over and not await self._tell(data):
             await self.further()
 
-    async def _tell(self, data: bytes) -> bool:
-        line = self._line
-        if line is None or not self._live:
+    async def _tell(self, data: bytes, *, patient: bool = True) -> bool:
+        if (line := self._line) is None:
             return False
         try:
-            return await self._with_room(lambda: line.write(data))
+            if not patient:
+                return await line.write(data)
+            done = await self._with_room(lambda: line.write(data), lambda: self._line is line)
+            return done or False
         except (WrongState, Unavailable, TimedOut):
             return False  # or it was written after all: what is read next tells
 
-    async def _with_room(self, work: Callable[[], Awaitable[T]]) -> T:
+    async def _with_room(
+        self, work: Callable[[], Awaitable[T]], wanted: Callable[[], bool] = lambda: True
+    ) -> T | None:
         """Do it, or do it again: nothing follows from what could not be written down."""
-        while True:
+        while wanted():
             try:
                 done = await work()
             except StoreUnavailable as exc:
@@ -369,9 +383,10 @@ class Conversation:
             else:
                 self._no_room = None
                 return done
+        return None
 
 
-def _name(generation: int, asked: Asked) -> str:
+def _name(held: Held, asked: Asked) -> str:
     """The same for the same request, whichever engine reads of it."""
-    place = f"{generation}/{asked.line}/{asked.key}"
+    place = f"{held.generation}/{held.handle.data}/{asked.line}/{asked.key}"
     return hashlib.sha256(place.encode()).hexdigest()[:16]

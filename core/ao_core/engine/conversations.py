@@ -1,5 +1,6 @@
 """The conversations of one engine: one for each agent driven by protocol."""
 
+from collections import defaultdict
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ class Conversations:
 
     def __init__(self) -> None:
         self._known: dict[SessionId, Conversation] = {}
-        self._beginning = anyio.Lock()
+        self._beginning = defaultdict[SessionId, anyio.Lock](anyio.Lock)
 
     def of(self, session: SessionId) -> "Conversation | None":
         """The conversation that is, or was last, carried on with a session's agent."""
@@ -43,9 +44,10 @@ class Conversations:
         self, engine: "Engine", project: Project, session: Session, handle: RuntimeHandle
     ) -> "Conversation":
         """Carry it on from where its lines end; the one that goes on already, if there is one."""
-        async with self._beginning:
-            known = self._known.get(session.id)
-            if known is not None and known.is_with(session, handle):
+        async with self._beginning[session.id]:
+            known, now = self._known.get(session.id), engine.session(session.id)
+            late = now.generation > session.generation  # somebody has brought it back meanwhile
+            if known is not None and (late or known.is_with(session, handle)):
                 return known
             if known is not None:
                 known.close()

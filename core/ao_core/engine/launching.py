@@ -69,7 +69,9 @@ async def bring_up(
     effort = Effort(engine, project, agent, session, resume, redo)
     async with Saga() as saga:
         checkout = await _workspace(effort, saga)
-        session = await engine.records.update(SESSION, id, lambda now: _placed(now, checkout))
+        session = await engine.records.update(
+            SESSION, id, lambda now: _placed(now, checkout, resume=resume)
+        )
         effort = replace(effort, session=session)
         if not resume:
             saga.undo("its folders", lambda: _forget(project, session))
@@ -166,7 +168,7 @@ async def _clear_away(effort: Effort, plan: Plan) -> None:
     await project.workspace.destroy(checkout, run, saved=saved.commit if saved else None)
 
 
-def _placed(session: Session, checkout: Checkout) -> Step:
+def _placed(session: Session, checkout: Checkout, *, resume: bool) -> Step:
     base = session.base_commit or checkout.base_commit
     return Step(
         replace(
@@ -176,6 +178,8 @@ def _placed(session: Session, checkout: Checkout) -> Step:
             base_commit=base,
             workspace_gone=False,
             kept=None,
+            heard=0,  # what its agent says begins anew, also where an attempt came before
+            native_id=session.native_id if resume else None,
         )
     )
 
@@ -376,13 +380,9 @@ def _resting(
 def _started(session: Session, resume: bool) -> NewEvent:
     kind = EventKind.SESSION_RESTORED if resume else EventKind.SESSION_SPAWNED
     body = Started(
-        session.title,
-        session.agent,
-        session.issue,
-        session.branch,
-        session.path,
+        session.title, session.agent, session.issue, session.branch, session.path,
         session.generation,
-    )
+    )  # fmt: skip
     return NewEvent(kind, body, session.project, session.id)
 
 

@@ -164,8 +164,12 @@ class Loop:
     async def _taken_up(self, project: Project, session: Session) -> None:
         """An agent by protocol is listened to, also where the first attempt came to nothing."""
         handle, talks = session.run.handle, self._engine.conversations
-        if session.drive is Drive.PROTOCOL and handle and talks.of(session.id) is None:
+        if session.drive is not Drive.PROTOCOL or not handle or talks.of(session.id) is not None:
+            return
+        try:
             await talks.begin(self._engine, project, session, handle)
+        except AoError as exc:  # whether it lives is seen all the same
+            _log.warning("%s cannot be listened to: %s", session.id, exc.message)
 
     async def _last_words(self, session: Session) -> None:
         """What an agent said before it ended comes before its end."""

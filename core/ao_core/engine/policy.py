@@ -4,6 +4,7 @@ Inside its workspace a worker may read, edit and run the project's own build and
 Everything else is asked for. Paths are judged after links and `..` are followed.
 """
 
+import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -27,7 +28,8 @@ class Wish:
     """What a worker wants to do: a tool, and the path or the command it is about.
 
     `also` are all the paths it names: none may lead where the first could not. One that is not
-    `clear` says more than could be understood, and is never allowed unasked.
+    `clear` says more than could be understood, and is never allowed unasked. What it names may be
+    meant from its `folder` on.
     """
 
     tool: str
@@ -35,6 +37,7 @@ class Wish:
     command: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
     clear: bool = True
+    folder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +84,10 @@ def _judge(
         return Ruling(Verdict.ASK, "it says more than can be judged")
     if wish.path is not None and within(wish.path, workspace) is None:
         return Ruling(Verdict.ASK, "outside the workspace")
+    if wish.folder is not None and within(_from(wish.folder, wish.path), workspace) is None:
+        return Ruling(Verdict.ASK, "outside the workspace")
     if wish.command:
-        return _command(wish.command, workspace, mode, commands)
+        return _command(wish, workspace, mode, commands)
     tool = wish.tool.lower()
     if tool in _READS | _EDITS and wish.path is not None:
         return _path(tool, wish.path, workspace, mode)
@@ -117,9 +122,15 @@ def within(path: str, workspace: Path) -> Path | None:
     return target.relative_to(root) if target.is_relative_to(root) else None
 
 
+def _from(folder: str | None, path: str | None) -> str:
+    """A path as it is meant by who works in that folder."""
+    return os.path.join(folder or "", path or "")
+
+
 def _command(
-    argv: tuple[str, ...], workspace: Path, mode: PermissionMode, commands: Sequence[Sequence[str]]
+    wish: Wish, workspace: Path, mode: PermissionMode, commands: Sequence[Sequence[str]]
 ) -> Ruling:
+    argv = wish.command
     changing = () if mode is PermissionMode.SUGGEST else _KEEPING
     known = [one for one in (*_LOOKING, *changing, *commands) if _starts(argv, one)]
     if argv not in _ALONE and not known:
@@ -127,7 +138,7 @@ def _command(
     rest = argv[max(map(len, known), default=len(argv)) :]
     if argv[0] == "git" and any(word.startswith(_BARRED) for word in rest):
         return Ruling(Verdict.ASK, "an option that does more than the command")
-    if any(_is_doubtful(word, workspace) for word in rest):
+    if any(_is_doubtful(word, wish.folder, workspace) for word in rest):
         return Ruling(Verdict.ASK, "may name a path outside the workspace")
     return Ruling(Verdict.ALLOW, "one of the project's commands")
 
@@ -136,11 +147,14 @@ def _starts(argv: Sequence[str], allowed: Sequence[str]) -> bool:
     return bool(allowed) and tuple(argv[: len(allowed)]) == tuple(allowed)
 
 
-def _is_doubtful(word: str, workspace: Path) -> bool:
+def _is_doubtful(word: str, folder: str | None, workspace: Path) -> bool:
     """Whether some reading of the word leads outside, or only a shell could say what it means."""
     if len(word) > _LONGEST or _OPERATOR.search(word):
         return True
-    return any(within(part, workspace) is None for part in _readings(word))
+    return any(
+        within(part, workspace) is None or within(_from(folder, part), workspace) is None
+        for part in _readings(word)
+    )
 
 
 def _readings(word: str) -> Iterator[str]:
@@ -155,9 +169,14 @@ def _readings(word: str) -> Iterator[str]:
 _SHELL = frozenset(";&|<>`$(){}\n*?[]#!")
 
 
+def is_for_a_shell(text: str) -> bool:
+    """Whether only a shell could say what it means."""
+    return bool(_SHELL & set(text))
+
+
 def parse_command(text: str) -> tuple[str, ...]:
     """A command line as words, or nothing when only a shell could say what it means."""
-    if _SHELL & set(text):
+    if is_for_a_shell(text):
         return ()
     try:
         return tuple(shlex.split(text))

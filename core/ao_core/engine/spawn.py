@@ -116,8 +116,9 @@ def _anew(engine: Engine, session: Session, intent: Put[Intent]) -> Step | None:
 async def _check(engine: Engine, caller: Caller, wish: Wish) -> _Checked:
     """Look at everything that could fail, and tell all of it at once."""
     project = await engine.projects.for_caller(caller, wish.project)
-    agent = _Check(lambda: _agent(engine, caller, project, wish))
-    held = _Check(lambda: _held(engine, caller, project, wish))
+    named = wish.agent or project.settings.agent or await engine.projects.first_agent(caller)
+    agent = _Check(lambda: _agent(engine, caller, project, named))
+    held = _Check(lambda: _held(engine, project, named, wish.drive or project.settings.drive))
     issue = _Check(lambda: _issue(project, wish))
     base = _Check(lambda: _base(project, wish))
     checks = (agent, held, issue, base)
@@ -156,11 +157,11 @@ def driven(agent: Agent[Any], wanted: Drive | None) -> Drive:
     return wanted or (agent.preferred if speaks else Drive.TERMINAL)
 
 
-async def _held(engine: Engine, caller: Caller, project: Project, wish: Wish) -> tuple[Drive, str]:
+async def _held(
+    engine: Engine, project: Project, name: str | None, wanted: Drive | None
+) -> tuple[Drive, str]:
     """How the agent is driven, and by which runtime, which can be used here."""
-    wanted = wish.drive or project.settings.drive
     try:
-        name = await _named(engine, caller, project, wish)
         agent = await engine.projects.agent(project, name or "")
     except AoError:  # the agent's own check tells of it
         drive = wanted or Drive.TERMINAL
@@ -171,12 +172,7 @@ async def _held(engine: Engine, caller: Caller, project: Project, wish: Wish) ->
     return drive, runtime
 
 
-async def _named(engine: Engine, caller: Caller, project: Project, wish: Wish) -> str | None:
-    return wish.agent or project.settings.agent or await engine.projects.first_agent(caller)
-
-
-async def _agent(engine: Engine, caller: Caller, project: Project, wish: Wish) -> str:
-    name = await _named(engine, caller, project, wish)
+async def _agent(engine: Engine, caller: Caller, project: Project, name: str | None) -> str:
     if name is None:
         raise NotInstalled(
             "No agent is configured, and none was found.",

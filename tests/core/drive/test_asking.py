@@ -51,6 +51,21 @@ def asked(kind: str | None = None, raw: Any = None, **call: Any) -> dict[str, An
         (asked("edit", {"path": "a.txt"}, locations=[{"path": ["/etc/passwd"]}]), ASK),
         (asked("edit", ["a.txt"]), ASK),
         (asked("edit", {"path": "a.txt", "content": "x"}), ALLOW),
+        (asked("edit", {"path": "a.txt", "content": {"/etc/passwd": "x"}}), ASK),
+        (asked("edit", {"path": "a.txt", "description": {"path": "/etc"}}), ASK),
+        (asked("edit", {"path": "a.txt", "diff": "+++ /etc/passwd"}), ASK),
+        (asked("edit", {"path": "a.txt"}, locations=[{"uri": "file:///etc/passwd"}]), ASK),
+        (asked("edit", {"path": "a.txt"}, locations=[{"path": "a.txt", "line": 3}]), ALLOW),
+        (asked("edit", {"path": "a.txt"}, content="/etc/passwd"), ASK),
+        (asked("execute", {"command": "cat", "args": ["a.txt; rm -rf src"]}), ASK),
+        (asked("execute", {"command": ["cat", "a.txt; rm -rf src"]}), ASK),
+        (asked("edit", {"path": "link/passwd"}), ALLOW),
+        (asked("edit", {"path": "link/passwd", "cwd": "sub"}), ASK),
+        (asked("read", {"path": "a.txt", "cwd": "sub"}), ALLOW),
+        (asked("execute", {"command": "cat link/passwd", "cwd": "sub"}), ASK),
+        (asked("execute", {"command": "cat link/passwd"}), ALLOW),
+        (asked("execute", {"command": "cat a.txt", "cwd": "sub"}), ALLOW),
+        (asked("execute", {"command": "cat a.txt", "cwd": "sub", "workdir": "/etc"}), ASK),
         (asked("edit", {"path": "a.txt"}), ALLOW),
         (asked("edit", {"path": "a.txt"}, locations=[{"path": "/etc/passwd"}]), ASK),
         (asked("edit", {}, content=[{"type": "diff", "path": "../b", "newText": ""}]), ASK),
@@ -68,6 +83,8 @@ def asked(kind: str | None = None, raw: Any = None, **call: Any) -> dict[str, An
 def test_what_the_agent_claims_is_judged_by_its_strictest_part(
     params: dict[str, Any], verdict: Verdict, tmp_path: Path
 ) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "link").symlink_to("/etc")
     ruling = judge(wish_of(params), tmp_path, PermissionMode.DEFAULT, COMMANDS)
     assert ruling.verdict is verdict, ruling
 
@@ -115,4 +132,7 @@ def test_whatever_is_part_of_it_is_shown() -> None:
     odd = about(asked("edit", {"path": "a"}, locations=[{"path": "a"}, {"path": "/etc/b"}]))
     assert odd == '{"path": "a"} (/etc/b)'
     mixed = {"command": ["rm", 7, "a"]}
-    assert about(asked("execute", mixed)) == '{"command": ["rm", 7, "a"]}'
+    assert '"rawInput": {"command": ["rm", 7, "a"]}' in about(asked("execute", mixed))
+    for odd in ({"path": "/etc/passwd"}, ["/etc/passwd"], [{"uri": "/etc/passwd"}]):
+        assert "/etc/passwd" in about(asked("edit", {"path": "a.txt"}, locations=odd))
+    assert "rm -rf" in about(asked("edit", {"path": "a.txt"}, content="rm -rf"))

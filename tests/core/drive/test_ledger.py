@@ -165,6 +165,15 @@ def test_a_mode_is_asked_for_whatever_the_agent_says_it_has(tmp_path: Any) -> No
     assert (next_request(ledger, opening) or ("",))[0] == "session/set_mode"
 
 
+def test_a_mode_the_agent_takes_later_is_its_own_affair(tmp_path: Any) -> None:
+    ledger, opening = an_open_one(), Opening(tmp_path, mode="ask")
+    assert next_request(ledger, opening) is None
+    told(ledger, 3, "session/prompt", prompt("s", "do it", "msg_1"))
+    said(ledger, update("current_mode_update", currentModeId="yolo"))
+    assert ledger.mode == "yolo"
+    assert next_request(ledger, opening) is None
+
+
 def test_a_turn_that_ends_without_a_sign_was_taken_all_the_same() -> None:
     ended = said(a_working_one(), messages.result(3, {"stopReason": "cancelled"}))
     assert ended == [Taken("msg_1"), Ended("msg_1", "cancelled")]

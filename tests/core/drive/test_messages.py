@@ -63,6 +63,12 @@ def test_the_detail_of_an_error_is_kept() -> None:
     assert parse(line) == Failure(1, -32603, "Internal: no credit")
 
 
+def test_bytes_that_are_no_text_are_noise() -> None:
+    found = parse(b'{"method": "m", "params": {"a": "\xed\xa0\x80"}}')
+    assert isinstance(found, Noise)
+    found.text.encode()
+
+
 def test_half_a_character_becomes_one_that_can_be_stored() -> None:
     found = parse(b'{"method": "m", "params": {"a\\ud800": ["x\\uDFFFy"], "b": "\\ud83d\\ude42"}}')
     assert isinstance(found, Notice)

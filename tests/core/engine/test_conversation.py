@@ -1,10 +1,10 @@
 """One conversation by protocol: whose it is, what it may not repeat, and what must not end it."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import anyio.lowlevel
@@ -15,9 +15,11 @@ from ao_core.drive.opening import Opening
 from ao_core.engine.conversation import Conversation, Held
 from ao_core.engine.engine import Engine
 from ao_core.engine.herald import Herald
+from ao_core.engine.project import Project
 from ao_core.errors import PluginError, StoreUnavailable, TimedOut, WrongState
 from ao_core.ids import SessionId
 from ao_core.model.activity import ActivityState
+from ao_core.model.event import NewEvent
 from ao_core.model.session import (
     Drive,
     RuntimeHandle,
@@ -28,6 +30,7 @@ from ao_core.model.session import (
     derive_status,
 )
 from ao_core.slots.runtime import Entry, Line, Piped
+from ao_core.store.contract import Change, Committed
 from ao_core.store.records import MESSAGE, PERMISSION, Decision, Delivery
 from ao_core.testing.clock import FakeClock
 from bare_engine import an_engine
@@ -217,6 +220,16 @@ async def test_one_that_is_replaced_ends_and_says_nothing_more(books: Books) -> 
         assert not talk.it.is_with(talk.session, HANDLE)
 
 
+async def test_what_an_earlier_agent_asks_is_put_before_nobody(books: Books) -> None:
+    agent = Scripted()
+    async with talking(books, agent) as talk:
+        await talk.rest()
+        await books.change(ID, lambda now: replace(now, generation=2, heard=0))
+        agent.ask(7, "destroy")
+        await talk.rest()
+        assert list(books.records.all(PERMISSION)) == []
+
+
 # -- requests of the agent -------------------------------------------------------------------------
 
 
@@ -248,6 +261,82 @@ async def test_what_is_asked_in_a_turn_that_was_cancelled_is_put_before_nobody(
         await talk.rest()
         assert agent.heard()[-1]["result"] == {"outcome": {"outcome": "cancelled"}}
         assert list(books.records.all(PERMISSION)) == []
+
+
+async def test_an_answer_that_cannot_be_written_down_is_given_later(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent, full = Scripted(), True
+    commit = books.records.commit
+
+    async def committed(changes: Sequence[Change], events: Sequence[NewEvent] = ()) -> Committed:
+        if full and any(change.kind is PERMISSION for change in changes):
+            raise StoreUnavailable("no room", hint="Free some space.")
+        return await commit(changes, events)
+
+    monkeypatch.setattr("ao_core.engine.engine._ROOM_PAUSE", 0.01)
+    async with talking(books, agent) as talk:
+        await talk.rest()
+        monkeypatch.setattr(books.records, "commit", committed)
+        agent.ask(7, "look")
+        await talk.rest()
+        assert agent.heard() == []
+        full = False
+        with anyio.fail_after(5):
+            pending = talk.engine.permissions.pending
+            (asked,) = await books.records.until(lambda: pending(ID) or None)
+        await talk.engine.permissions.answer(asked, Decision.ALLOW, "lead")
+        await talk.until(lambda: not talk.it.ledger.asked or None)
+        assert agent.heard()[-1]["result"]["outcome"]["outcome"] == "selected"
+        assert runtime_of(talk).lines == 1
+
+
+async def test_an_interruption_that_finds_no_room_is_refused_and_meets_no_later_turn(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(self: object, data: bytes) -> bool:
+        raise StoreUnavailable("what is said cannot be kept", hint="Free some space.")
+
+    agent = Scripted()
+    async with talking(books, agent) as talk:
+        await talk.rest()
+        assert await talk.it.prompt("work", "msg_1")
+        await talk.rest()
+        with monkeypatch.context() as full:
+            full.setattr(Shaky, "write", refused)
+            with pytest.raises(StoreUnavailable), anyio.fail_after(5):
+                await talk.it.cancel()
+        assert talk.it.ledger.turn
+        assert not talk.it.ledger.turn.cancelled
+        await talk.it.cancel()
+        await talk.rest()
+        assert talk.it.ledger.turn.cancelled
+
+
+async def test_a_cancellation_that_comes_too_late_meets_no_other_turn(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = Scripted()
+    write, tries = Shaky.write, 0
+
+    async def late(self: Shaky, data: bytes) -> bool:
+        """Meanwhile the turn has ended, and another has begun."""
+        nonlocal tries
+        tries += 1
+        agent.say(messages.result(3, {"stopReason": "end_turn"}))
+        assert agent.hear(agent.end, messages.request(4, "session/prompt", {"prompt": []}))
+        return await write(self, data)
+
+    async with talking(books, agent) as talk:
+        await talk.rest()
+        assert await talk.it.prompt("work", "msg_1")
+        await talk.rest()
+        monkeypatch.setattr(Shaky, "write", late)
+        await talk.it.cancel()
+        await talk.rest()
+        assert tries == 1
+        assert talk.it.ledger.turn
+        assert not talk.it.ledger.turn.cancelled
 
 
 async def test_an_agent_that_has_asked_something_and_works_on_still_waits(
@@ -432,4 +521,63 @@ async def test_what_may_be_a_command_loses_its_power(books: Books, text: str) ->
         said = agent.lines[-1]["params"]["prompt"][0]["text"]
         assert text.strip() in said
         assert said.lstrip()[0] not in "/!@#"
+        tasks.cancel_scope.cancel()
+
+
+# -- which conversation is a session's -------------------------------------------------------------
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Scripted]:
+    """The agents with whom conversations were begun."""
+    agents: list[Scripted] = []
+
+    async def conversation(
+        engine: Engine, project: object, session: Session, handle: RuntimeHandle
+    ) -> Conversation:
+        agents.append(Scripted())
+        await anyio.lowlevel.checkpoint()
+        held = Held(ID, session.generation, Lines(agents[-1]), handle, Opening(Path("/w")))
+        return Conversation(engine, held)
+
+    monkeypatch.setattr("ao_core.engine.holding.conversation", conversation)
+    return agents
+
+
+async def test_a_session_has_one_conversation_and_a_new_agent_has_a_new_one(
+    books: Books, made: list[Scripted]
+) -> None:
+    engine, other = an_engine(books), RuntimeHandle("app-1", "double", (("pid", "2"),))
+    begin, project = engine.conversations.begin, cast("Project", None)
+    async with anyio.create_task_group() as tasks:
+        engine.__dict__["tasks"] = tasks
+        session = books.records.session(ID)
+        found = [await begin(engine, project, session, HANDLE) for _ in range(2)]
+        assert found[0] is found[1]
+        await found[0].opened(5)
+        replaced = await begin(engine, project, session, other)
+        assert replaced is not found[0]
+        await found[0].until(lambda: found[0].over or None)
+        said = len(made[0].log)
+        assert not await found[0].prompt("more", "msg_1")
+        assert len(made[0].log) == said
+        assert (await replaced.opened(5)).native_id == "native"
+        assert engine.conversations.of(ID) is replaced
+        tasks.cancel_scope.cancel()
+
+
+async def test_who_comes_late_does_not_replace_the_conversation_of_one_brought_back(
+    books: Books, made: list[Scripted]
+) -> None:
+    engine, project = an_engine(books), cast("Project", None)
+    begin = engine.conversations.begin
+    async with anyio.create_task_group() as tasks:
+        engine.__dict__["tasks"] = tasks
+        before = books.records.session(ID)
+        await books.change(ID, lambda now: replace(now, generation=2))
+        session = books.records.session(ID)
+        handle = RuntimeHandle("app-1", "double", (("pid", "2"),))
+        talk = await begin(engine, project, session, handle)
+        assert await begin(engine, project, before, HANDLE) is talk
+        await talk.opened(5)
         tasks.cancel_scope.cancel()

@@ -1,16 +1,28 @@
 """When the loop looks at pull requests, and that nothing ends it."""
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import anyio
 
-from ao_core.engine.case import Want
+from ao_core.engine.case import Decided, Observation, Want
 from ao_core.engine.engine import Engine
 from ao_core.engine.loop import Loop
 from ao_core.engine.project import Project
-from ao_core.model.session import Drive, PrFacts, PrState, RuntimeFacts, RuntimeHandle, Session
+from ao_core.errors import PluginError
+from ao_core.model.session import (
+    Drive,
+    PrFacts,
+    PrState,
+    RuntimeFacts,
+    RuntimeHandle,
+    RuntimeState,
+    Session,
+)
+from ao_core.slots.runtime import Seen
+from ao_core.spool import HookEvent
 from ao_core.testing.clock import FakeClock
 from books import a_session
 
@@ -73,3 +85,33 @@ async def test_an_agent_by_protocol_is_listened_to_where_the_first_attempt_faile
     known["app-1"] = object()
     await take_up(cast("Project", None), session)
     assert begun == ["app-1"]
+
+
+async def test_who_cannot_be_listened_to_is_looked_at_all_the_same() -> None:
+    async def begin(engine: object, project: object, session: Session, handle: object) -> None:
+        raise PluginError("its plugin is gone")
+
+    handle = RuntimeHandle("app-1", "double")
+    session = a_session(drive=Drive.PROTOCOL, run=RuntimeFacts(handle=handle))
+
+    def nothing(session: object) -> None:
+        """There is none."""
+
+    def unread(id: str, consumed: object) -> tuple[list[HookEvent], list[Path]]:
+        return [], []
+
+    engine = SimpleNamespace(
+        conversations=SimpleNamespace(begin=begin, of=nothing),
+        spools=SimpleNamespace(read=unread), is_pull_due=nothing,
+        clock=FakeClock(),
+    )  # fmt: skip
+    loop, seen = Loop(cast("Engine", engine)), list[Observation]()
+
+    async def commit(id: str, observation: Observation, files: object) -> Decided:
+        seen.append(observation)
+        return Decided(session)
+
+    loop._commit = commit  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
+    alive = Seen(RuntimeState.ALIVE)
+    await loop._one(cast("Project", None), session, alive)  # pyright: ignore[reportPrivateUsage]
+    assert [one.seen for one in seen] == [alive]
