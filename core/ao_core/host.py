@@ -37,7 +37,7 @@ from select import POLLIN, POLLOUT, poll
 from time import monotonic
 
 from ao_core.host_files import drafted, settled, written
-from ao_core.host_log import SAID, SIZED, TOLD, Log, framed
+from ao_core.host_log import HEAD, SAID, SIZED, TOLD, Log, framed
 from ao_core.host_program import Program, terminal_answer
 from ao_core.host_socket import Client, listen
 
@@ -81,7 +81,8 @@ class Host:
         self._program, self._listener, self._terminal = program, listener, terminal
         self._address = listener.getsockname()
         self._clients: list[Client] = []
-        self._told = self._mark = 0
+        self._room = max(cap - log.segment, cap // 2)
+        self._told = self._mark = self._spared = 0
         self._marks = {b"p": b"", b"s": b""}
         self._unlogged = b""
         self._again = self._held = 0.0
@@ -132,7 +133,9 @@ class Host:
         return lambda events: client.serve(events, self._log, self._answered)
 
     def _listens(self) -> bool:
-        room = self._terminal or self._log.held < self._cap
+        # what it said after the mark; for what it was told since, it need not wait
+        unmarked = self._log.end - self._mark - self._spared
+        room = self._terminal or unmarked < self._room
         return room and not self._unlogged and monotonic() >= self._held
 
     def _patience(self) -> "int | None":
@@ -327,6 +330,7 @@ class Host:
                 return framed(b"f", b"")
             self._log.append(TOLD, data)
             self._told = self._log.end
+            self._spared += HEAD + len(data)
             self._program.backlog += data
         return self._said(b"o")
 
@@ -344,6 +348,8 @@ class Host:
         if not written(f"{self._folder}/mark", offset.to_bytes(8, "big") + note):
             return framed(b"f", b"")
         self._mark = offset
+        if offset >= self._told:
+            self._spared = 0
         self._log.drop(offset)
         return self._said(b"o")
 

@@ -44,7 +44,7 @@ class Log:
     """The writer's side."""
 
     def __init__(self, folder: str, segment: int) -> None:
-        self._folder, self._segment = folder, segment
+        self._folder, self.segment = folder, segment
         self._bases: list[int] = []
         self._file = -1
         self.end = 0
@@ -62,7 +62,7 @@ class Log:
 
     def append(self, kind: bytes, data: bytes) -> None:
         """Add one entry. Where that fails nothing was added."""
-        if self.end - self._bases[-1] >= self._segment:
+        if self.end - self._bases[-1] >= self.segment:
             self._begin()
         entry, at = framed(kind, data), self.end - self._bases[-1]
         try:
