@@ -27,8 +27,9 @@ def main(arguments: list[str]) -> None:
     try:
         size = None if kind == "pipes" else _size(kind)
         program = host_program.start(*exec_stub.fetch(pad), size)
-        meta = _meta({"token": token, "kind": kind, "boot": boot, "socket": address}, program)
-        if not written(f"{folder}/meta", meta):
+        facts = {"token": token, "kind": kind, "boot": boot, "socket": address}
+        facts |= {"segment": segment, "cap": cap}
+        if not written(f"{folder}/meta", _meta(facts, program)):
             return
         host = Host(folder, token, log, program, listener, int(cap), terminal=size is not None)
         program.go_on()

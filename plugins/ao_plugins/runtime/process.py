@@ -68,9 +68,15 @@ class ProcessConfig(Config):
 
     @model_validator(mode="after")
     def _drops_before_it_is_full(self) -> Self:
-        if 2 * self.segment > self.log:  # a piped agent would wait for room that nobody can make
-            raise ValueError("`segment` must be no more than half of `log`")
+        if "segment" in self.model_fields_set and 2 * self.segment > self.log:
+            sizes = f"`segment` ({self.segment:,}) is more than half of `log` ({self.log:,} bytes)"
+            raise ValueError(f"{sizes}: leave it out, or make `log` {2 * self.segment:,} or more")
         return self
+
+    @property
+    def dropped_at_once(self) -> int:
+        """The size of a segment; a log that holds but one could never be shortened."""
+        return min(self.segment, self.log // 2)
 
 
 class Process(ProcessKeyboard, Here[ProcessConfig], Piped, Mourning, Measurable, Forgetting):
@@ -167,8 +173,7 @@ class Process(ProcessKeyboard, Here[ProcessConfig], Piped, Mourning, Measurable,
         with suppress(Unavailable):  # the files have all there is
             async with connected(held) as host:
                 known = int((await host.status())["end"])
-        capacity = self.config.log - self.config.segment
-        yield HostLine(handle.id, held, self.own_place(handle), known, capacity)
+        yield HostLine(handle.id, held, self.own_place(handle), known)
 
     def deaths(self) -> AsyncGenerator[RuntimeHandle]:
         """Yield each agent as it ends."""
@@ -194,24 +199,27 @@ class Process(ProcessKeyboard, Here[ProcessConfig], Piped, Mourning, Measurable,
             self._sockets.rmdir()
 
     async def _launch(self, name: str, start: Start) -> RuntimeHandle:
+        try:
+            return await self._started(name, start)
+        except BaseException as exc:  # cancelled, too: no host stays of which nobody was told
+            full = isinstance(exc, CommandFailed) and _lacks_room(exc, self.state)
+            with anyio.CancelScope(shield=True):
+                await self._undo(name)
+            if full:
+                raise _no_room(self.state) from exc
+            raise
+
+    async def _started(self, name: str, start: Start) -> RuntimeHandle:
         place, kind, command = self.place(name), PIPES, start.command
         if not start.piped:
             kind = f"{start.columns}x{start.rows}"
             command = Command(command.argv, {**command.env, "TERM": _TERM})
-        sizes = (self.config.segment, self.config.log)
+        sizes = (self.config.dropped_at_once, self.config.log)
         async with launchpad(self._sockets, command, start.workspace) as pad:
             argv = host_command(place.folder, self._sockets, pad.path, kind, sizes)
-            try:
-                done = await self.scope.run(argv, env={}, deadline=self.config.deadline)
-                done.check("starting a session host")
-                await pad.started(self.config.deadline)
-            except BaseException as exc:  # cancelled, too: no host stays of which nobody was told
-                full = isinstance(exc, CommandFailed) and _lacks_room(exc, self.state)
-                with anyio.CancelScope(shield=True):
-                    await self._undo(name)
-                if full:
-                    raise _no_room(self.state) from exc
-                raise
+            done = await self.scope.run(argv, env={}, deadline=self.config.deadline)
+            done.check("starting a session host")
+            await pad.started(self.config.deadline)
         held = await anyio.to_thread.run_sync(place.recorded)
         if held is None:
             raise Unavailable(f"the host of {name} did not say who it is")
@@ -223,6 +231,7 @@ class Process(ProcessKeyboard, Here[ProcessConfig], Piped, Mourning, Measurable,
         with suppress(AoError):  # what is reported is why it did not start
             if held := self.place(name).held():
                 await end(held, self.place(name), self.config.grace)
+                self._let_go(name, held)
         shutil.rmtree(self.place(name).folder, ignore_errors=True)
 
 

@@ -27,6 +27,7 @@ from ao_core.slots.runtime import Command, Marks, Seen, Start
 from ao_core.testing.runtime import ENV, RECORD, RuntimeContract, ended, heard, python, shown, until
 from ao_core.testing.runtime_abilities import MeasurableContract, MourningContract, TypableContract
 from ao_core.testing.runtime_lines import POUR, PipedContract, all_of, heard_until, said
+from ao_plugins.runtime._process import places
 from ao_plugins.runtime._process.client import connected
 from ao_plugins.runtime._process.held import held_of
 from ao_plugins.runtime._process.keys import pressed
@@ -400,8 +401,9 @@ class TestProcess(
                 await anext(line.entries())
 
     async def test_a_log_that_is_put_aside_while_it_is_read_is_read_to_its_end(
-        self, small: Process, pipe: Callable[..., Start]
+        self, small: Process, pipe: Callable[..., Start], monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(places, "_BATCH", 2)
         code = "import os\nfor n in range(9): os.write(1, b'%d' % n * 60_000)"
         first = await small.create(pipe(code))
         await ended(small, first)
@@ -476,9 +478,10 @@ class TestProcess(
             await runtime.look([other])
 
 
-def test_a_log_that_could_never_be_shortened_is_refused() -> None:
-    with pytest.raises(ConfigError, match="`segment` must be no more than half of `log`"):
-        configure(Process, {"log": 1 << 20})
+def test_a_log_that_could_never_be_shortened_is_refused_with_both_sizes_and_what_to_do() -> None:
+    said = r"`segment` \(2,097,152\) is more than half of `log` \(2,097,152 bytes\): leave it out, "
+    with pytest.raises(ConfigError, match=said + "or make `log` 4,194,304 or more"):
+        configure(Process, {"log": 2 << 20, "segment": 2 << 20})
     assert configure(Process, {"log": 1 << 20, "segment": 1 << 19})
     with pytest.raises(ConfigError, match="log"):
         configure(Process, {"log": 1 << 16, "segment": 1 << 15})

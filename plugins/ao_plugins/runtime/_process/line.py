@@ -26,9 +26,9 @@ _PASSING = 2.0  # seconds a host needs at most to go
 class HostLine(Line):
     """One line."""
 
-    def __init__(self, id: str, held: Held, place: Place, end: int, capacity: int) -> None:
+    def __init__(self, id: str, held: Held, place: Place, end: int) -> None:
         self._id, self._held, self._place = id, held, place
-        self._capacity = capacity
+        self._capacity = place.capacity(held)
         self._start, self._note = place.mark()
         self._read, self._known = self._start, max(end, self._start)
         self._speaking = anyio.Lock()
@@ -50,7 +50,7 @@ class HostLine(Line):
 
     @property
     def capacity(self) -> int:
-        """What the log holds; a segment that is begun goes only as a whole."""
+        """What its host takes after a mark; it keeps the cap that it was started with."""
         return self._capacity
 
     async def entries(self) -> AsyncGenerator[Entry]:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
@@ -22,6 +23,8 @@ Ended: TypeAlias = tuple[int | None, int | None]
 
 _KEPT = 20  # logs of those that are gone
 _FACTS_LIMIT = 4096
+_BATCH = 128  # entries
+_CAPACITY = 1 << 18  # where nobody knows: any log from 640 KiB on takes so much after a mark
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _EXIT = re.compile(r"(status|signal)=(\d+)")
 _BOOT = (
@@ -92,6 +95,17 @@ class Place:
         pasted, _, submitted = self._read("marks", _FACTS_LIMIT).decode().partition("\n")
         return Marks(pasted or None, submitted or None)
 
+    def capacity(self, held: Held) -> int:
+        """How much a host takes after a mark before its program has to wait."""
+        facts = self._facts()
+        if "cap" not in facts and held.is_hosted():
+            facts |= _told_to(held.host)
+        try:
+            segment, cap = int(facts["segment"]), int(facts["cap"])
+        except (KeyError, ValueError):
+            return _CAPACITY
+        return max(cap - segment, cap // 2)
+
     def complaints(self, lines: int) -> str:
         """The end of what a piped program complained of."""
         found = last_lines(self.folder / "stderr", lines)
@@ -114,11 +128,11 @@ class Place:
     def own_entries(self, held: Held, offset: int) -> Iterator[tuple[bytes, bytes, int]]:
         """The same of this very program, also where it was put aside meanwhile."""
         for place in (self, self.aside):
-            for entry in place.entries(offset):
-                if not place.is_of(held):  # looked at only now: what is open moves along
-                    break
-                offset = entry[2]
-                yield entry
+            found = place.entries(offset)
+            # whose they are is looked at once they are read: what is open moves along
+            while (batch := list(islice(found, _BATCH))) and place.is_of(held):
+                offset = batch[-1][2]
+                yield from batch
 
     def put_aside(self) -> None:
         """Make room for another of this name; what was said last under it is kept."""
@@ -180,6 +194,15 @@ def host_command(
     told = (folder, socket, pad, this_boot(), kind, *log)
     python = (sys.executable, "-I", "-S", "-E", "-X", "utf8", "-c", _BOOT, root)
     return [*python, *(str(one) for one in told)]
+
+
+def _told_to(host: int) -> dict[str, str]:
+    """What a host's command line ends with; before they wrote it down it was only there."""
+    import psutil
+
+    with suppress(psutil.Error):
+        return dict(zip(("segment", "cap"), psutil.Process(host).cmdline()[-2:], strict=False))
+    return {}
 
 
 def _fact(line: str) -> tuple[str, str]:
