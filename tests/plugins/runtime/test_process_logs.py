@@ -4,7 +4,7 @@ import os
 import re
 import signal
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import anyio
@@ -34,12 +34,20 @@ while not os.read(0, 65536).endswith(b"."): pass
 ANSWER = LISTEN + "os.write(1, b', and heard'); os.read(0, 1)"
 
 
+@asynccontextmanager
+async def opened(config: ProcessConfig, scope: Scope) -> AsyncGenerator[Process]:
+    async with Process(config, scope) as process:
+        try:
+            yield process
+        finally:
+            if left := await process.find("app-1"):
+                await process.destroy(left)
+
+
 @pytest.fixture
 async def small(scope: Scope) -> AsyncGenerator[Process]:
-    async with Process(SMALL, scope) as process:
+    async with opened(SMALL, scope) as process:
         yield process
-        if left := await process.find("app-1"):
-            await process.destroy(left)
 
 
 @pytest.fixture
@@ -177,7 +185,7 @@ async def test_no_segment_needs_to_be_named_to_make_a_log_small(
 ) -> None:
     config = configure(Process, {"log": LOG})
     assert isinstance(config, ProcessConfig)
-    async with Process(config, scope) as process:
+    async with opened(config, scope) as process:
         handle = await process.create(pipe(POUR, "3000000"))
         async with process.line(handle) as line:
             assert line.capacity == LOG // 2
@@ -185,7 +193,6 @@ async def test_no_segment_needs_to_be_named_to_make_a_log_small(
                 await _followed(line, 3_000_000)
         kept = process.place("app-1").folder.glob("[0-9a-f]" * 16)
         assert sum(file.stat().st_size for file in kept) < 2 * LOG
-        await process.destroy(handle)
 
 
 async def _followed(line: Line, size: int) -> None:
