@@ -160,8 +160,8 @@ class Process(ProcessKeyboard, Here[ProcessConfig], Piped, Mourning, Measurable,
     async def attach_info(self, handle: RuntimeHandle) -> AttachInfo:
         """A terminal is attached to another; a piped program is attached to through the engine."""
         held = held_of(handle)
-        argv = () if held.piped else (sys.executable, "-I", "-m", attach.__name__, held.socket)
-        return AttachInfo("process", handle.id, argv)
+        attached = (sys.executable, "-I", "-m", attach.__name__, held.socket, held.kind)
+        return AttachInfo("process", handle.id, () if held.piped else attached)
 
     @asynccontextmanager
     async def line(self, handle: RuntimeHandle) -> AsyncGenerator[Line]:
