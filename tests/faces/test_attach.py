@@ -1,14 +1,24 @@
-"""`ao attach` to an agent driven by protocol, on a terminal, with an engine that is played."""
+"""`ao attach` to an agent driven by protocol, on a terminal, with an engine that is played; and to
+one in a terminal, whose host is played, too.
+"""
 
 import json
 import signal
+import socket
 import subprocess
+import sys
+import tempfile
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ao_core.drive.transcript import Part
+from ao_core.host_log import SAID, framed, take_frame
+from ao_plugins.runtime._process import attach
 from faces.cli_peer import played
 from faces.glass import Glass
 from faces.home import Home, eventually, temporary_home
@@ -310,3 +320,130 @@ def test_what_it_needs_is_loaded_by_it_alone() -> None:
         [AO[0], "-I", "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     assert not {"prompt_toolkit", "rich", "anyio", "asyncio"} & set(loaded)
+
+
+# -- to one in a terminal -------------------------------------------------------------------------
+
+HOSTED = (sys.executable, "-I", "-m", attach.__name__)
+FULL, SHARED, OTHER = b"\0\xc8\0\x32", b"\0\x64\0\x3c", b"\0\x78\0\x3c"
+_DYING = 0.2  # seconds in which a host sees to what is left, once its program has ended
+
+
+class HostPeer:
+    """A session host whose program ends when it is typed to, and whose past never comes whole."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.asked = path, list[tuple[bytes, bytes]]()
+        self.answer_to_keys = framed(b"x", b"status=0")
+        self.last_words = b""
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def was_asked(self, kind: bytes, data: bytes) -> bool:
+        return (kind, data) in self.asked
+
+    def is_attached_to(self) -> bool:
+        return self.was_asked(b"a", bytes(8))
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(10)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                self._threads.append(threading.Thread(target=self._serve, args=(client,)))
+                self._threads[-1].start()
+
+    def _serve(self, client: socket.socket) -> None:
+        inbox = bytearray()
+        with client, suppress(OSError):
+            while data := client.recv(65536):
+                inbox += data
+                while frame := take_frame(inbox):
+                    self.asked.append(frame)
+                    if not (answer := self._answer(client, frame[0])):
+                        return
+                    client.sendall(answer)
+
+    def _answer(self, client: socket.socket, kind: bytes) -> bytes:
+        if kind == b"a":
+            self._hearing = client
+            return framed(b"A", bytes(8) + b"\xff" * 8) + framed(SAID, b"the past")
+        if kind == b"w" and self.last_words:
+            dying = framed(SAID, self.last_words) + framed(b"x", b"status=0")
+            self._threads.append(threading.Timer(_DYING, self._hearing.sendall, [dying]))
+            self._threads[-1].start()
+        return self.answer_to_keys if kind == b"w" else framed(b"s", b"version=1")
+
+
+@pytest.fixture
+def host() -> Iterator[HostPeer]:
+    with tempfile.TemporaryDirectory(prefix="ao-") as folder:
+        peer = HostPeer(Path(folder) / "host")
+        yield peer
+        peer.close()
+
+
+@pytest.fixture
+def window(home: Home, talk: Talk, host: HostPeer) -> Iterator[Glass]:
+    talk.shown |= {"drive": "terminal", "attach": [*HOSTED, str(host.path), "200x50"]}
+    with Glass("attach", "sam-1", env=home.env) as one:
+        eventually(host.is_attached_to)
+        yield one
+
+
+@pytest.mark.parametrize("leave", ["\x1d", signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_past_that_is_long_in_coming_can_be_left(
+    window: Glass, host: HostPeer, leave: str | signal.Signals
+) -> None:
+    if isinstance(leave, str):
+        window.press(leave)
+    else:
+        window.process.send_signal(leave)
+    assert window.ended() == 0
+    assert window.settings == window.before
+    assert host.asked[-1] == (b"z", FULL)
+
+
+def test_a_size_that_changes_while_the_past_comes_is_told(window: Glass, host: HostPeer) -> None:
+    assert host.was_asked(b"z", SHARED)
+    window.resize(120)
+    eventually(lambda: host.was_asked(b"z", OTHER))
+
+
+@pytest.mark.parametrize("answer", [framed(b"x", b"status=0"), b""], ids=["ended", "hung up"])
+def test_keys_that_nobody_takes_any_more_end_it(
+    window: Glass, host: HostPeer, answer: bytes
+) -> None:
+    host.answer_to_keys = answer
+    window.press("hello")
+    assert window.ended() == 0
+    assert window.seen.splitlines()[-1] == "it has ended"
+    assert window.settings == window.before
+
+
+def test_what_was_said_last_is_shown_though_the_keys_were_refused_first(
+    window: Glass, host: HostPeer
+) -> None:
+    host.last_words = b"and farewell"
+    window.press("hello")
+    assert window.ended() == 0
+    assert "the pastand farewell" in window.seen
+
+
+@pytest.mark.slow
+def test_a_host_that_does_not_answer_is_told_of() -> None:
+    with socket.socket(socket.AF_UNIX) as listener, tempfile.TemporaryDirectory() as folder:
+        listener.bind(f"{folder}/host")
+        listener.listen()
+        argv = [*HOSTED, f"{folder}/host", "200x50"]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+    told = "its host does not answer\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, told, "")
