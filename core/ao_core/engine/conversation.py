@@ -251,7 +251,7 @@ class Conversation:
             while len(note := noted(self.ledger)) > _NOTE_LIMIT and self.ledger.transcript.items:
                 self.ledger.transcript.halve()
             if len(note) <= _NOTE_LIMIT:
-                await line.mark(end, note)
+                await self._with_room(lambda: line.mark(end, note))
         except AoError as exc:  # its log stays longer; the next mark comes soon
             _log.warning("the log of %s cannot be marked: %s", self._held.session, exc.message)
 

@@ -16,7 +16,7 @@ from ao_core.engine.conversation import Conversation, Held
 from ao_core.engine.engine import Engine
 from ao_core.engine.herald import Herald
 from ao_core.engine.project import Project
-from ao_core.errors import PluginError, StoreUnavailable, TimedOut, WrongState
+from ao_core.errors import BadRequest, PluginError, StoreUnavailable, TimedOut, WrongState
 from ao_core.ids import SessionId
 from ao_core.model.activity import ActivityState
 from ao_core.model.event import NewEvent
@@ -436,18 +436,28 @@ async def test_after_a_prompt_that_is_refused_the_next_is_carried(books: Books) 
 async def test_a_log_that_cannot_be_marked_does_not_end_the_conversation(
     books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def refused(self: object, end: int, note: bytes) -> None:
-        raise StoreUnavailable("no space")
+    trouble = [StoreUnavailable("no space"), BadRequest("it cannot go back")]
+    mark, marked = Shaky.mark, list[int]()
+
+    async def refused(self: Shaky, end: int, note: bytes) -> None:
+        marked.append(end)
+        if trouble:
+            raise trouble.pop(0)
+        await mark(self, end, note)
 
     monkeypatch.setattr("ao_core.engine.conversation._MARK_EVERY", 1)
     monkeypatch.setattr(Shaky, "mark", refused)
     agent = Scripted()
     async with talking(books, agent) as talk:
+        await talk.until(lambda: talk.it.ledger.native_id)
         await talk.rest()
         assert await talk.it.prompt("work", "msg_1")
         agent.say(messages.result(3, {"stopReason": "end_turn"}))
         await talk.until(lambda: "session/prompt" in talk.it.ledger.told or None)
         await talk.until(lambda: talk.it.ledger.turn is None or None)
+        await talk.rest()
+        assert marked[0] == marked[1]  # once there is room, the same is marked
+        assert agent.marked == agent.end
         assert runtime_of(talk).lines == 1
 
 
