@@ -23,6 +23,7 @@ from ao_core.engine.home import Home, open_home
 from ao_core.engine.login import login_environment
 from ao_core.engine.loop import Loop
 from ao_core.engine.projects import Projects
+from ao_core.engine.reactions import Reactions
 from ao_core.engine.records import Records
 from ao_core.engine.recover import recover
 from ao_core.engine.retention import keep_small
@@ -55,6 +56,7 @@ async def run(home: Path, ready: Callable[[], None], lock: int | None = None) ->
         engine.home.announce(__version__, engine.socket)
         ready()
         tasks.start_soon(_while_home_lasts, engine)
+        tasks.start_soon(_react, engine)
         tasks.start_soon(_keep_awake, engine)
         tasks.start_soon(keep_small, engine, partial(_kept, engine.home))
         await engine.stopping.wait()
@@ -127,6 +129,13 @@ async def _kept(home: Home) -> Retention:
     # what cannot be understood might say to keep everything
     own = await anyio.to_thread.run_sync(engine_settings, home.path, os.environ)
     return own.retention
+
+
+async def _react(engine: Engine) -> None:
+    try:
+        await Reactions(engine).run()
+    except Exception:  # an engine that no longer reacts still serves
+        _log.exception("nothing is reacted to any more")
 
 
 async def _keep_awake(engine: Engine) -> None:

@@ -8,14 +8,22 @@ from ao_core.engine.case import Policy
 from ao_core.engine.conversations import Conversations
 from ao_core.engine.engine import Engine
 from ao_core.engine.permissions import Permissions
+from ao_core.model.session import Session, is_terminal
+from ao_core.store.records import SESSION, Delivery
 from books import Books
 
 
-def an_engine(books: Books) -> Engine:
-    """Its book-keeping, and nobody else."""
+def an_engine(books: Books, project: object = None) -> Engine:
+    """Its book-keeping, one project, and nobody else."""
 
-    async def project_of(session: object) -> SimpleNamespace:
-        return SimpleNamespace()
+    async def project_of(session: object) -> object:
+        return project or SimpleNamespace()
+
+    async def best_receipt(session: object) -> Delivery:
+        return Delivery.SUBMITTED
+
+    def live() -> list[Session]:
+        return [one for one in books.records.all(SESSION) if not is_terminal(one)]
 
     def nothing(session: object) -> None:
         """Nobody else is there."""
@@ -28,6 +36,7 @@ def an_engine(books: Books) -> Engine:
         permissions=Permissions(books.records, books.clock), conversations=Conversations(),
         session=books.records.session, project_of=project_of, is_ending=nothing,
         listening=set[str](), deliver=nothing, pull_due=nothing, nudge=nothing,
-        patiently=patiently,
+        patiently=patiently, projects=SimpleNamespace(by_id=project_of), live=live,
+        best_receipt=best_receipt,
     )  # fmt: skip
     return cast("Engine", made)

@@ -68,6 +68,12 @@ def face_prompt() -> str:
     return _template("face").substitute()
 
 
+def reaction(key: str, base: str, evidence: str | None) -> str:
+    """What a worker is told when something happened to its work, and what others say of it."""
+    told = _filled(f"reaction-{key}", {"base": base})
+    return _joined([told, fenced(evidence) if evidence else None]).strip()
+
+
 def fenced(text: str, fence: str | None = None) -> str:
     """Text by others, marked as data, with nothing in it that could end the mark."""
     fence = fence or new_token(8)

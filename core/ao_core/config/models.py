@@ -167,7 +167,7 @@ class ProjectSettings(Choices):
     opencode_issue_session_strategy: Any = None
 
     unused: ClassVar = (
-        "gates", "post_create", "symlinks", "reactions",
+        "gates", "post_create", "symlinks",
         "orchestrator_session_strategy", "opencode_issue_session_strategy",
     )  # fmt: skip
 
@@ -261,7 +261,7 @@ class Settings(Section):
     dashboard: Any = None
 
     unused: ClassVar = (
-        "reactions", "notification_routing", "lifecycle", "observability", "port",
+        "notification_routing", "lifecycle", "observability", "port",
         "ready_threshold",
         "terminal_port", "direct_terminal_port", "dashboard",
     )  # fmt: skip

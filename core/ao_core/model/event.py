@@ -203,6 +203,7 @@ class Reacted:
     attempts: int
     fingerprint: str
     cause: str | None = None
+    priority: Priority | None = None  # where the configuration says so
 
 
 Body: TypeAlias = (

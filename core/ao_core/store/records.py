@@ -120,6 +120,29 @@ class KeyUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Pursuit:
+    """One reaction's attempts at one thing: a session's, or with `all-complete` a project's.
+
+    `fingerprint` is the last evidence that was acted upon; `pending`: a merge that is to be made.
+    Once it is `escalated` it is silent until what it was about is over, and the record with it.
+    """
+
+    subject: str
+    key: str
+    fingerprint: str
+    first_at: datetime
+    last_at: datetime
+    attempts: int = 0
+    escalated: bool = False
+    pending: bool = False
+
+    @property
+    def id(self) -> str:
+        """Where it is stored."""
+        return f"{self.subject}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
 class Cursor:
     """How far a reader of the journal has come."""
 
@@ -161,9 +184,10 @@ MESSAGE = Kind("message", Message)
 INTENT = Kind("intent", Intent)
 PERMISSION = Kind("permission", Permission)
 KEY = Kind("key", KeyUse)
+PURSUIT = Kind("pursuit", Pursuit)
 CURSOR = Kind("cursor", Cursor)
 TRUST = Kind("trust", Trust)
 COUNTER = Kind("counter", Counter)
 PROJECT = Kind("project", ProjectRecord)
 
-KINDS = (SESSION, MESSAGE, INTENT, PERMISSION, KEY, CURSOR, TRUST, COUNTER, PROJECT)
+KINDS = (SESSION, MESSAGE, INTENT, PERMISSION, PURSUIT, KEY, CURSOR, TRUST, COUNTER, PROJECT)

@@ -1,0 +1,61 @@
+"""What is said of a reaction: to the worker, in the journal, and to people."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from ao_core.model.event import Event, EventKind, Merged, Moved, NewEvent, PullSeen
+from ao_core.model.session import Session, derive_status
+from ao_core.redact import visible
+
+_SAID = 500
+_WHY: Mapping[str, str] = {
+    "ci-failed": "its checks fail",
+    "changes-requested": "changes were asked for",
+    "bugbot-comments": "an automated reviewer left remarks",
+    "merge-conflicts": "it conflicts with its target",
+    "approved-and-green": "its work can be merged",
+    "agent-stuck": "it makes no progress",
+    "agent-needs-input": "it waits for an answer",
+    "agent-exited": "its agent ended",
+    "agent-idle": "it rests, with neither a commit nor a report",
+    "pr-closed": "its pull request was closed without being merged",
+}
+_SENT: Mapping[str, EventKind] = {
+    "ci-failed": EventKind.CI_FIX_SENT,
+    "changes-requested": EventKind.REVIEW_COMMENTS_SENT,
+    "bugbot-comments": EventKind.AUTOMATED_REVIEW_FIX_SENT,
+}
+
+
+def told(session: Session, key: str, event: Event | None) -> str:
+    """One line for people."""
+    more = _more(event)
+    return visible(f"{_WHY.get(key, key)}{': ' + more if more else ''}", _SAID)
+
+
+def _more(event: Event | None) -> str:
+    body = event.body if event else None
+    if isinstance(body, Moved):
+        return body.note or ""
+    if isinstance(body, PullSeen):
+        return body.detail or ""
+    return ", ".join(body.conflicts) if isinstance(body, Merged) else ""
+
+
+def evidence_of(event: Event | None) -> str | None:
+    """What others say, for the worker; whoever shows it marks it as data."""
+    return _more(event) or None
+
+
+def follow_up(session: Session, key: str, event: Event | None) -> list[NewEvent]:
+    """What the journal is told beside the message itself."""
+    kind, body = _SENT.get(key), event.body if event else None
+    if kind is None or not isinstance(body, PullSeen):
+        return []
+    return [NewEvent(kind, body, session.project, session.id)]
+
+
+def summary(sessions: Iterable[Session]) -> str:
+    """How they all ended, in one line."""
+    counts = Counter(str(derive_status(session)) for session in sessions)
+    return "All is done: " + ", ".join(f"{count} {status}" for status, count in counts.items())

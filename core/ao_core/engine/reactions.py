@@ -1,0 +1,292 @@
+"""Reacts to what the journal tells: work goes back to its worker, people are told, merges are made.
+
+One reader with a stored cursor. What it decides is committed together with how far it has read: so
+a crash loses nothing and does nothing twice. A merge alone takes place afterwards; that it is to be
+made stands in the record, and making it twice does no harm.
+"""
+
+import logging
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import anyio
+
+from ao_core import prompt
+from ao_core.config.models import Reaction
+from ao_core.engine import reaction_rules as rules
+from ao_core.engine.engine import Engine
+from ao_core.engine.merge import merge
+from ao_core.engine.reaction_rules import ALL_COMPLETE, Act, Trigger
+from ao_core.engine.reaction_words import evidence_of, follow_up, summary, told
+from ao_core.errors import AoError, Conflict
+from ao_core.ids import ProjectId
+from ao_core.model.event import Event, EventKind, NewEvent, Reacted, Said
+from ao_core.model.session import PrState, Session, SessionState, is_terminal
+from ao_core.model.work import Landing, MergeMethod
+from ao_core.store.contract import Change, Drop, Put
+from ao_core.store.records import CURSOR, PURSUIT, SESSION, Cursor, Pursuit
+
+_log = logging.getLogger(__name__)
+_READER = "reactions"
+_TICK = 10.0
+_KEEP_UP = 500  # lines after which the cursor is stored although nothing was done
+_RESTED = timedelta(minutes=5)
+
+
+@dataclass(slots=True)
+class Deed:
+    """What one line of the journal, or the clock, leads to."""
+
+    changes: list[Change] = field(default_factory=list[Change])
+    events: list[NewEvent] = field(default_factory=list[NewEvent])
+    deliver: list[Session] = field(default_factory=list[Session])
+    merge: list[Pursuit] = field(default_factory=list[Pursuit])
+
+
+class Reactions:
+    """Reads the journal, and acts."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = anyio.Lock()
+        self._seq = 0
+        self._stored = 0
+
+    @property
+    def seen(self) -> int:
+        """The last line that was dealt with."""
+        return self._seq
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        self._seq = self._stored = await self._begin()
+        for pursuit in self._engine.records.all(PURSUIT):
+            if pursuit.pending:
+                self._engine.tasks.start_soon(self._merge, pursuit)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._tick)
+            async with aclosing(self._engine.records.follow(self._seq)) as journal:
+                async for event in journal:
+                    await self._patiently(event)
+
+    async def _begin(self) -> int:
+        """Where it left off; at first nothing of the past is reacted to."""
+        row = await self._engine.records.store.read(CURSOR, _READER)
+        if row is not None:
+            return row.value.seq
+        head = self._engine.records.head
+        await self._engine.records.commit([Put(CURSOR, _READER, Cursor(_READER, head), 0)])
+        return head
+
+    async def _patiently(self, event: Event) -> None:
+        try:
+            await self._engine.patiently(lambda: self._take(event), "reactions go on")
+        except Exception:  # one line that cannot be dealt with must not end the others
+            _log.exception("there was no reaction to line %d", event.seq)
+            self._seq = event.seq
+
+    # -- a line ----------------------------------------------------------------------------------
+
+    async def _take(self, event: Event) -> None:
+        async with self._lock:
+            deed = await self._deed(event)
+            await self._commit(deed, event.seq)
+
+    async def _deed(self, event: Event) -> Deed:
+        deed = Deed()
+        if event.session is not None:
+            self._end(deed, event.session, rules.ended_by(event))
+        await self._complete(deed, event)
+        trigger = rules.trigger_of(event)
+        if trigger is not None:
+            await self._answer(deed, trigger, event)
+        return deed
+
+    def _end(self, deed: Deed, subject: str, keys: Sequence[str]) -> None:
+        for key in keys:
+            id = f"{subject}/{key}"
+            if self._engine.records.find(PURSUIT, id) is not None:
+                deed.changes.append(Drop(PURSUIT, id, self._engine.records.revision(PURSUIT, id)))
+
+    async def _answer(self, deed: Deed, trigger: Trigger, event: Event | None) -> None:
+        session = self._engine.session(trigger.subject)
+        if not rules.holds(session, trigger.key):
+            return
+        rule = await self._rule(session, trigger.key)
+        known = self._known(deed, trigger)
+        answer = rules.react(rule, known, trigger, self._engine.clock.now())
+        if answer.pursuit is None or answer.act is Act.NOTHING:
+            return
+        await self._do(deed, answer.act, answer.pursuit, rule, session, event)
+
+    def _known(self, deed: Deed, trigger: Trigger) -> Pursuit | None:
+        id = f"{trigger.subject}/{trigger.key}"
+        over = any(isinstance(change, Drop) and change.id == id for change in deed.changes)
+        return None if over else self._engine.records.find(PURSUIT, id)
+
+    async def _rule(self, session: Session, key: str) -> Reaction:
+        project = await self._engine.project_of(session)
+        return project.settings.reactions.get(key, Reaction(auto=False))
+
+    async def _do(
+        self, deed: Deed, act: Act, pursuit: Pursuit, rule: Reaction, session: Session,
+        event: Event | None,
+    ) -> None:  # fmt: skip
+        if act is Act.SEND and is_terminal(session):
+            act, pursuit = Act.ESCALATE, replace(pursuit, escalated=True)
+        if act is Act.SEND:
+            await self._send(deed, pursuit, rule, session, event)
+        if act is Act.MERGE:
+            deed.merge.append(pursuit)
+        self._put(deed, pursuit)
+        deed.events.append(_reacted(session, pursuit, rule, act, event))
+
+    async def _send(
+        self, deed: Deed, pursuit: Pursuit, rule: Reaction, session: Session, event: Event | None
+    ) -> None:
+        evidence = evidence_of(event)
+        text = rule.message or prompt.reaction(pursuit.key, session.base, evidence)
+        highest = await self._engine.best_receipt(session)
+        message = self._engine.outbox.compose(session, text, "reaction", highest=highest)
+        change, queued = self._engine.outbox.queueing(session, message)
+        deed.changes.append(change)
+        deed.events.append(queued)
+        deed.events += follow_up(session, pursuit.key, event)
+        deed.deliver.append(session)
+
+    def _put(self, deed: Deed, pursuit: Pursuit) -> None:
+        deed.changes = [change for change in deed.changes if change.id != pursuit.id]
+        revision = self._engine.records.revision(PURSUIT, pursuit.id)
+        deed.changes.append(Put(PURSUIT, pursuit.id, pursuit, revision))
+
+    async def _commit(self, deed: Deed, seq: int | None = None) -> None:
+        changes = deed.changes
+        if seq is not None and (changes or deed.events or seq - self._stored >= _KEEP_UP):
+            row = await self._engine.records.store.read(CURSOR, _READER)
+            cursor = Cursor(_READER, seq)
+            changes = [*changes, Put(CURSOR, _READER, cursor, row.revision if row else 0)]
+            self._stored = seq
+        if changes or deed.events:
+            await self._engine.records.commit(changes, deed.events)
+        self._seq = seq or self._seq
+        for session in deed.deliver:
+            self._engine.deliver(session.id)
+        for pursuit in deed.merge:
+            self._engine.tasks.start_soon(self._merge, pursuit)
+
+    # -- a project -------------------------------------------------------------------------------
+
+    async def _complete(self, deed: Deed, event: Event) -> None:
+        """Once, when the last of a project's sessions is over; again after one has begun."""
+        if event.project is None:
+            return
+        if event.kind in rules.BEGINS:
+            self._end(deed, event.project, (ALL_COMPLETE,))
+        if event.kind not in rules.OVERS or self._busy(event.project):
+            return
+        project = await self._engine.projects.by_id(ProjectId(event.project))
+        rule = project.settings.reactions.get(ALL_COMPLETE, Reaction(auto=False))
+        trigger = Trigger(event.project, ALL_COMPLETE, "over", event.kind)
+        known = self._known(deed, trigger)
+        answer = rules.react(rule, known, trigger, self._engine.clock.now())
+        if answer.pursuit is not None and answer.act is not Act.NOTHING:
+            self._put(deed, answer.pursuit)
+            text = summary(self._of(event.project)) if rule.include_summary else "All is done."
+            kind = EventKind.SUMMARY_ALL_COMPLETE
+            deed.events.append(NewEvent(kind, Said(text), event.project))
+
+    def _of(self, project: str) -> list[Session]:
+        return [one for one in self._engine.records.all(SESSION) if one.project == project]
+
+    def _busy(self, project: str) -> bool:
+        return any(not _is_over(session) for session in self._of(project))
+
+    # -- the clock -------------------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        while True:
+            await self._engine.clock.sleep(_TICK)
+            try:
+                await self._engine.patiently(self.look_at_the_clock, "reactions go on")
+            except Exception:  # it is looked again soon
+                _log.exception("what is late was not looked for")
+
+    async def look_at_the_clock(self) -> None:
+        """Give up what has not helped in time, and wake whoever rests with nothing to show."""
+        async with self._lock:
+            deed = Deed()
+            for pursuit in self._engine.records.all(PURSUIT):
+                await self._late(deed, pursuit)
+            for session in self._engine.live():
+                await self._resting(deed, session)
+            await self._commit(deed)
+
+    async def _late(self, deed: Deed, pursuit: Pursuit) -> None:
+        if pursuit.key == ALL_COMPLETE:
+            return
+        session = self._engine.session(pursuit.subject)
+        rule = await self._rule(session, pursuit.key)
+        if rules.is_overdue(rule, pursuit, self._engine.clock.now()):
+            given_up = replace(pursuit, escalated=True)
+            await self._do(deed, Act.ESCALATE, given_up, rule, session, None)
+
+    async def _resting(self, deed: Deed, session: Session) -> None:
+        nothing = session.pr.state is PrState.NONE and not session.commits and not session.report
+        if session.facts.state is not SessionState.IDLE or not nothing:
+            return
+        rule = await self._rule(session, rules.IDLE)
+        since = session.facts.since
+        if self._engine.clock.now() - since >= (rule.threshold or _RESTED):
+            trigger = Trigger(session.id, rules.IDLE, since.isoformat(), "it rests")
+            await self._answer(deed, trigger, None)
+
+    # -- merging ---------------------------------------------------------------------------------
+
+    async def _merge(self, pursuit: Pursuit) -> None:
+        """Make a merge that is to be made; whatever comes of it is told."""
+        session = self._engine.session(pursuit.subject)
+        try:
+            done = await merge(self._engine, session.id, MergeMethod.MERGE, dry_run=False)
+            why = "; ".join((*done.landed.blockers, *done.landed.conflicts))
+            merged = done.landed.landing in (Landing.LANDED, Landing.ALREADY)
+        except AoError as exc:
+            why, merged = exc.message, False
+        await self._engine.patiently(lambda: self._merged(pursuit, merged, why), "a merge is noted")
+
+    async def _merged(self, pursuit: Pursuit, merged: bool, why: str) -> None:
+        async with self._lock:
+            now = self._engine.records.find(PURSUIT, pursuit.id)
+            if now is None or not now.pending:
+                return  # the merge itself has ended it
+            session, deed = self._engine.session(pursuit.subject), Deed()
+            after = replace(now, pending=False, escalated=not merged)
+            self._put(deed, after)
+            if not merged:
+                rule = await self._rule(session, pursuit.key)
+                body = Reacted(after.key, Act.ESCALATE, after.attempts, after.fingerprint, why)
+                body = replace(body, priority=rule.priority)
+                kind = EventKind.REACTION_ESCALATED
+                deed.events.append(NewEvent(kind, body, session.project, session.id))
+            try:
+                await self._commit(deed)
+            except Conflict:  # it was ended meanwhile
+                _log.info("what became of the merge of %s is known", session.id)
+
+
+def _is_over(session: Session) -> bool:
+    done = session.facts.state is SessionState.DONE or session.pr.state is PrState.MERGED
+    return done or is_terminal(session)
+
+
+def _reacted(
+    session: Session, pursuit: Pursuit, rule: Reaction, act: Act, event: Event | None
+) -> NewEvent:
+    gave_up = act is Act.ESCALATE
+    kind = EventKind.REACTION_ESCALATED if gave_up else EventKind.REACTION_TRIGGERED
+    body = Reacted(
+        pursuit.key, act, pursuit.attempts, pursuit.fingerprint,
+        told(session, pursuit.key, event), rule.priority,
+    )  # fmt: skip
+    return NewEvent(kind, body, session.project, session.id)

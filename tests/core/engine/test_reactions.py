@@ -1,0 +1,305 @@
+"""Reactions as the journal goes on, and what of them survives an engine."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from ao_core.config.models import DEFAULT_REACTIONS, Reaction
+from ao_core.engine.reactions import Reactions
+from ao_core.errors import WrongState
+from ao_core.model.event import Body, EventKind, Merged, Moved, NewEvent, PullSeen, Reacted, Said
+from ao_core.model.session import PrFacts, PrReason, PrState, Session, SessionFacts, SessionState
+from ao_core.model.session import SessionReason as Reason
+from ao_core.model.work import Landed, Landing
+from ao_core.store.records import MESSAGE, PURSUIT
+from ao_core.testing.clock import FakeClock
+from bare_engine import an_engine
+from books import START, Books, a_session, books_on, clock_of, opened_books, over
+from fused_store import Crash, FusedStore
+
+MOST = 60
+FAILING = PrFacts(PrState.OPEN, PrReason.CI_FAILING, 7, "https://example.invalid/7", "h")
+RED = PullSeen(7, "https://example.invalid/7", "h", "lint: line 3 is too long")
+
+
+@pytest.fixture
+async def books(tmp_path: Path) -> AsyncGenerator[Books]:
+    async with opened_books(tmp_path) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def reacting(
+    books: Books, rules: Mapping[str, Reaction] = DEFAULT_REACTIONS
+) -> AsyncGenerator[Reactions]:
+    settings = SimpleNamespace(reactions=rules)
+    engine = an_engine(books, SimpleNamespace(settings=settings))
+    reactions = Reactions(engine)
+    async with anyio.create_task_group() as tasks:
+        engine.__dict__["tasks"] = tasks
+        tasks.start_soon(reactions.run)
+        await caught_up(reactions, books)
+        yield reactions
+        tasks.cancel_scope.cancel()
+
+
+async def caught_up(reactions: Reactions, books: Books) -> None:
+    with anyio.fail_after(5):
+        while reactions.seen < books.records.head or not reactions.seen:
+            await anyio.wait_all_tasks_blocked()
+            if books.records.head == 0:
+                return
+
+
+async def happened(
+    books: Books, kind: EventKind, body: Body, session: str | None = "app-1"
+) -> None:
+    await books.records.commit([], [NewEvent(kind, body, "app", session)])
+
+
+def told(books: Books) -> list[str]:
+    return [message.body for message in books.records.all(MESSAGE)]
+
+
+async def reacted(books: Books) -> list[tuple[str, str, str]]:
+    kinds = (EventKind.REACTION_TRIGGERED, EventKind.REACTION_ESCALATED)
+    found: list[tuple[str, str, str]] = []
+    for event in await books.journal(*kinds):
+        assert isinstance(event.body, Reacted)
+        found.append((event.kind.split(".")[1], event.body.key, event.body.action))
+    return found
+
+
+def in_state(state: SessionState, reason: Reason, **more: Any) -> Session:
+    return a_session(state=state, reason=reason, **more)
+
+
+async def test_a_failed_check_goes_back_to_its_worker_once_with_what_it_says(books: Books) -> None:
+    await books.keep(a_session(pr=FAILING, base="main"))
+    async with reacting(books) as reactions:
+        await happened(books, EventKind.CI_FAILING, RED)
+        await happened(books, EventKind.CI_FAILING, RED)
+        await caught_up(reactions, books)
+        (text,) = told(books)
+        assert "Find the cause" in text
+        assert "lint: line 3 is too long" in text.split("<data")[1]
+        assert await reacted(books) == [("triggered", "ci-failed", "send-to-agent")]
+        assert len(await books.journal(EventKind.CI_FIX_SENT)) == 1
+
+
+async def test_what_is_tried_often_enough_is_escalated_and_a_passing_check_begins_anew(
+    books: Books,
+) -> None:
+    await books.keep(a_session(pr=FAILING))
+    async with reacting(books) as reactions:
+        for head in "abcd":
+            await happened(books, EventKind.CI_FAILING, replace(RED, head=head))
+        await caught_up(reactions, books)
+        assert len(told(books)) == 2
+        assert [one[0] for one in await reacted(books)] == ["triggered", "triggered", "escalated"]
+        await happened(books, EventKind.CI_PASSING, RED)
+        await caught_up(reactions, books)
+        assert list(books.records.all(PURSUIT)) == []
+        await happened(books, EventKind.CI_FAILING, replace(RED, head="e"))
+        await caught_up(reactions, books)
+        assert len(told(books)) == 3
+
+
+async def test_what_has_not_helped_in_time_is_escalated_by_the_clock(books: Books) -> None:
+    await books.keep(a_session(pr=FAILING))
+    async with reacting(books) as reactions:
+        await happened(books, EventKind.MERGE_CONFLICTS, Merged("main", "merge", conflicts=("a",)))
+        await caught_up(reactions, books)
+        await clock_of(books).advance(14 * 60)
+        await reactions.look_at_the_clock()
+        assert len(await reacted(books)) == 1
+        await clock_of(books).advance(61)
+        await reactions.look_at_the_clock()
+        await reactions.look_at_the_clock()
+        assert [one[0] for one in await reacted(books)] == ["triggered", "escalated"]
+
+
+async def test_the_words_and_the_way_can_be_changed(books: Books) -> None:
+    await books.keep(a_session(pr=FAILING))
+    rules = {"ci-failed": Reaction(action="send-to-agent", message="Look at the log.")}
+    async with reacting(books, rules) as reactions:
+        await happened(books, EventKind.CI_FAILING, RED)
+        await caught_up(reactions, books)
+        assert told(books) == ["Look at the log."]
+
+
+async def test_a_worker_that_rests_with_nothing_to_show_is_woken_at_most_so_often(
+    books: Books,
+) -> None:
+    await books.keep(in_state(SessionState.IDLE, Reason.TURN_ENDED))
+    async with reacting(books) as reactions:
+        await reactions.look_at_the_clock()
+        assert told(books) == []
+        for _ in range(4):
+            await clock_of(books).advance(301)
+            await reactions.look_at_the_clock()
+            await reactions.look_at_the_clock()
+            facts = SessionFacts(SessionState.IDLE, Reason.TURN_ENDED, books.clock.now())
+            await books.change("app-1", lambda now, facts=facts: replace(now, facts=facts))
+        assert len(told(books)) == 2
+        assert [one[0] for one in await reacted(books)] == ["triggered", "triggered", "escalated"]
+
+
+@pytest.mark.parametrize(
+    "more", [{"report": "done: it works"}, {"commits": ("c",)}, {"pr": FAILING}]
+)
+async def test_a_worker_with_something_to_show_may_rest(books: Books, more: Any) -> None:
+    await books.keep(in_state(SessionState.IDLE, Reason.TURN_ENDED, **more))
+    async with reacting(books) as reactions:
+        await clock_of(books).advance(3600)
+        await reactions.look_at_the_clock()
+        assert told(books) == []
+
+
+async def test_what_is_over_by_the_time_it_is_read_is_left_alone(books: Books) -> None:
+    await books.keep(a_session())
+    async with reacting(books) as reactions:
+        moved = Moved("working", "stuck", "no_progress")
+        await happened(books, EventKind.SESSION_STUCK, moved)  # it works again, as its record says
+        await caught_up(reactions, books)
+        assert await reacted(books) == []
+
+
+async def test_the_end_of_the_last_one_is_told_once_until_another_begins(books: Books) -> None:
+    await books.keep(over(a_session()), over(a_session("app-2")))
+    async with reacting(books) as reactions:
+        for session in ("app-1", "app-2"):
+            await happened(books, EventKind.SESSION_DONE, Moved("idle", "done", "r"), session)
+        await caught_up(reactions, books)
+        (summary,) = await books.journal(EventKind.SUMMARY_ALL_COMPLETE)
+        assert summary.body == Said("All is done: 2 terminated")
+        await books.keep(a_session("app-3"))
+        await happened(books, EventKind.SESSION_WORKING, Moved("idle", "working", "r"), "app-3")
+        await happened(books, EventKind.SESSION_DONE, Moved("idle", "done", "r"), "app-2")
+        await books.keep(over(a_session("app-3")))
+        await happened(books, EventKind.SESSION_DONE, Moved("idle", "done", "r"), "app-3")
+        await caught_up(reactions, books)
+        assert len(await books.journal(EventKind.SUMMARY_ALL_COMPLETE)) == 2
+
+
+# -- merges ----------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Merges:
+    """Stands in for the merging itself."""
+
+    landing: Landing | Exception = Landing.LANDED
+    made: list[str] = field(default_factory=list[str])
+
+    async def __call__(self, engine: object, id: str, method: object, *, dry_run: bool) -> Any:
+        assert not dry_run
+        self.made.append(id)
+        await anyio.lowlevel.checkpoint()
+        if isinstance(self.landing, Exception):
+            raise self.landing
+        blockers = () if self.landing is Landing.LANDED else ("main is dirty",)
+        return SimpleNamespace(landed=Landed(self.landing, blockers=blockers))
+
+
+AUTO = {"approved-and-green": Reaction(action="auto-merge")}
+READY = replace(FAILING, reason=PrReason.MERGE_READY)
+
+
+@pytest.mark.parametrize(
+    ("landing", "escalated"),
+    [(Landing.LANDED, None), (Landing.READY, "main is dirty"), (WrongState("busy"), "busy")],
+)
+async def test_what_is_approved_and_green_is_merged_where_that_is_wanted(
+    books: Books, monkeypatch: pytest.MonkeyPatch, landing: Any, escalated: str | None
+) -> None:
+    merges = Merges(landing)
+    monkeypatch.setattr("ao_core.engine.reactions.merge", merges)
+    await books.keep(a_session(pr=READY))
+    async with reacting(books, AUTO) as reactions:
+        await happened(books, EventKind.MERGE_READY, RED)
+        await happened(books, EventKind.MERGE_READY, RED)
+        await caught_up(reactions, books)
+        await anyio.wait_all_tasks_blocked()
+        assert merges.made == ["app-1"]
+        causes = [event.body for event in await books.journal(EventKind.REACTION_ESCALATED)]
+        assert [one.cause for one in causes if isinstance(one, Reacted)] == (
+            [escalated] if escalated else []
+        )
+
+
+async def test_by_default_it_is_told_and_nobody_merges(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merges = Merges()
+    monkeypatch.setattr("ao_core.engine.reactions.merge", merges)
+    await books.keep(a_session(pr=READY))
+    async with reacting(books) as reactions:
+        await happened(books, EventKind.MERGE_READY, RED)
+        await caught_up(reactions, books)
+        assert merges.made == []
+        assert await reacted(books) == [("triggered", "approved-and-green", "notify")]
+
+
+# -- crashes ---------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Fuse:
+    """Lets so many commits' steps pass; then the engine is dead."""
+
+    left: int
+
+    async def __call__(self, place: str) -> None:
+        self.left -= 1
+        await anyio.lowlevel.checkpoint()
+        if self.left < 0:
+            raise Crash
+
+
+async def test_whatever_step_it_dies_at_nothing_is_sent_twice_and_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merges = Merges()
+    monkeypatch.setattr("ao_core.engine.reactions.merge", merges)
+    for step in range(MOST):
+        folder = tmp_path / str(step)
+        folder.mkdir()
+        async with opened_books(folder) as books:
+            if await lived_and_died(books, step):
+                assert step > 4
+                return
+    raise AssertionError("it never came to its end")
+
+
+async def lived_and_died(books: Books, step: int) -> bool:
+    """One engine that dies at this step, and the next one; whether the first came through."""
+    rules = {**DEFAULT_REACTIONS, **AUTO}
+    await books.keep(a_session(pr=FAILING), a_session("app-2", pr=READY))
+    async with reacting(books, rules):  # from here on it is read
+        pass
+    for head in "ab":
+        await happened(books, EventKind.CI_FAILING, replace(RED, head=head))
+    await happened(books, EventKind.MERGE_READY, RED, "app-2")
+    whole = True
+    try:
+        mine = await books_on(FusedStore(books.store, Fuse(step)), books.clock)
+        async with reacting(mine, rules):
+            await anyio.wait_all_tasks_blocked()
+    except* Crash:
+        whole = False
+    after = await books_on(books.store, FakeClock(START))
+    async with reacting(after, rules):
+        await anyio.wait_all_tasks_blocked()
+    assert len(told(after)) == 2, step
+    found = [one for one in await reacted(after) if one[1] != "approved-and-green"]
+    assert len(found) == 2, step
+    assert not [one for one in after.records.all(PURSUIT) if one.pending], step
+    return whole
