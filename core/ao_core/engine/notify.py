@@ -53,33 +53,36 @@ async def notify(
         )
     names = to or tuple(project.notifiers)
     results: dict[str, Delivered] = {}
+
+    async def one(name: str) -> None:
+        results[name] = await deliver(name, project.notifiers[name], told)
+
     async with anyio.create_task_group() as tasks:
         for name in names:
-            tasks.start_soon(_one, name, project.notifiers[name], told, results)
+            tasks.start_soon(one, name)
     done = tuple(results[name] for name in names)
-    await engine.records.commit([], [_event(told, one) for one in done])
+    await engine.records.commit([], [delivered(told, one) for one in done])
     return done
 
 
-async def _one(
-    name: str, notifier: Notifier[Any], told: Note, results: dict[str, Delivered]
-) -> None:
+async def deliver(name: str, notifier: Notifier[Any], told: Note) -> Delivered:
+    """Send to one, in good time; whatever goes wrong with it stays there."""
     try:
         with anyio.fail_after(_DEADLINE):
             await notifier.notify(told)
     except AoError as exc:
-        results[name] = Delivered(name, exc.message, exc.hint)
+        return Delivered(name, exc.message, exc.hint)
     except TimeoutError:
-        results[name] = Delivered(name, "It did not answer in time.")
-    except Exception as exc:
+        return Delivered(name, "It did not answer in time.")
+    except Exception as exc:  # a plugin of anybody's
         _log.exception("notifier %s", name)
         found = broken(notifier, "telling", exc)
-        results[name] = Delivered(name, found.message, found.hint)
-    else:
-        results[name] = Delivered(name)
+        return Delivered(name, found.message, found.hint)
+    return Delivered(name)
 
 
-def _event(told: Note, done: Delivered) -> NewEvent:
+def delivered(told: Note, done: Delivered) -> NewEvent:
+    """What the journal is told of it."""
     kind = EventKind.NOTIFICATION_FAILED if done.error else EventKind.NOTIFICATION_SENT
     body = Told(told.id, done.notifier, visible(told.body, 500), done.error)
     return NewEvent(kind, body, told.project, told.session)

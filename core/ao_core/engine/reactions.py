@@ -16,6 +16,7 @@ import anyio
 from ao_core import prompt
 from ao_core.config.models import Reaction
 from ao_core.engine import reaction_rules as rules
+from ao_core.engine.bookmark import Bookmark
 from ao_core.engine.engine import Engine
 from ao_core.engine.merge import merge
 from ao_core.engine.reaction_rules import ALL_COMPLETE, Act, Trigger
@@ -26,12 +27,11 @@ from ao_core.model.event import Event, EventKind, NewEvent, Reacted, Said
 from ao_core.model.session import PrState, Session, SessionState, is_terminal
 from ao_core.model.work import Landing, MergeMethod
 from ao_core.store.contract import Change, Drop, Put
-from ao_core.store.records import CURSOR, PURSUIT, SESSION, Cursor, Pursuit
+from ao_core.store.records import PURSUIT, SESSION, Pursuit
 
 _log = logging.getLogger(__name__)
 _READER = "reactions"
 _TICK = 10.0
-_KEEP_UP = 500  # lines after which the cursor is stored although nothing was done
 _RESTED = timedelta(minutes=5)
 
 
@@ -51,8 +51,8 @@ class Reactions:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._lock = anyio.Lock()
+        self._bookmark = Bookmark(engine.records, _READER)
         self._seq = 0
-        self._stored = 0
 
     @property
     def seen(self) -> int:
@@ -61,7 +61,8 @@ class Reactions:
 
     async def run(self) -> None:
         """Until cancelled."""
-        self._seq = self._stored = await self._begin()
+        # at first nothing of the past is reacted to
+        self._seq = await self._bookmark.begin(self._engine.records.head)
         for pursuit in self._engine.records.all(PURSUIT):
             if pursuit.pending:
                 self._engine.tasks.start_soon(self._merge, pursuit)
@@ -70,15 +71,6 @@ class Reactions:
             async with aclosing(self._engine.records.follow(self._seq)) as journal:
                 async for event in journal:
                     await self._patiently(event)
-
-    async def _begin(self) -> int:
-        """Where it left off; at first nothing of the past is reacted to."""
-        row = await self._engine.records.store.read(CURSOR, _READER)
-        if row is not None:
-            return row.value.seq
-        head = self._engine.records.head
-        await self._engine.records.commit([Put(CURSOR, _READER, Cursor(_READER, head), 0)])
-        return head
 
     async def _patiently(self, event: Event) -> None:
         try:
@@ -162,14 +154,11 @@ class Reactions:
         deed.changes.append(Put(PURSUIT, pursuit.id, pursuit, revision))
 
     async def _commit(self, deed: Deed, seq: int | None = None) -> None:
-        changes = deed.changes
-        if seq is not None and (changes or deed.events or seq - self._stored >= _KEEP_UP):
-            row = await self._engine.records.store.read(CURSOR, _READER)
-            cursor = Cursor(_READER, seq)
-            changes = [*changes, Put(CURSOR, _READER, cursor, row.revision if row else 0)]
-            self._stored = seq
-        if changes or deed.events:
-            await self._engine.records.commit(changes, deed.events)
+        acts = bool(deed.changes or deed.events)
+        if seq is not None and (acts or self._bookmark.is_behind(seq)):
+            await self._bookmark.commit(seq, deed.changes, deed.events)
+        elif acts:
+            await self._engine.records.commit(deed.changes, deed.events)
         self._seq = seq or self._seq
         for session in deed.deliver:
             self._engine.deliver(session.id)
