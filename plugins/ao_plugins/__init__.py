@@ -11,6 +11,10 @@ INDEX: Index = {
     "workspace": {"worktree": Entry("ao_plugins.workspace.worktree:Worktree")},
     "tracker": {"local": Entry("ao_plugins.tracker.local:LocalTracker")},
     "scm": {"local": Entry("ao_plugins.scm.local:LocalScm")},
-    "notifier": {"lead": Entry("ao_plugins.notifier.lead:Lead")},
+    "notifier": {
+        "desktop": Entry("ao_plugins.notifier.desktop:Desktop"),
+        "lead": Entry("ao_plugins.notifier.lead:Lead"),
+        "webhook": Entry("ao_plugins.notifier.webhook:Webhook"),
+    },
     "terminal": {},
 }

@@ -1,0 +1,106 @@
+"""Retries, as a transport: everything above it sees one attempt."""
+
+import itertools
+import random
+import re
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+import anyio
+import httpx
+
+from ao_core.clock import Clock
+
+ONCE_ONLY = "Idempotency-Key"  # by this header the other side knows a repetition
+
+_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+_REFUSED = 429  # nothing was done, whatever was asked
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_SECONDS = re.compile(r"[0-9]{1,9}")
+_LONGEST = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How often and how soon to try again."""
+
+    attempts: int = 4
+    first: float = 0.5
+    cap: float = 20.0
+
+    def delay(self, attempt: int) -> float:
+        """Full jitter, doubling, capped; the first attempt is number one."""
+        return random.uniform(0, min(self.cap, self.first * 2 ** (attempt - 1)))  # noqa: S311
+
+
+class RetryTransport(httpx.AsyncBaseTransport):
+    """Repeats what is safe to repeat, while the caller's deadline allows it.
+
+    An idempotent request, or one with an `Idempotency-Key`, is repeated after any transport error
+    and any passing status. Any other only if it cannot have taken effect: it was never sent, or
+    was refused with 429. A `Retry-After` beyond the cap or the deadline is left to the caller, who
+    can wait better than we can.
+    """
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, backoff: Backoff, clock: Clock) -> None:
+        self._inner, self._backoff, self._clock = inner, backoff, clock
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send `request`, again if that is safe."""
+        for attempt in itertools.count(1):
+            try:
+                response = await self._inner.handle_async_request(request)
+            except httpx.TransportError as exc:
+                wait = self._after_error(request, exc, attempt)
+                if wait is None:
+                    raise
+            else:
+                wait = self._after_answer(request, response, attempt)
+                if wait is None:
+                    return response
+                await response.aclose()
+            await self._clock.sleep(wait)
+        raise AssertionError("counting does not end")
+
+    async def aclose(self) -> None:
+        """Close the transport below."""
+        await self._inner.aclose()
+
+    def _after_error(
+        self, request: httpx.Request, error: httpx.TransportError, attempt: int
+    ) -> float | None:
+        """Seconds until the next attempt; None if there is to be none."""
+        safe = _may_repeat(request) or isinstance(error, _NEVER_SENT)
+        return self._affordable(self._backoff.delay(attempt), attempt) if safe else None
+
+    def _after_answer(
+        self, request: httpx.Request, response: httpx.Response, attempt: int
+    ) -> float | None:
+        status = response.status_code
+        if status not in _TRANSIENT or not (_may_repeat(request) or status == _REFUSED):
+            return None
+        asked = retry_after(response, self._clock)
+        if asked is not None and asked > self._backoff.cap:
+            return None
+        return self._affordable(self._backoff.delay(attempt) if asked is None else asked, attempt)
+
+    def _affordable(self, wait: float, attempt: int) -> float | None:
+        left = anyio.current_effective_deadline() - anyio.current_time()
+        return wait if attempt < self._backoff.attempts and wait < left else None
+
+
+def retry_after(response: httpx.Response, clock: Clock) -> float | None:
+    """Seconds asked for by `Retry-After`, in either of its two forms; a day at most."""
+    value = response.headers.get("Retry-After", "").strip()
+    if _SECONDS.fullmatch(value):
+        return min(float(value), _LONGEST)
+    try:
+        moment = parsedate_to_datetime(value).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return min(max(0.0, moment - clock.now().timestamp()), _LONGEST)
+
+
+def _may_repeat(request: httpx.Request) -> bool:
+    return request.method in _IDEMPOTENT or ONCE_ONLY in request.headers
