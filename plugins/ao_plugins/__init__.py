@@ -8,7 +8,10 @@ INDEX: Index = {
         "process": Entry("ao_plugins.runtime.process:Process"),
         "tmux": Entry("ao_plugins.runtime.tmux:Tmux"),
     },
-    "workspace": {"worktree": Entry("ao_plugins.workspace.worktree:Worktree")},
+    "workspace": {
+        "clone": Entry("ao_plugins.workspace.clone:Clone"),
+        "worktree": Entry("ao_plugins.workspace.worktree:Worktree"),
+    },
     "tracker": {"local": Entry("ao_plugins.tracker.local:LocalTracker")},
     "scm": {"local": Entry("ao_plugins.scm.local:LocalScm")},
     "notifier": {

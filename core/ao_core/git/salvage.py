@@ -14,6 +14,7 @@ import anyio.to_thread
 
 from ao_core.errors import Conflict, Unknown, WrongState
 from ao_core.git.archive import Measured, chosen, measure, unpack, write
+from ao_core.git.bring import bring
 from ao_core.git.repository import FALLBACK, LONG, NOTHING, Git
 from ao_core.git.scratch import scratch
 from ao_core.git.snapshot import Risk, Trees, capture, look
@@ -40,34 +41,50 @@ class Saved:
 async def salvage(
     run: Run, worktree: Path, home: HomeId, session: SessionId, reason: str,
     *, archive: Path, patterns: Sequence[str] = PATTERNS, limit: int = SIZE_LIMIT,
+    repository: Path | None = None,
 ) -> Saved | None:  # fmt: skip
-    """Save what is at risk, or return None where nothing is. Saving the same again adds nothing."""
+    """Save what is at risk, or return None where nothing is. Saving the same again adds nothing.
+
+    `repository` is the project's; what is saved goes there, also from a clone of it.
+    """
     git = Git(run, worktree).signed(FALLBACK)
-    risk = await look(git, patterns)
+    keeper = _keeper(git, repository)
+    risk = await look(git, patterns, keeper)
     if not risk:
         return None
     found = await anyio.to_thread.run_sync(measure, worktree, risk.items)
     kept = chosen(found, limit)
     left_out = tuple(one.item.path for one in found if one not in kept)
     trees = await capture(git)
-    target = await _earlier(git, home, session, risk, trees, kept, archive)
+    target = await _earlier(keeper or git, home, session, risk, trees, kept, archive)
     if target is None:
-        target = await _save(git, home, session, risk, trees, kept, archive, reason)
+        commit = await _save(git, session, risk, trees, kept, archive, reason)
+        if keeper is not None:
+            await bring(keeper, worktree, commit)
+        target = await _point(keeper or git, home, session, commit), commit
     return Saved(*target, archive_of(archive, target[1]) if kept else None, left_out)
 
 
 async def has_unsaved(
-    run: Run, worktree: Path, *, saved: str | None = None, patterns: Sequence[str] = PATTERNS
-) -> bool:
+    run: Run, worktree: Path, *, saved: str | None = None, patterns: Sequence[str] = PATTERNS,
+    repository: Path | None = None,
+) -> bool:  # fmt: skip
     """Whether something would be lost with the work tree, beside what the commit `saved` keeps."""
     git = Git(run, worktree)
-    risk = await look(git, patterns)
+    keeper = _keeper(git, repository)
+    risk = await look(git, patterns, keeper)
     if not risk:
         return False
-    if saved is None or await git.resolve(saved) is None:
+    if saved is None or await (keeper or git).resolve(saved) is None:
         return True
     found = await anyio.to_thread.run_sync(measure, worktree, risk.items)
-    return not await _holds(git, saved, risk, await capture(git), found)
+    return not await _holds(keeper or git, saved, risk, await capture(git), found)
+
+
+def _keeper(git: Git, repository: Path | None) -> Git | None:
+    """The project's repository, where the work tree has another one, of its own."""
+    apart = repository is not None and (git.path / ".git").is_dir()
+    return Git(git.run, repository) if repository is not None and apart else None
 
 
 async def restore_into(
@@ -107,9 +124,9 @@ async def _clear(run: Run, folder: Path) -> None:
 
 
 async def _save(
-    git: Git, home: HomeId, session: SessionId, risk: Risk, trees: Trees,
+    git: Git, session: SessionId, risk: Risk, trees: Trees,
     kept: Sequence[Measured], archive: Path, reason: str,
-) -> tuple[str, str]:  # fmt: skip
+) -> str:  # fmt: skip
     before = [risk.head] if risk.head else []
     index = await git.commit_tree(trees.index, before, f"ao: index of {session}\n")
     message = _message(session, risk, kept, reason)
@@ -118,7 +135,7 @@ async def _save(
         items = [one.item for one in kept]
         target = archive_of(archive, commit)
         await anyio.to_thread.run_sync(write, git.path, items, target)
-    return await _point(git, home, session, commit), commit
+    return commit
 
 
 async def _point(git: Git, home: HomeId, session: SessionId, commit: str) -> str:

@@ -27,6 +27,7 @@ _UNDER_WAY = {
 }
 _GITLINK = "160000"
 _LASTING = ("refs/heads", "refs/tags", "refs/remotes")
+_BORROWED = ("refs/remotes/", "refs/ao/")  # of a repository of its own: not made there
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +62,22 @@ class Trees:
     index: str
 
 
-async def look(git: Git, patterns: Sequence[str]) -> Risk:
-    """See what is at risk, without writing anything."""
+async def look(git: Git, patterns: Sequence[str], keeper: Git | None = None) -> Risk:
+    """See what is at risk, without writing anything.
+
+    `keeper` is the repository that stays, where the work tree's own goes with it.
+    """
     head = await git.head()
     changes = await git.status()
     commits, doing = await _under_way(git)
     if head and await git.current_branch() is None:
         commits = {head, *commits}
+    if keeper is not None:
+        commits |= await _own(git) - await _kept(keeper)
     return Risk(
         head=head,
         changed=bool(changes) or await _hidden(git),
-        loose=tuple([one for one in sorted(commits) if not await _lasts(git, one)]),
+        loose=tuple([one for one in sorted(commits) if not await _lasts(git, one, keeper or git)]),
         items=await _items(git, changes, patterns),
         doing=doing,
     )
@@ -176,8 +182,28 @@ def _notes(folder: Path) -> dict[str, str]:
     }
 
 
-async def _lasts(git: Git, commit: str) -> bool:
-    done = await git.attempt(
+async def _own(git: Git) -> set[str]:
+    """Every commit that a repository of the work tree's own has a name for, or stashed."""
+    named = await _named(git)
+    stashed = await git.attempt("stash", "list", "--format=%H")
+    ours = {one for ref, one in named if not ref.startswith(_BORROWED)}
+    return ours | set(stashed.text.split())
+
+
+async def _kept(keeper: Git) -> set[str]:
+    return {one for ref, one in await _named(keeper) if ref.startswith(_LASTING)}
+
+
+async def _named(git: Git) -> list[tuple[str, str]]:
+    """Each ref that stands for a commit, perhaps by way of a tag, with that commit."""
+    how = "%(refname) %(objecttype) %(objectname) %(*objecttype) %(*objectname)"
+    lines = (await git.call("for-each-ref", f"--format={how}")).text.splitlines()
+    facts = (line.split() for line in lines)
+    return [(one[0], one[-1]) for one in facts if one[-2] == "commit"]
+
+
+async def _lasts(git: Git, commit: str, keeper: Git) -> bool:
+    done = await keeper.attempt(
         "for-each-ref", "--count=1", "--format=x", f"--contains={commit}", *_LASTING
     )
     # what is no commit, or is gone already, cannot be kept either

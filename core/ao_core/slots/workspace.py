@@ -1,6 +1,6 @@
 """Workspaces give each session a place of its own to work in."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,3 +68,14 @@ class Workspace(Plugin[ConfigT]):
 
     async def prepare(self, checkout: Checkout, run: Run) -> None:
         """Links and commands after creation."""
+
+
+class Apart(ABC):
+    """A workspace whose repository is its own: what is committed there, the project's lacks."""
+
+    @abstractmethod
+    async def collect(self, checkout: Checkout, run: Run) -> None:
+        """Bring the branch into the project's repository, as it is now.
+
+        Raises `WrongState`, and moves nothing, where somebody else has moved it there.
+        """
