@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from ao_core.engine.engine import Engine
 from ao_core.engine.home import Home, open_home
 from ao_core.engine.login import login_environment
 from ao_core.engine.loop import Loop
+from ao_core.engine.outlets import Outlets
 from ao_core.engine.projects import Projects
 from ao_core.engine.reactions import Reactions
 from ao_core.engine.records import Records
@@ -56,7 +57,8 @@ async def run(home: Path, ready: Callable[[], None], lock: int | None = None) ->
         engine.home.announce(__version__, engine.socket)
         ready()
         tasks.start_soon(_while_home_lasts, engine)
-        tasks.start_soon(_react, engine)
+        tasks.start_soon(_going_on, "nothing is reacted to any more", Reactions(engine).run)
+        tasks.start_soon(_going_on, "no notifier is told any more", Outlets(engine).run)
         tasks.start_soon(_keep_awake, engine)
         tasks.start_soon(keep_small, engine, partial(_kept, engine.home))
         await engine.stopping.wait()
@@ -131,11 +133,11 @@ async def _kept(home: Home) -> Retention:
     return own.retention
 
 
-async def _react(engine: Engine) -> None:
+async def _going_on(otherwise: str, run: Callable[[], Awaitable[None]]) -> None:
     try:
-        await Reactions(engine).run()
-    except Exception:  # an engine that no longer reacts still serves
-        _log.exception("nothing is reacted to any more")
+        await run()
+    except Exception:  # an engine that lacks it still serves
+        _log.exception(otherwise)
 
 
 async def _keep_awake(engine: Engine) -> None:

@@ -261,7 +261,7 @@ class Settings(Section):
     dashboard: Any = None
 
     unused: ClassVar = (
-        "notification_routing", "lifecycle", "observability", "port",
+        "lifecycle", "observability", "port",
         "ready_threshold",
         "terminal_port", "direct_terminal_port", "dashboard",
     )  # fmt: skip

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from ao_core.model.event import Priority
 from ao_core.plugin import ConfigT, Plugin
@@ -33,7 +34,12 @@ class Action:
 
 
 class Notifier(Plugin[ConfigT]):
-    """Tells a person something."""
+    """Tells a person something.
+
+    `reads_along`: whoever it tells reads the journal anyway; only what is said to them is sent.
+    """
+
+    reads_along: ClassVar[bool] = False
 
     @abstractmethod
     async def notify(self, note: Note) -> None:

@@ -23,6 +23,7 @@ class Lead(Notifier[LeadConfig]):
         version="1.0.0",
     )
     config_type: ClassVar[type[Config]] = LeadConfig
+    reads_along: ClassVar[bool] = True
 
     async def notify(self, note: Note) -> None:
         """Leave the note where the lead reads on."""

@@ -1,0 +1,76 @@
+"""What people are told of unasked: which lines of the journal, how urgently, in which words."""
+
+from ao_core.engine.reaction_rules import Act
+from ao_core.model.event import (
+    Event,
+    EventKind,
+    Merged,
+    MessageMoved,
+    Moved,
+    Priority,
+    PullSeen,
+    Reacted,
+    Said,
+    Unresolved,
+)
+from ao_core.model.session import Session
+from ao_core.redact import visible
+from ao_core.slots.notifier import Note
+
+_LONGEST = 4_000
+_K = EventKind
+# what moves with nobody reacting to it; the rest is told by the reaction
+_MOVES = frozenset({
+    _K.SESSION_SPAWN_FAILED, _K.SESSION_DONE, _K.PR_MERGED, _K.REVIEW_APPROVED, _K.MERGE_COMPLETED,
+    _K.MERGE_BLOCKED, _K.MESSAGE_FAILED, _K.MESSAGE_UNCERTAIN, _K.INTENT_UNRESOLVED,
+    _K.SUMMARY_ALL_COMPLETE, _K.REACTION_ESCALATED,
+})  # fmt: skip
+
+
+def is_notable(event: Event) -> bool:
+    """Whether anybody is told. Of what goes to a worker people hear when it does not help."""
+    body = event.body
+    if event.kind is _K.REACTION_TRIGGERED and isinstance(body, Reacted):
+        return body.action == Act.TELL
+    return event.kind in _MOVES
+
+
+def urgency(event: Event) -> Priority:
+    """As the configuration has it for a reaction; else as is usual."""
+    body = event.body
+    chosen = body.priority if isinstance(body, Reacted) else None
+    return chosen or event.priority
+
+
+def note_of(event: Event, home: str, session: Session | None) -> Note:
+    """The note; its id is the same whenever it is made, so that a repetition can be recognised."""
+    title = f"{session.id}: {session.title}" if session else (event.project or "ao-mcp")
+    body = event.body
+    kind = f"reaction.{body.key}" if isinstance(body, Reacted) else str(event.kind)
+    return Note(
+        f"{home}-{event.seq}", kind, urgency(event), visible(title, 200),
+        visible(_words(event), _LONGEST), event.at, event.project, event.session,
+        session.pr.url if session else None,
+    )  # fmt: skip
+
+
+def _words(event: Event) -> str:
+    match event.body:
+        case Reacted(cause=cause, action=action):
+            given_up = "It was tried, and has not helped: " if action == Act.ESCALATE else ""
+            return f"{given_up}{cause or 'something happened'}"
+        case Said(text=text):
+            return text
+        case Moved(note=note, reason=reason):
+            return note or reason.replace("_", " ")
+        case Merged(target=target, blockers=blockers, commit=commit):
+            stands = "; ".join(blockers)
+            return f"{target}: {stands}" if stands else f"merged into {target} as {commit}"
+        case PullSeen(number=number):
+            return f"pull request {number}: {event.kind.split('.')[1].replace('_', ' ')}"
+        case MessageMoved(reason=reason):
+            return f"a message did not arrive: {reason or 'nobody knows why'}"
+        case Unresolved(action=action, detail=detail):
+            return f"nobody knows what became of a {action}: {detail}"
+        case _:
+            return str(event.kind)

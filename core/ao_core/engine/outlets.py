@@ -1,0 +1,127 @@
+"""Tells people of what is notable: one reader of the journal for each notifier of each project.
+
+A notifier that fails is tried again, later and later, and holds up nobody but itself; in the end
+that it failed is told in the journal. How far each has come is stored with what became of a note:
+after a crash at most the one under way is sent again, under the same id.
+"""
+
+import logging
+from contextlib import aclosing
+
+import anyio
+from anyio.abc import TaskGroup
+
+from ao_core.engine.bookmark import Bookmark
+from ao_core.engine.engine import Engine
+from ao_core.engine.notable import is_notable, note_of
+from ao_core.engine.notify import Delivered, deliver, delivered
+from ao_core.engine.project import Project
+from ao_core.errors import AoError
+from ao_core.ids import ProjectId
+from ao_core.model.event import Event, NewEvent
+from ao_core.slots.notifier import Note
+from ao_core.store.records import CURSOR, SESSION
+
+_log = logging.getLogger(__name__)
+_READER = "notifier"
+_PAUSES = (1.0, 5.0, 15.0, 60.0, 300.0)  # seconds between the attempts; then it is given up
+
+
+class Outlets:
+    """Starts an outlet for every notifier there is."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._open: set[tuple[str, str]] = set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            first = self._engine.records.head
+            async for row in self._engine.records.store.scan(CURSOR, f"{_READER}/"):
+                _, project, alias = row.id.split("/", 2)
+                self._start(tasks, project, alias, row.value.seq)
+            async with aclosing(self._engine.records.follow(first)) as journal:
+                async for event in journal:
+                    if event.project is not None:
+                        await self._see(tasks, event.project, event.seq - 1)
+
+    async def _see(self, tasks: TaskGroup, project: str, before: int) -> None:
+        """A project that something happens in has its outlets from there on."""
+        found = await _project(self._engine, project)
+        for alias in found.notifiers if found else ():
+            if found and not found.notifiers[alias].reads_along:
+                self._start(tasks, project, alias, before)
+
+    def _start(self, tasks: TaskGroup, project: str, alias: str, before: int) -> None:
+        if (project, alias) not in self._open:
+            self._open.add((project, alias))
+            tasks.start_soon(Outlet(self._engine, project, alias).run, before)
+
+
+async def _project(engine: Engine, id: str) -> Project | None:
+    try:
+        return await engine.projects.by_id(ProjectId(id))
+    except AoError:  # it was moved away, or its configuration is broken: `show` tells
+        return None
+
+
+class Outlet:
+    """One notifier of one project."""
+
+    def __init__(self, engine: Engine, project: str, alias: str) -> None:
+        self._engine, self._project, self._alias = engine, project, alias
+        self._bookmark = Bookmark(engine.records, f"{_READER}/{project}/{alias}")
+
+    async def run(self, before: int) -> None:
+        """Until cancelled; an outlet that breaks leaves the others alone."""
+        try:
+            after = await self._bookmark.begin(before)
+            async with aclosing(self._engine.records.follow(after)) as journal:
+                async for event in journal:
+                    await self._take(event)
+        except Exception:  # a fault of ours here must not end the engine
+            _log.exception("notifier %s of %s hears nothing more", self._alias, self._project)
+
+    async def _take(self, event: Event) -> None:
+        note = self._note(event)
+        if note is not None and await self._is_routed(note):
+            done = await self._deliver(note)
+            await self._keep(event.seq, delivered(note, done))
+        elif self._bookmark.is_behind(event.seq):
+            await self._keep(event.seq)
+
+    def _note(self, event: Event) -> Note | None:
+        if event.project != self._project or not is_notable(event):
+            return None
+        session = self._engine.records.find(SESSION, event.session) if event.session else None
+        return note_of(event, self._engine.home.id, session)
+
+    async def _is_routed(self, note: Note) -> bool:
+        project = await _project(self._engine, self._project)
+        if project is None or self._alias not in project.notifiers:
+            return False
+        routed = project.settings.routing.get(note.priority, project.settings.notifiers)
+        return self._alias in {choice.alias for choice in routed}
+
+    async def _deliver(self, note: Note) -> Delivered:
+        """As often as it takes, within bounds."""
+        done = await self._once(note)
+        for pause in _PAUSES:
+            if not done.error:
+                break
+            _log.warning("notifier %s: %s; again in %g s", self._alias, done.error, pause)
+            await self._engine.clock.sleep(pause)
+            done = await self._once(note)
+        return done
+
+    async def _once(self, note: Note) -> Delivered:
+        project = await _project(self._engine, self._project)
+        notifier = project.notifiers.get(self._alias) if project else None
+        if notifier is None:
+            return Delivered(self._alias, "It is not configured any more.")
+        return await deliver(self._alias, notifier, note)
+
+    async def _keep(self, seq: int, *events: NewEvent) -> None:
+        what = f"what {self._alias} was told is noted"
+        await self._engine.patiently(lambda: self._bookmark.commit(seq, events=events), what)

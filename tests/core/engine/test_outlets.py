@@ -1,0 +1,238 @@
+"""Who is told of what, and what becomes of a note when a notifier or the engine fails."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from ao_core.config.models import PluginChoice
+from ao_core.engine.notable import is_notable, note_of
+from ao_core.engine.outlets import Outlets
+from ao_core.errors import Unavailable
+from ao_core.model.event import Body, Event, EventKind, Moved, NewEvent, Priority, Reacted, Said
+from ao_core.slots.notifier import Note
+from ao_core.store.contract import Store
+from ao_core.store.records import SESSION
+from ao_core.testing.clock import FakeClock
+from bare_engine import an_engine
+from books import START, Books, a_session, books_on, clock_of, opened_books
+from fused_store import Crash, FusedStore
+
+FAILED = (EventKind.SESSION_SPAWN_FAILED, Said("its branch is taken"))
+DONE = (EventKind.SESSION_DONE, Moved("idle", "done", "reported", "it works"))
+TOLD = Reacted("agent-stuck", "notify", 1, "f", "it makes no progress", Priority.WARNING)
+SENT = Reacted("ci-failed", "send-to-agent", 1, "f", "its checks fail")
+GIVEN_UP = Reacted("ci-failed", "escalate", 3, "f", "its checks fail")
+
+
+@dataclass(slots=True)
+class Desk:
+    """A notifier that can be out of order."""
+
+    trouble: int = 0
+    got: list[Note] = field(default_factory=list[Note])
+    tries: int = 0
+    reads_along: ClassVar[bool] = False
+
+    async def notify(self, note: Note) -> None:
+        self.tries += 1
+        await anyio.lowlevel.checkpoint()
+        if self.trouble:
+            self.trouble -= 1
+            raise Unavailable("the desk is closed")
+        self.got.append(note)
+
+
+class Along(Desk):
+    """One whose reader reads the journal."""
+
+    reads_along: ClassVar[bool] = True
+
+
+@pytest.fixture
+async def books(tmp_path: Path) -> AsyncGenerator[Books]:
+    async with opened_books(tmp_path) as opened:
+        await opened.keep(a_session())
+        yield opened
+
+
+def a_project(desks: dict[str, Desk], **routing: list[str]) -> SimpleNamespace:
+    every = [PluginChoice(name, alias=name) for name in desks]
+    routes = {
+        Priority(priority): [PluginChoice(name, alias=name) for name in names]
+        for priority, names in routing.items()
+    }
+    settings = SimpleNamespace(notifiers=every, routing=routes)
+    return SimpleNamespace(notifiers=desks, settings=settings)
+
+
+@asynccontextmanager
+async def telling(
+    books: Books, project: SimpleNamespace, store: Store | None = None
+) -> AsyncGenerator[None]:
+    engine = an_engine(books, project)
+    engine.__dict__["home"] = SimpleNamespace(id="home")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(Outlets(engine).run)
+        await quiet(books, store)
+        yield
+        await quiet(books, store)
+        tasks.cancel_scope.cancel()
+
+
+async def happened(books: Books, kind: EventKind, body: Body) -> None:
+    await books.records.commit([], [NewEvent(kind, body, "app", "app-1")])
+    await quiet(books)
+
+
+async def quiet(books: Books, store: Store | None = None) -> None:
+    """Until nobody writes anything more; the store's threads may be at it meanwhile."""
+    store, same, head = store or books.store, 0, -1
+    while same < 10:
+        await store.read(SESSION, "app-1")  # through the threads, after whoever came before
+        await store.commit([])
+        await anyio.wait_all_tasks_blocked()
+        same, head = (same + 1 if head == books.records.head else 0), books.records.head
+
+
+async def test_a_note_says_whose_it_is_what_happened_and_how_urgent_it_is(books: Books) -> None:
+    desk = Desk()
+    async with telling(books, a_project({"desk": desk})):
+        await happened(books, *FAILED)
+    (note,) = desk.got
+    (event,) = await books.journal(EventKind.SESSION_SPAWN_FAILED)
+    assert (note.id, note.kind) == (f"home-{event.seq}", "session.spawn_failed")
+    assert (note.priority, note.title) == (Priority.URGENT, "app-1: a task")
+    assert (note.body, note.session) == ("its branch is taken", "app-1")
+
+
+def an_event(kind: EventKind, body: Body) -> Event:
+    return Event(1, START, kind, body, "app", "app-1")
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "notable"),
+    [
+        (*FAILED, True),
+        (*DONE, True),
+        (EventKind.REACTION_TRIGGERED, TOLD, True),
+        (EventKind.REACTION_TRIGGERED, SENT, False),
+        (EventKind.REACTION_ESCALATED, GIVEN_UP, True),
+        (EventKind.SESSION_WORKING, Moved("idle", "working", "r"), False),
+        (EventKind.SESSION_STUCK, Moved("working", "stuck", "r"), False),  # its reaction tells
+        (EventKind.SUMMARY_ALL_COMPLETE, Said("all is done"), True),
+    ],
+)
+def test_people_hear_what_nobody_else_deals_with(
+    kind: EventKind, body: Body, *, notable: bool
+) -> None:
+    assert is_notable(an_event(kind, body)) is notable
+
+
+def test_a_reaction_is_as_urgent_as_is_configured_and_says_that_it_gave_up() -> None:
+    told = note_of(an_event(EventKind.REACTION_TRIGGERED, TOLD), "home", None)
+    assert (told.priority, told.body) == (Priority.WARNING, "it makes no progress")
+    given_up = note_of(an_event(EventKind.REACTION_ESCALATED, GIVEN_UP), "home", None)
+    assert given_up.priority is Priority.URGENT
+    assert given_up.body == "It was tried, and has not helped: its checks fail"
+
+
+async def test_each_is_told_what_is_routed_to_it_and_the_lead_nothing_it_reads_anyway(
+    books: Books,
+) -> None:
+    desk, phone, lead = Desk(), Desk(), Along()
+    desks = {"desk": desk, "phone": phone, "lead": lead}
+    async with telling(books, a_project(desks, urgent=["phone", "lead"], action=["desk"])):
+        await happened(books, *FAILED)
+        await happened(books, *DONE)
+    assert [note.kind for note in phone.got] == ["session.spawn_failed"]
+    assert [note.kind for note in desk.got] == ["session.done"]
+    assert lead.got == []
+
+
+async def test_one_that_fails_is_tried_again_later_and_holds_up_nobody_else(books: Books) -> None:
+    desk, phone = Desk(trouble=2), Desk()
+    async with telling(books, a_project({"desk": desk, "phone": phone})):
+        await happened(books, *FAILED)
+        await happened(books, *DONE)
+        assert len(phone.got) == 2
+        assert desk.got == []
+        await clock_of(books).advance(1)
+        await clock_of(books).advance(5)
+        await quiet(books)
+        assert [note.kind for note in desk.got] == ["session.spawn_failed", "session.done"]
+    assert len(await books.journal(EventKind.NOTIFICATION_SENT)) == 4
+    assert await books.journal(EventKind.NOTIFICATION_FAILED) == []
+
+
+async def test_one_that_fails_for_good_is_told_of_and_goes_on_with_the_next(books: Books) -> None:
+    desk = Desk(trouble=6)
+    async with telling(books, a_project({"desk": desk})):
+        await happened(books, *FAILED)
+        await happened(books, *DONE)
+        for pause in (1, 5, 15, 60, 300):
+            await clock_of(books).advance(pause)
+            await quiet(books)
+        assert [note.kind for note in desk.got] == ["session.done"]
+    (failed,) = await books.journal(EventKind.NOTIFICATION_FAILED)
+    assert "the desk is closed" in str(failed.body)
+
+
+async def test_the_next_engine_goes_on_where_this_one_ended(books: Books) -> None:
+    desk = Desk()
+    async with telling(books, a_project({"desk": desk})):
+        await happened(books, *FAILED)
+    await happened(books, *DONE)  # nobody is there to tell it
+    async with telling(await books_on(books.store, FakeClock()), a_project({"desk": desk})):
+        pass
+    assert [note.kind for note in desk.got] == ["session.spawn_failed", "session.done"]
+
+
+def fuse(steps: int) -> Callable[[str], Any]:
+    """Lets so many steps of commits pass; then the engine is dead."""
+    left = [steps]
+
+    async def step(place: str) -> None:
+        left[0] -= 1
+        await anyio.lowlevel.checkpoint()
+        if left[0] < 0:
+            raise Crash
+
+    return step
+
+
+async def test_whatever_step_it_dies_at_every_note_arrives_and_a_repeated_one_has_its_id(
+    tmp_path: Path,
+) -> None:
+    for step in range(30):
+        folder, desk = tmp_path / str(step), Desk()
+        folder.mkdir()
+        async with opened_books(folder) as books:
+            await books.keep(a_session())
+            project = a_project({"desk": desk})
+            async with telling(books, project):
+                await happened(books, *FAILED)
+            await happened(books, *DONE)
+            await happened(books, *FAILED)
+            whole = True
+            try:
+                mine = await books_on(FusedStore(books.store, fuse(step)), books.clock)
+                async with telling(mine, project, books.store):
+                    pass
+            except* Crash:
+                whole = False
+            async with telling(await books_on(books.store, FakeClock()), project):
+                pass
+            ids = [note.id for note in desk.got]
+            assert len(set(ids)) == 3, step
+            assert len(ids) <= 4, step  # the one under way
+            if whole:
+                assert step > 2
+                return
+    raise AssertionError("it never came to its end")
