@@ -84,7 +84,7 @@ async def _forward(git: Git, holder: Registered, branch: str, new: str, old: str
         return Move(Moved.DONE)
     if tip != old:
         return Move(Moved.ELSEWHERE)
-    return Move(Moved.HELD, _blockers(holder, branch, done.stderr))
+    return Move(Moved.HELD, blockers(holder.path, branch, done.stderr))
 
 
 def _busy(common: Path, branch: str) -> str:
@@ -108,8 +108,9 @@ def _read(note: Path) -> str:
         return ""  # it has just ended
 
 
-def _blockers(holder: Registered, branch: str, stderr: bytes) -> tuple[str, ...]:
-    where = f"{branch} is checked out at {holder.path}"
+def blockers(folder: Path, branch: str, stderr: bytes) -> tuple[str, ...]:
+    """What git complained of when it refused to move the files of a checkout."""
+    where = f"{branch} is checked out at {folder}"
     lines = os.fsdecode(stderr).splitlines()
     files = [visible(line.strip(), _NAME_LIMIT) for line in lines if line.startswith("\t")]
     if files:
