@@ -53,6 +53,7 @@ def app(path: Path, text: str, home: Path | None = None, **environment: str) -> 
         "worker: {agent: {plugin: command, command: [sh, -c, evil]}}",
         "scm: {plugin: forge, url: 'http://evil.test', token: '${TOKEN:-}'}",
         "agentRulesFile: ../../secret",
+        "reactions: {approved-and-green: {auto: true, action: auto-merge}}",
     ],
 )
 def test_what_can_run_code_or_use_credentials_has_to_be_trusted(settings: str, path: Path) -> None:
@@ -68,6 +69,7 @@ def test_what_can_run_code_or_use_credentials_has_to_be_trusted(settings: str, p
         "agent: claude-code",
         "{agent: command, agentConfig: {preset: worker, permissions: suggest, model: big}}",
         "{runtime: {plugin: tmux, columns: 100}, notifiers: [lead]}",
+        "reactions: {ci-failed: {retries: 3}, agent-stuck: {action: notify}}",
         "{agentRules: 'see ./mine.py:Mine', defaultBranch: dev, sessionPrefix: x}",
     ],
 )
@@ -85,11 +87,13 @@ def test_settings_outside_projects_count_as_well(path: Path) -> None:
         "defaults: {worker: {agent: ./mine.py:Mine}}\n"
         "notifiers: {x: {plugin: hook, url: 'http://x.test'}}\n"
         "notificationRouting: {urgent: [./mine.py:Mine]}\n"
+        "reactions: {approved-and-green: {action: auto-merge}}\n"
         "projects: {app: {}}\n"
     )
     assert [line.partition(":")[0] for line in app(path, text).code] == [
         "env",
         "plugins",
+        "reactions.approved-and-green",
         "defaults.worker.agent",
         "notifiers.x",
         "notificationRouting.urgent",

@@ -87,7 +87,7 @@ async def require(store: Store, path: Path, project: EffectiveProject) -> None:
 def code_lines(document: Document, id: str, folder: Path) -> tuple[str, ...]:
     """Every code-bearing key for one project, as it is written, with secrets masked."""
     places: list[tuple[Where, object]] = [
-        ((), {key: document.data.get(key) for key in ("env", "plugins")}),
+        ((), {key: document.data.get(key) for key in ("env", "plugins", "reactions")}),
         (("defaults",), document.data.get("defaults")),
         (("projects", id), _table(document.data.get("projects")).get(id)),
     ]
@@ -112,8 +112,17 @@ def _of(where: Where, table: object, folder: Path) -> Iterator[str]:
             yield from _of_agent(here, value)
         elif key in _ROLES:
             yield from _of(here, value, folder)
+        elif key == "reactions":
+            yield from _of_reactions(here, value)
         elif key == "agent_rules_file" and _leaves(str(value), folder):
             yield _line(here, value)
+
+
+def _of_reactions(where: Where, value: object) -> Iterator[str]:
+    """Who merges by itself moves a branch of the person's."""
+    for key, table in sorted(_table(value).items()):
+        if _table(table).get("action") == "auto-merge":
+            yield _line((*where, key), table)
 
 
 def _of_slot(where: Where, value: object) -> Iterator[str]:
