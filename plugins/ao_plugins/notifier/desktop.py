@@ -148,5 +148,5 @@ def _bus(environment: Mapping[str, str]) -> str | None:
     if environment.get(_BUS):
         return environment[_BUS]
     folder = environment.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
-    socket = Path(folder) / "bus"
+    socket = Path(folder).absolute() / "bus"
     return f"unix:path={socket}" if socket.is_socket() else None
