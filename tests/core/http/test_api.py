@@ -170,7 +170,7 @@ async def test_too_long_a_wait_is_left_to_the_caller(
     asked: str, told: float, opened: Opened, receiver: Receiver, clock: Impatient
 ) -> None:
     receiver.answers.append(Answer(429, {"Retry-After": asked}))
-    async with opened() as api:
+    async with opened(deadline=1e6) as api:
         with pytest.raises(RateLimited) as caught:
             await api.call("POST", content=b"x", headers=KEY)
     assert (caught.value.retry_after, caught.value.retryable) == (told, True)
