@@ -29,11 +29,14 @@ class Yard:
         git = self.repository.git
         await git("checkout", "-q", "-b", f"w{n}", on)
         for name, content in files.items():
+            path = self.repository.path / name
             if content is None:
-                await git("rm", "-q", "--", name)
-                await git("commit", "-q", "-m", f"remove {name}")
+                path.unlink()
             else:
-                await self.repository.commit(name, content, f"w{n} {name}")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(content)
+            await git("add", "--all", "--", name)
+            await git("commit", "-q", "--allow-empty", "-m", f"w{n} {name}")
         await git("checkout", "-q", "--detach", "main")
         return Member(session_id(f"app-{n}"), f"w{n}", f"Work {n}")
 
