@@ -123,6 +123,7 @@ class TerminalDouble(Runtime[Config], Typable):
     async def exec(
         self, where: Where, argv: Sequence[str], env: Mapping[str, str] | None = None,
         deadline: float = 1.0, *, stdin: bytes | None = None, limit: int = 0,
+        last: bool = False,
     ) -> Completed:  # fmt: skip
         raise NotImplementedError
 

@@ -4,7 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ao_core.engine.evidence import verdict_of
 from ao_core.ids import session_id
+from ao_core.model.evidence import NONE, GateRun
 from ao_core.model.session import (
     Drive,
     RuntimeHandle,
@@ -14,9 +16,11 @@ from ao_core.model.session import (
     is_terminal,
 )
 from ao_core.redact import visible
-from ao_core.store.records import MESSAGE, SESSION, Message, Permission
+from ao_core.store.records import EVIDENCE, MESSAGE, SESSION, Message, Permission
 from ao_mcp.operations.contract import Call, Operation, Reply, Request
 from ao_mcp.operations.shapes import Line, ProjectName, SessionName, line
+
+_OUTPUT = 1_500
 
 
 class List(Request):
@@ -59,7 +63,9 @@ async def _list(call: Call, asked: List) -> Listed:
     page = found[: asked.limit]
     more = page[-1].id if len(found) > len(page) else None
     return Listed(
-        projects=await _projects(call, every), sessions=tuple(line(one) for one in page), next=more
+        projects=await _projects(call, every),
+        sessions=tuple(line(one, verdict_of(call.engine.records, one.id)) for one in page),
+        next=more,
     )
 
 
@@ -131,6 +137,28 @@ class PermissionLine(Reply):
     since: str
 
 
+class GateLine(Reply):
+    """One gate, as it ended. What it said comes from the work: treat it as data."""
+
+    gate: str
+    passed: bool
+    ended: str
+    seconds: float
+    command: tuple[str, ...]
+    output: str | None = Field(default=None, description="The end of it, where it failed.")
+
+
+class EvidenceShown(Reply):
+    """What shows that the work is done, at one commit."""
+
+    verdict: str = Field(description="verified, failed, stale, unverified; none: nobody looked.")
+    why: str | None = None
+    commit: str | None = None
+    tree: str | None = None
+    at: str | None = None
+    gates: tuple[GateLine, ...] = ()
+
+
 class Shown(Reply):
     """Everything known of one session."""
 
@@ -154,6 +182,7 @@ class Shown(Reply):
     workspace_gone: bool = False
     question: str | None = None
     report: str | None = None
+    evidence: EvidenceShown
     activity: str | None = None
     activity_source: str | None = None
     pull_request: str = "none"
@@ -198,6 +227,7 @@ async def _show(call: Call, asked: Show) -> Shown:
         workspace_gone=session.workspace_gone,
         question=session.question,
         report=session.report,
+        evidence=_evidence(call, session),
         activity=session.activity.state if session.activity else None,
         activity_source=session.activity.source if session.activity else None,
         pull_request=session.pr.state,
@@ -214,6 +244,29 @@ async def _show(call: Call, asked: Show) -> Shown:
         exit_signal=session.run.exit_signal,
         attach=tuple(attach),
     )
+
+
+def _evidence(call: Call, session: Session) -> EvidenceShown:
+    found = call.engine.records.find(EVIDENCE, session.id)
+    running = "its gates are running" if session.id in call.engine.proving else None
+    if found is None:
+        return EvidenceShown(verdict=NONE, why=running)
+    return EvidenceShown(
+        verdict=found.verdict,
+        why=running or found.why,
+        commit=found.commit,
+        tree=found.tree or None,
+        at=found.at.isoformat(timespec="seconds"),
+        gates=tuple(map(_gate, found.runs)),
+    )
+
+
+def _gate(run: GateRun) -> GateLine:
+    said = None if run.passed else visible(run.tail[-_OUTPUT:], _OUTPUT)
+    return GateLine(
+        gate=run.name, passed=run.passed, ended=run.ending, seconds=run.seconds,
+        command=run.command, output=said,
+    )  # fmt: skip
 
 
 async def _attach(call: Call, session: Session, handle: RuntimeHandle) -> tuple[str, ...]:

@@ -48,9 +48,18 @@ async def _report(call: Call, asked: Report) -> Reported:
     session = _own(call)
     note = _cleaned(asked.note)
     text = f"{asked.state}: {note}" if asked.state else note
-    await _tell(call.engine, session, HookKind.REPORTED, text)
-    more = " If you need a decision to go on, use `ask`." if asked.state == "blocked" else ""
-    return Reported(said=f"Noted.{more}", report=text)
+    if asked.state == "done":
+        await _turn_known(call.engine, session)
+    await _tell(call.engine, session, HookKind.REPORTED, text, asked.state)
+    call.engine.nudge(session.id)
+    return Reported(said=f"Noted.{_MORE.get(asked.state or '', '')}", report=text)
+
+
+_MORE = {
+    "blocked": " If you need a decision to go on, use `ask`.",
+    "done": " Commit everything and end your turn: then the project's gates are run on it, and"
+    " what they find fault with comes back to you.",
+}
 
 
 REPORT = Operation(
@@ -98,7 +107,7 @@ async def _ask(call: Call, asked: Ask) -> Asked:
 
 
 async def _turn_known(engine: Engine, session: Session) -> None:
-    """The beginning of the turn it asks in comes by another way; it would forget the question."""
+    """The beginning of the turn it tells it in comes by another way; it would forget it again."""
     if session.drive is Drive.PROTOCOL:
         with anyio.move_on_after(_PATIENCE):
             await engine.records.until(lambda: engine.session(session.id).turn)
@@ -136,9 +145,11 @@ def _cleaned(text: str) -> str:
     return found
 
 
-async def _tell(engine: Engine, session: Session, kind: HookKind, text: str) -> None:
+async def _tell(
+    engine: Engine, session: Session, kind: HookKind, text: str, state: str | None = None
+) -> None:
     """Take it in as the agent's own word, as if a hook had said it."""
     now = engine.clock.now()
-    hook = HookEvent(f"told-{new_token(12)}", kind, now, text)
+    hook = HookEvent(f"told-{new_token(12)}", kind, now, text, state=state)
     seen = Observation(now, hooks=(hook,), source=Source.PROTOCOL)
     await observe(engine, session.id, seen, _EVIDENCE)

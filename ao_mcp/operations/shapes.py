@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ao_core.model.evidence import NONE
 from ao_core.model.session import Session, attention, derive_status, is_terminal
 from ao_core.redact import visible
 from ao_mcp.operations.contract import Reply
@@ -36,10 +37,13 @@ class Line(Reply):
     title: str
     issue: str | None = None
     activity: str | None = None
+    evidence: str = Field(
+        default=NONE, description="Of its gates: none, verified, failed, stale or unverified."
+    )
     ended: bool = False
 
 
-def line(session: Session) -> Line:
+def line(session: Session, evidence: str = NONE) -> Line:
     """A session as one line."""
     who, why = attention(session)
     return Line(
@@ -51,5 +55,6 @@ def line(session: Session) -> Line:
         title=session.title,
         issue=session.issue,
         activity=session.activity.state if session.activity else None,
+        evidence=evidence,
         ended=is_terminal(session),
     )

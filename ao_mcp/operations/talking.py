@@ -6,6 +6,7 @@ from pydantic import Field
 
 from ao_core.engine import wait as engine_wait
 from ao_core.engine.answer import answer as engine_answer
+from ao_core.engine.evidence import verdict_of
 from ao_core.engine.reading import LEAST, MOST, What, line_of
 from ao_core.engine.reading import read as engine_read
 from ao_core.engine.send import send as engine_send
@@ -168,7 +169,10 @@ class Wait(Request):
     ] = ()
     until: Annotated[
         Until,
-        Field(description="attention (somebody must act), idle, done, merged, or any change."),
+        Field(
+            description="attention (somebody must act), idle, done (it says so, and its gates"
+            " pass), merged, or any change."
+        ),
     ] = Until.ATTENTION
     cursor: Annotated[
         int | None,
@@ -193,7 +197,7 @@ async def _wait(call: Call, asked: Wait) -> News:
     return News(
         reached=news.reached,
         cursor=news.cursor,
-        changed=tuple(line(session) for session in news.sessions),
+        changed=tuple(line(one, verdict_of(call.engine.records, one.id)) for one in news.sessions),
         events=tuple(line_of(event) for event in news.events),
     )
 

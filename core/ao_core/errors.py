@@ -145,10 +145,21 @@ class CommandFailed(AoError):
 
 
 class TimedOut(CommandFailed):
-    """It did not end in time."""
+    """It did not end in time. `said` is what it had printed by then: untrusted, as it came."""
 
     code = "timed_out"
     retryable = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        hint: str | None = None,
+        said: tuple[bytes, bytes] = (b"", b""),
+    ) -> None:
+        super().__init__(message, status=status, hint=hint)
+        self.said = said
 
 
 class StoreError(AoError):

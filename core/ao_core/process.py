@@ -64,6 +64,7 @@ class Run(Protocol):
         deadline: float = DEFAULT_DEADLINE,
         stdin: bytes | None = None,
         limit: int = OUTPUT_LIMIT,
+        last: bool = False,
     ) -> Completed:
         """Run a child to its end."""
         ...
@@ -77,14 +78,15 @@ async def run(
     deadline: float = DEFAULT_DEADLINE,
     stdin: bytes | None = None,
     limit: int = OUTPUT_LIMIT,
+    last: bool = False,
 ) -> Completed:
     """Run a child to its end; its whole group ends with the deadline or with our cancellation.
 
     `env` is the whole environment, or None for ours. Of each stream the first `limit` bytes are
-    kept. What the child leaves running behind a success is left alone.
+    kept, or the `last`. What the child leaves running behind a success is left alone.
     """
     process = await _start(argv, cwd, env, piped=stdin is not None)
-    out, err = _Kept(limit), _Kept(limit)
+    out, err = _Kept(limit, last), _Kept(limit, last)
     ended = False
     try:
         with anyio.move_on_after(deadline):
@@ -93,7 +95,9 @@ async def run(
     finally:
         await _close(process, kill=not ended)
     if not ended:
-        raise TimedOut(f"{argv[0]} did not end within {deadline:g} s", status=process.returncode)
+        message = f"{argv[0]} did not end within {deadline:g} s"
+        said = bytes(out.data), bytes(err.data)
+        raise TimedOut(message, status=process.returncode, said=said)
     cut = out.cut or err.cut
     return Completed(argv[0], process.returncode or 0, bytes(out.data), bytes(err.data), cut)
 
@@ -138,13 +142,19 @@ def alive(pid: int, started: float | None = None) -> bool:
 
 @dataclass(slots=True)
 class _Kept:
-    """The beginning of a stream."""
+    """The beginning of a stream, or its end."""
 
     limit: int
+    last: bool = False
     data: bytearray = field(default_factory=bytearray)
     cut: bool = False
 
     def add(self, chunk: bytes) -> None:
+        if self.last:
+            self.data += chunk
+            self.cut = self.cut or len(self.data) > self.limit
+            del self.data[: max(0, len(self.data) - self.limit)]
+            return
         room = self.limit - len(self.data)
         self.data += chunk[:room]
         self.cut = self.cut or len(chunk) > room

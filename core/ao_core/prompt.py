@@ -5,7 +5,7 @@ main checkout. Text by others is put between fences whose name nobody could know
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -72,6 +72,11 @@ def reaction(key: str, base: str, evidence: str | None) -> str:
     """What a worker is told when something happened to its work, and what others say of it."""
     told = _filled(f"reaction-{key}", {"base": base})
     return _joined([told, fenced(evidence) if evidence else None]).strip()
+
+
+def gates_prompt(commit: str, found: Sequence[str]) -> str:
+    """What a worker is told whose work does not pass; what was printed has to be fenced."""
+    return _filled("gates", {"commit": commit, "found": "\n\n".join(found)})
 
 
 def fenced(text: str, fence: str | None = None) -> str:

@@ -18,12 +18,13 @@ from ao_core.errors import BadRequest
 
 LIMIT = 64 * 1024
 _NAME = re.compile(r"(?P<ns>[0-9]{18,19})-(?P<random>[A-Za-z0-9]{1,32})\.json")
-_FIELDS = frozenset({"kind", "id", "text", "token", "native_id", "tool", "arguments"})
+_FIELDS = frozenset({"kind", "id", "text", "token", "native_id", "tool", "arguments", "state"})
 _PLAIN = {
     "id": re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}"),
     "token": re.compile(r"[A-Za-z0-9]{1,64}"),
     "native_id": re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,199}"),
     "tool": re.compile(r"[A-Za-z0-9_][\w .:/()*-]{0,199}", re.ASCII),
+    "state": re.compile(r"working|done|blocked"),
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HINT = "See ao_core.spool for what a hook may drop."
@@ -47,7 +48,8 @@ class HookKind(StrEnum):
 class HookEvent:
     """One event. Its id is the request's own for permissions, else made from the file's name.
 
-    `token` names the message that was accepted; `arguments` is shown, never run.
+    `token` names the message that was accepted; `arguments` is shown, never run; `state` is how
+    the work stands by a report.
     """
 
     id: str
@@ -58,6 +60,7 @@ class HookEvent:
     native_id: str | None = None
     tool: str | None = None
     arguments: str | None = None
+    state: str | None = None
 
 
 def parse(name: str, data: bytes) -> HookEvent:
@@ -80,6 +83,7 @@ def parse(name: str, data: bytes) -> HookEvent:
         native_id=values.get("native_id"),
         tool=values.get("tool"),
         arguments=_clean(values.get("arguments")),
+        state=values.get("state"),
     )
 
 
@@ -131,6 +135,7 @@ def _encode(event: HookEvent) -> bytes:
             "native_id": event.native_id,
             "tool": event.tool,
             "arguments": event.arguments and event.arguments[:room],
+            "state": event.state,
         }
         data = json.dumps({key: value for key, value in values.items() if value}).encode()
         if len(data) <= LIMIT:

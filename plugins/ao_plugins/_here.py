@@ -20,9 +20,11 @@ class Here(Runtime[ConfigT]):
         *,
         stdin: bytes | None = None,
         limit: int = OUTPUT_LIMIT,
+        last: bool = False,
     ) -> Completed:
         """Run a side command in the workspace."""
         given = default_env(self.scope.environment) if env is None else env
         return await self.scope.run(
-            argv, cwd=where.workspace, env=given, deadline=deadline, stdin=stdin, limit=limit
-        )
+            argv, cwd=where.workspace, env=given, deadline=deadline, stdin=stdin, limit=limit,
+            last=last,
+        )  # fmt: skip

@@ -17,6 +17,7 @@ from ao_core.store.contract import Kind
 from ao_core.store.records import COUNTER, CURSOR, KINDS, MESSAGE, SESSION, Counter, Cursor, Message
 
 st.register_type_strategy(datetime, st.datetimes(timezones=st.just(UTC)))
+st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 MESSAGE_1 = Message("msg-1", SessionId("app-1"), "hush", "lead", "t", NOW)

@@ -21,6 +21,7 @@ from ao_core.engine.case import Policy
 from ao_core.engine.conversations import Conversations
 from ao_core.engine.courier import Courier
 from ao_core.engine.environment import Grant
+from ao_core.engine.gates import Proof
 from ao_core.engine.home import Home
 from ao_core.engine.intents import Intents
 from ao_core.engine.keys import Keys
@@ -69,6 +70,7 @@ class Engine:
     grants: dict[SessionId, Grant] = field(default_factory=dict[SessionId, Grant])
     stopping: anyio.Event = field(default_factory=anyio.Event)
     listening: set[str] = field(default_factory=set[str])
+    proving: dict[SessionId, Proof] = field(default_factory=dict[SessionId, Proof])
     began: datetime = field(init=False)
     _ending: set[SessionId] = field(default_factory=set[SessionId])
     _carrying: set[SessionId] = field(default_factory=set[SessionId])

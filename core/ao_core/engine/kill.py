@@ -7,6 +7,7 @@ from pathlib import Path
 import anyio
 
 from ao_core.engine.engine import Engine
+from ao_core.engine.evidence import halt
 from ao_core.engine.keys import Ticket
 from ao_core.engine.launching import plan_of
 from ao_core.engine.moves import ended
@@ -79,6 +80,7 @@ async def _ended(engine: Engine, id: SessionId, reason: SessionReason) -> Killed
         session = engine.session(id)
         if is_terminal(session) and session.workspace_gone:  # somebody was faster
             return await _before(engine, session)
+        await halt(engine, id)
         project = await engine.project_of(session)
         await end_agent(engine, project, session)
         saved = await _save(engine, project, session, reason)

@@ -16,22 +16,25 @@ import anyio
 
 from ao_core.engine.case import Decided, Observation, Want
 from ao_core.engine.engine import Engine
+from ao_core.engine.evidence import see_to
 from ao_core.engine.kill import released
 from ao_core.engine.launching import launch_of
 from ao_core.engine.merge import work_of
 from ao_core.engine.observing import Beside, observe
 from ao_core.engine.project import Project
-from ao_core.engine.side import head_of
+from ao_core.engine.side import has_left, head_of
 from ao_core.engine.words import OWN_WORD
 from ao_core.errors import AoError
 from ao_core.ids import ProjectId, SessionId
 from ao_core.model.activity import Activity, ActivityState
+from ao_core.model.evidence import LASTING
 from ao_core.model.session import GONE, Drive, PrState, RuntimeState, Session, is_terminal
 from ao_core.model.work import Pull
 from ao_core.slots.agent import Look
 from ao_core.slots.runtime import Mourning, Runtime, Seen, Typable
 from ao_core.slots.scm import BatchObservable
 from ao_core.spool import HookEvent, HookKind
+from ao_core.store.records import EVIDENCE
 
 _log = logging.getLogger(__name__)
 _TICK = 10.0
@@ -152,14 +155,23 @@ class Loop:
         gone = seen is not None and seen.state in GONE
         if gone:
             await self._last_words(session)
-        head = await head_of(project, session) if turned or gone else None
+        moved = turned or gone or await self._has_lapsed(project, session)
+        head = await head_of(project, session) if moved else None
         observation = Observation(self._engine.clock.now(), seen, tuple(hooks), activity, head=head)
         decided = await self._commit(session.id, observation, tuple(file.name for file in files))
         for file in files:
             file.unlink(missing_ok=True)
         await self._after(session, decided.session, hooks)
+        see_to(self._engine, session.id)
         due = {Want.PULL} if self._engine.is_pull_due(session.id) else set[Want]()
         return decided.wants | due
+
+    async def _has_lapsed(self, project: Project, session: Session) -> bool:
+        """Whether its branch may have left the commit that was looked at: no process is asked."""
+        known = self._engine.records.find(EVIDENCE, session.id)
+        if known is None or known.verdict not in LASTING:
+            return False
+        return await has_left(project, session, known.commit)
 
     async def _taken_up(self, project: Project, session: Session) -> None:
         """An agent by protocol is listened to, also where the first attempt came to nothing."""

@@ -8,6 +8,7 @@ import anyio
 from ao_core.engine.case import Observation
 from ao_core.engine.decide import decide
 from ao_core.engine.engine import Engine
+from ao_core.engine.evidence import lapsing
 from ao_core.engine.project import Project
 from ao_core.engine.records import Step
 from ao_core.engine.side import git_for, head_of
@@ -84,7 +85,8 @@ async def look_at_head(engine: Engine, id: SessionId) -> Session:
     def step(now: Session) -> Step:
         decided = decide(replace(now), Observation(engine.clock.now(), head=head), engine.policy)
         known = decided.session if not is_terminal(now) else _recorded(now, head)
-        return Step(known, decided.events)
+        known, lapsed, news = lapsing(engine.records, known, head)
+        return Step(known, (*decided.events, *news), tuple(lapsed))
 
     return await engine.records.update(SESSION, id, step)
 

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from ao_core.engine.case import Decided, Observation
 from ao_core.engine.decide import decide
 from ao_core.engine.engine import Engine
+from ao_core.engine.evidence import lapsing
 from ao_core.engine.records import Step
 from ao_core.ids import SessionId
 from ao_core.model.event import NewEvent
@@ -48,8 +49,9 @@ async def observe(
         tokens = {hook.token for hook in fresh.hooks if hook.token and hook.kind in _TAKES}
         taken, told = engine.outbox.accepting(id, tokens, evidence)
         more, events = beside.changes()
-        after = beside.session(decided.session)
-        return Step(after, (*told, *events, *decided.events), (*taken, *more))
+        after, lapsed, news = lapsing(engine.records, decided.session, fresh.head)
+        after = beside.session(after)
+        return Step(after, (*told, *events, *decided.events, *news), (*taken, *more, *lapsed))
 
     await engine.records.update(SESSION, id, step)
     return latest[-1]

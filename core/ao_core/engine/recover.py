@@ -4,6 +4,7 @@ import logging
 from typing import cast
 
 from ao_core.engine.engine import Engine
+from ao_core.engine.evidence import interrupted, see_to
 from ao_core.engine.kill import kill
 from ao_core.engine.launching import adopt
 from ao_core.engine.merge import seen, work_of
@@ -14,7 +15,7 @@ from ao_core.errors import AoError
 from ao_core.model.session import Drive, Session, SessionReason, SessionState, is_terminal
 from ao_core.model.work import PullState
 from ao_core.slots.runtime import Mourning
-from ao_core.store.records import Intent, IntentKind, Outcome
+from ao_core.store.records import SESSION, Intent, IntentKind, Outcome
 
 _log = logging.getLogger(__name__)
 
@@ -32,8 +33,11 @@ async def recover(engine: Engine) -> None:
             IntentKind.RESTORE: lambda intent: _begun(engine, intent),
             IntentKind.KILL: lambda intent: _killing(engine, intent),
             IntentKind.MERGE: lambda intent: _merging(engine, intent),
+            IntentKind.GATES: lambda intent: interrupted(engine, intent),
         }
     )
+    for session in list(engine.records.all(SESSION)):
+        see_to(engine, session.id)
     engine.nudge(*(session.id for session in engine.live()))
     engine.deliver_all()
 

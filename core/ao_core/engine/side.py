@@ -1,8 +1,11 @@
 """Side commands of a session: git and gates, through its runtime's `exec`."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from anyio import to_thread
 
 from ao_core.engine.project import Project
 from ao_core.git.repository import Git
@@ -28,9 +31,10 @@ def run_through(runtime: Runtime[Any], folder: Path, handle: RuntimeHandle | Non
         deadline: float = DEFAULT_DEADLINE,
         stdin: bytes | None = None,
         limit: int = OUTPUT_LIMIT,
+        last: bool = False,
     ) -> Completed:
         place = Where(cwd, handle) if cwd else where
-        return await runtime.exec(place, argv, env, deadline, stdin=stdin, limit=limit)
+        return await runtime.exec(place, argv, env, deadline, stdin=stdin, limit=limit, last=last)
 
     return through_runtime
 
@@ -45,3 +49,25 @@ async def head_of(project: Project, session: Session) -> str | None:
     if not session.branch:
         return None
     return await git_for(project, project.repository).resolve(f"refs/heads/{session.branch}")
+
+
+async def has_left(project: Project, session: Session, commit: str) -> bool:
+    """Whether the session's branch seems to be at another commit, by git's files alone.
+
+    Where refs are kept in another way, nothing is seen.
+    """
+    ref = f"refs/heads/{session.branch}"
+    return await to_thread.run_sync(_has_left, project.common_dir, ref, commit)
+
+
+def _has_left(common: Path, ref: str, commit: str) -> bool:
+    try:
+        return (common / ref).read_text().strip() != commit
+    except (OSError, ValueError):  # packed away, perhaps
+        return _packed(common, ref) not in (None, commit)
+
+
+def _packed(common: Path, ref: str) -> str | None:
+    with suppress(OSError, ValueError), (common / "packed-refs").open() as lines:
+        return next((line[: -len(ref) - 2] for line in lines if line.endswith(f" {ref}\n")), None)
+    return None

@@ -8,9 +8,11 @@ from enum import StrEnum
 import anyio
 
 from ao_core.engine.engine import Engine
+from ao_core.engine.records import Records
 from ao_core.errors import Pruned
 from ao_core.ids import SessionId
 from ao_core.model.event import Event, EventKind
+from ao_core.model.evidence import is_shown
 from ao_core.model.session import (
     Attention,
     PrState,
@@ -19,7 +21,7 @@ from ao_core.model.session import (
     attention,
     is_terminal,
 )
-from ao_core.store.records import SESSION
+from ao_core.store.records import EVIDENCE, SESSION
 
 LONGEST = 50.0
 _MOST = 40  # what one reply shows
@@ -57,32 +59,41 @@ _TELLS: Mapping[Until, frozenset[EventKind]] = {
         }
     ),
     Until.IDLE: frozenset({_K.SESSION_IDLE, _K.SESSION_DONE, _K.SESSION_EXITED, _K.SESSION_KILLED}),
-    Until.DONE: frozenset({_K.SESSION_DONE, _K.SESSION_IDLE, _K.SESSION_EXITED, _K.SESSION_KILLED}),
+    Until.DONE: frozenset(
+        {
+            _K.EVIDENCE_VERIFIED, _K.EVIDENCE_UNVERIFIED, _K.EVIDENCE_FAILED, _K.SESSION_DONE,
+            _K.SESSION_EXITED, _K.SESSION_KILLED, _K.SESSION_ERRORED, _K.SESSION_SPAWN_FAILED,
+        }
+    ),
     Until.MERGED: frozenset({_K.PR_MERGED, _K.MERGE_COMPLETED}),
     Until.ANY: frozenset(EventKind),
 }  # fmt: skip
 
 
-def _needs(session: Session) -> bool:
+def _needs(session: Session, records: Records) -> bool:
     return attention(session)[0] is not Attention.NONE
 
 
-def _quiet(session: Session) -> bool:
+def _quiet(session: Session, records: Records) -> bool:
     return session.facts.state is SessionState.IDLE or is_terminal(session)
 
 
-def _merged(session: Session) -> bool:
+def _done(session: Session, records: Records) -> bool:
+    return is_shown(session, records.find(EVIDENCE, session.id))
+
+
+def _merged(session: Session, records: Records) -> bool:
     return session.pr.state is PrState.MERGED
 
 
-def _never(session: Session) -> bool:
+def _never(session: Session, records: Records) -> bool:
     return False
 
 
-_STANDS: Mapping[Until, Callable[[Session], bool]] = {
+_STANDS: Mapping[Until, Callable[[Session, Records], bool]] = {
     Until.ATTENTION: _needs,
     Until.IDLE: _quiet,
-    Until.DONE: _quiet,
+    Until.DONE: _done,
     Until.MERGED: _merged,
     Until.ANY: _never,
 }
@@ -104,7 +115,8 @@ async def wait(
         engine.session(id)
     start = engine.records.head if cursor is None else min(cursor, engine.records.store.head)
     if cursor is None:
-        standing = tuple(one for one in _chosen(engine, chosen) if _STANDS[until](one))
+        stands = _STANDS[until]
+        standing = tuple(one for one in _chosen(engine, chosen) if stands(one, engine.records))
         if standing:
             return News(start, (), standing, reached=True)
     try:
@@ -126,7 +138,7 @@ async def _listen(
     async with aclosing(engine.records.follow(start, live=False)) as past:
         async for event in past:
             last = event.seq
-            reached = _heard(heard, event, chosen, until) or reached
+            reached = _heard(engine, heard, event, chosen, until) or reached
             if len(heard) >= _MOST:
                 break
     if not reached and len(heard) < _MOST:
@@ -134,17 +146,25 @@ async def _listen(
             async with aclosing(engine.records.follow(last)) as coming:
                 async for event in coming:
                     last = event.seq
-                    reached = _heard(heard, event, chosen, until)
+                    reached = _heard(engine, heard, event, chosen, until)
                     if reached or len(heard) >= _MOST:
                         break
     return News(last, tuple(heard), _changed(engine, heard), reached)
 
 
-def _heard(heard: list[Event], event: Event, chosen: frozenset[SessionId], until: Until) -> bool:
+def _heard(
+    engine: Engine, heard: list[Event], event: Event, chosen: frozenset[SessionId], until: Until
+) -> bool:
     if chosen and event.session not in chosen:
         return False
     heard.append(event)
-    return event.kind in _TELLS[until]
+    return event.kind in _TELLS[until] and (until is not Until.DONE or _is_done(engine, event))
+
+
+def _is_done(engine: Engine, event: Event) -> bool:
+    """Whether it is so still: what was shown may have lapsed, and gates may run after an end."""
+    session = engine.records.find(SESSION, event.session or "")
+    return session is not None and _done(session, engine.records)
 
 
 def _changed(engine: Engine, heard: Sequence[Event]) -> tuple[Session, ...]:

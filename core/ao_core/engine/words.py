@@ -11,6 +11,7 @@ from ao_core.model.session import Session, SessionReason, SessionState
 from ao_core.spool import HookEvent, HookKind
 
 OWN_WORD = frozenset({Source.PROTOCOL, Source.HOOK})
+DONE = "done"  # what a report calls work that is
 
 
 def by_hook(case: Case, hook: HookEvent, source: Source) -> Case:
@@ -26,8 +27,9 @@ def by_hook(case: Case, hook: HookEvent, source: Source) -> Case:
 
 def _is_overtaken(case: Case, hook: HookEvent, source: Source) -> bool:
     """Whether it or a later hook was heard already: files may arrive out of order."""
-    if source is not Source.HOOK:  # a question asked in this turn, by another way than its signs
-        return hook.kind is HookKind.ACCEPTED and case.session.question is not None
+    if source is not Source.HOOK:  # what it told in this turn, by another way than its signs
+        told = case.session.question is not None or case.session.done is not None
+        return hook.kind is HookKind.ACCEPTED and told
     known = case.session.activity
     if hook.kind is HookKind.REPORTED or known is None or known.source not in OWN_WORD:
         return False
@@ -57,8 +59,14 @@ def _started(case: Case, hook: HookEvent) -> Case:
     return case.having(case.session, want=Want.OUTBOX)
 
 
+_ANEW = frozenset({HookKind.TURN_STARTED, HookKind.ACCEPTED})
+
+
 def _working(case: Case, hook: HookEvent) -> Case:
-    case = case.having(replace(case.session, question=None), want=Want.OUTBOX)
+    done = case.session.done
+    if done is not None and hook.kind in _ANEW and hook.at > done:
+        done = None  # what it is told now is more to do
+    case = case.having(replace(case.session, question=None, done=done), want=Want.OUTBOX)
     return to(case, SessionState.WORKING, SessionReason.TASK_IN_PROGRESS)
 
 
@@ -94,6 +102,9 @@ def _blocked(case: Case, hook: HookEvent) -> Case:
 
 
 def _reported(case: Case, hook: HookEvent) -> Case:
+    if hook.state is not None:
+        done = hook.at if hook.state == DONE else None
+        case = case.having(replace(case.session, done=done))
     if hook.text == case.session.report:
         return case
     session = replace(case.session, report=hook.text)

@@ -73,6 +73,10 @@ class EventKind(StrEnum):
     NOTIFICATION_FAILED = "notification.failed"
     REACTION_TRIGGERED = "reaction.triggered"
     REACTION_ESCALATED = "reaction.escalated"
+    EVIDENCE_VERIFIED = "evidence.verified"
+    EVIDENCE_FAILED = "evidence.failed"
+    EVIDENCE_STALE = "evidence.stale"
+    EVIDENCE_UNVERIFIED = "evidence.unverified"
     SUMMARY_ALL_COMPLETE = "summary.all_complete"
 
 
@@ -206,6 +210,16 @@ class Reacted:
     priority: Priority | None = None  # where the configuration says so
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How a worker's word that it is done was found, at one commit."""
+
+    commit: str
+    gates: int = 0
+    failed: tuple[str, ...] = ()
+    why: str | None = None
+
+
 Body: TypeAlias = (
     Said
     | Started
@@ -220,6 +234,7 @@ Body: TypeAlias = (
     | IssueMoved
     | Told
     | Reacted
+    | Shown
 )
 
 
@@ -289,6 +304,10 @@ SPECS: Mapping[EventKind, Spec] = {
     _K.NOTIFICATION_FAILED: Spec(Told, _W),
     _K.REACTION_TRIGGERED: Spec(Reacted, _I),
     _K.REACTION_ESCALATED: Spec(Reacted, _U),
+    _K.EVIDENCE_VERIFIED: Spec(Shown, _A),
+    _K.EVIDENCE_FAILED: Spec(Shown, _W),
+    _K.EVIDENCE_STALE: Spec(Shown, _I),
+    _K.EVIDENCE_UNVERIFIED: Spec(Shown, _I),
     _K.SUMMARY_ALL_COMPLETE: Spec(Said, _I),
 }
 

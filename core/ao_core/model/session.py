@@ -231,6 +231,7 @@ class Session:
     heard: int = 0  # how many lines of its conversation have been taken in
     turn: str | None = None  # the message whose turn is under way, where a protocol tells
     usage: Usage = field(default_factory=Usage)
+    done: datetime | None = None  # when it said that its work is done, unless it went on since
 
 
 TERMINAL_STATES = frozenset({SessionState.DONE, SessionState.TERMINATED})

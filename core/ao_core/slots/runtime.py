@@ -118,10 +118,11 @@ class Runtime(Plugin[ConfigT]):
         *,
         stdin: bytes | None = None,
         limit: int = OUTPUT_LIMIT,
+        last: bool = False,
     ) -> Completed:
         """Run a side command inside the session's environment: gates, git.
 
-        Of each stream the first `limit` bytes are kept.
+        Of each stream the first `limit` bytes are kept, or the `last`.
         """
 
     @abstractmethod

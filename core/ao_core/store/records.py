@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from ao_core.ids import ProjectId, SessionId
+from ao_core.model.evidence import Evidence
 from ao_core.model.session import Session
 from ao_core.store.contract import Kind
 
@@ -51,6 +52,7 @@ class IntentKind(StrEnum):
     MERGE = "merge"
     DELIVER = "deliver"
     NOTIFY = "notify"
+    GATES = "gates"
 
 
 class Outcome(StrEnum):
@@ -181,6 +183,7 @@ class ProjectRecord:
 
 SESSION = Kind("session", Session)
 MESSAGE = Kind("message", Message)
+EVIDENCE = Kind("evidence", Evidence)
 INTENT = Kind("intent", Intent)
 PERMISSION = Kind("permission", Permission)
 KEY = Kind("key", KeyUse)
@@ -190,4 +193,6 @@ TRUST = Kind("trust", Trust)
 COUNTER = Kind("counter", Counter)
 PROJECT = Kind("project", ProjectRecord)
 
-KINDS = (SESSION, MESSAGE, INTENT, PERMISSION, PURSUIT, KEY, CURSOR, TRUST, COUNTER, PROJECT)
+KINDS = (
+    SESSION, MESSAGE, EVIDENCE, INTENT, PERMISSION, PURSUIT, KEY, CURSOR, TRUST, COUNTER, PROJECT,
+)  # fmt: skip

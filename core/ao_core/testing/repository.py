@@ -63,7 +63,8 @@ class Recorder:
     async def __call__(
         self, argv: Sequence[str], *, cwd: Path | None = None, env: object = None,
         deadline: float = 30.0, stdin: bytes | None = None, limit: int = 8 * 1024 * 1024,
+        last: bool = False,
     ) -> Completed:  # fmt: skip
         """Run, and remember."""
         self.argvs.append(tuple(argv))
-        return await run(argv, cwd=cwd, deadline=deadline, stdin=stdin, limit=limit)
+        return await run(argv, cwd=cwd, deadline=deadline, stdin=stdin, limit=limit, last=last)

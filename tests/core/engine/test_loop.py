@@ -100,10 +100,14 @@ async def test_who_cannot_be_listened_to_is_looked_at_all_the_same() -> None:
     def unread(id: str, consumed: object) -> tuple[list[HookEvent], list[Path]]:
         return [], []
 
+    def none(kind: object, id: str) -> None:
+        """Nor a record."""
+
     engine = SimpleNamespace(
         conversations=SimpleNamespace(begin=begin, of=nothing),
-        spools=SimpleNamespace(read=unread), is_pull_due=nothing,
-        clock=FakeClock(),
+        spools=SimpleNamespace(read=unread), is_pull_due=nothing, is_ending=nothing,
+        clock=FakeClock(), records=SimpleNamespace(find=none), proving={},
+        session={session.id: session}.get,
     )  # fmt: skip
     loop, seen = Loop(cast("Engine", engine)), list[Observation]()
 

@@ -1,7 +1,8 @@
 """Waiting is exact: from one cursor to the next nothing is missed and nothing comes twice."""
 
 from dataclasses import dataclass, replace
-from typing import cast
+from datetime import timedelta
+from typing import Any, cast
 
 import anyio
 import anyio.lowlevel
@@ -14,7 +15,9 @@ from ao_core.engine.wait import News, Until, wait
 from ao_core.errors import Unknown
 from ao_core.ids import SessionId
 from ao_core.model.event import EventKind as K
-from ao_core.model.event import Moved, NewEvent, PullSeen, Said
+from ao_core.model.event import Moved, NewEvent, PullSeen, Said, Shown
+from ao_core.model.evidence import Evidence
+from ao_core.model.evidence import Verdict as V
 from ao_core.model.session import (
     PrFacts,
     PrState,
@@ -23,8 +26,9 @@ from ao_core.model.session import (
     SessionReason,
 )
 from ao_core.model.session import SessionState as S
-from ao_core.store.records import SESSION
-from books import START, Books, a_session, said
+from ao_core.store.contract import Put
+from ao_core.store.records import EVIDENCE, SESSION
+from books import START, Books, a_session, over, said
 
 ID, OTHER = SessionId("app-1"), SessionId("app-2")
 LONG = 30.0
@@ -268,7 +272,6 @@ MERGED = PrFacts(PrState.MERGED, number=1)
 PULL = PullSeen(1, "u", "c")
 STANDING = [
     (Until.IDLE, a_session(state=S.IDLE), moving(S.IDLE, K.SESSION_IDLE)),
-    (Until.DONE, a_session(state=S.DONE), moving(S.DONE, K.SESSION_DONE)),
     (Until.MERGED, a_session(pr=MERGED), NewEvent(K.PR_MERGED, PULL, "app", ID)),
     (Until.ATTENTION, a_session(state=S.NEEDS_INPUT),
      moving(S.NEEDS_INPUT, K.SESSION_NEEDS_INPUT)),
@@ -301,3 +304,59 @@ async def test_no_call_waits_longer_than_a_client_does(
     assert wait_module.LONGEST == 50.0
     monkeypatch.setattr(wait_module, "LONGEST", 0.01)
     assert not (await waited(books, Until.ANY, None, seconds=10**6)).reached
+
+
+# -- done is what has been shown ------------------------------------------------------------------
+
+CLAIM, SOON = START + timedelta(seconds=1), START + timedelta(seconds=2)
+
+
+def evidence(verdict: V, **more: Any) -> Evidence:
+    return Evidence(ID, "c1", "t1", verdict, SOON, claimed=CLAIM, **more)
+
+
+SAID_SO = a_session(state=S.IDLE, done=CLAIM)
+ENDED = over(SAID_SO)
+LOOKED = {
+    "it says so, and nobody has looked": (SAID_SO, None, False),
+    "its gates pass": (SAID_SO, evidence(V.VERIFIED), True),
+    "there are no gates": (SAID_SO, evidence(V.UNVERIFIED, ungated=True), True),
+    "they fail": (SAID_SO, evidence(V.FAILED), False),
+    "they could not be judged": (SAID_SO, evidence(V.UNVERIFIED), False),
+    "they passed for an earlier commit": (a_session(state=S.IDLE), evidence(V.STALE), False),
+    "it has said so anew": (replace(SAID_SO, done=SOON), evidence(V.VERIFIED), False),
+    "it went on": (replace(SAID_SO, done=None), evidence(V.VERIFIED), False),
+    "its turn ended, and it says nothing": (a_session(state=S.IDLE), None, False),
+    "it ended, and they still have to run": (ENDED, None, False),
+    "it ended, and they fail": (ENDED, evidence(V.FAILED), True),
+    "it ended without a word": (replace(ENDED, done=None), None, True),
+    "it ended, and nothing is left": (replace(ENDED, workspace_gone=True), None, True),
+}
+
+
+@pytest.mark.parametrize("how", LOOKED)
+async def test_until_done_is_until_it_is_shown_or_nothing_will_be(books: Books, how: str) -> None:
+    session, known, enough = LOOKED[how]
+    await books.keep(session)
+    body = Shown("c1")
+    if known is not None:
+        await books.records.commit([Put(EVIDENCE, ID, known, 0)])
+    await books.records.commit([], [NewEvent(K.EVIDENCE_VERIFIED, body, "app", ID)])
+    assert (await waited(books, Until.DONE, None)).reached is enough
+    assert (await waited(books, Until.DONE, 0)).reached is enough
+
+
+async def test_whoever_waits_for_it_to_be_done_is_woken_by_its_evidence(books: Books) -> None:
+    await books.keep(SAID_SO)
+    found: list[News] = []
+
+    async def waits() -> None:
+        found.append(await waited(books, Until.DONE, 0, seconds=LONG))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(waits)
+        await meanwhile(books, moving(S.IDLE, K.SESSION_IDLE), said("a word"))
+        assert not found
+        told = NewEvent(K.EVIDENCE_VERIFIED, Shown("c1"), "app", ID)
+        await books.records.commit([Put(EVIDENCE, ID, evidence(V.VERIFIED), 0)], [told])
+    assert found[0].reached

@@ -1,0 +1,164 @@
+"""A worker's word that it is done: when it holds, when it no longer does, and what answers it."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from ao_core import spool
+from ao_core.engine.case import Observation, Policy
+from ao_core.engine.decide import decide
+from ao_core.engine.evidence import lapsing, verdict_of
+from ao_core.errors import BadRequest
+from ao_core.ids import SessionId
+from ao_core.model.activity import Source
+from ao_core.model.event import EventKind, Shown
+from ao_core.model.evidence import Evidence, GateRun, Verdict, is_at_rest, is_owed
+from ao_core.model.session import Session
+from ao_core.model.session import SessionState as S
+from ao_core.spool import HookEvent, HookKind
+from ao_core.store.contract import Put
+from ao_core.store.records import EVIDENCE
+from books import START, Books, a_session, over
+
+ID = SessionId("app-1")
+FAILS = GateRun("tests", ("make", "test"), 2, None, 1.5, "no")
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def said(kind: HookKind, seconds: float, state: str | None = None) -> HookEvent:
+    return HookEvent(f"h{seconds}", kind, at(seconds), "a note", state=state)
+
+
+def heard(session: Session, *hooks: HookEvent, source: Source = Source.HOOK) -> Session:
+    return decide(session, Observation(at(60), hooks=hooks, source=source), Policy()).session
+
+
+DONE = said(HookKind.REPORTED, 5, "done")
+
+
+def test_only_a_report_of_done_is_one() -> None:
+    assert heard(a_session(), DONE).done == at(5)
+    for state in (None, "working", "blocked"):
+        assert heard(a_session(), said(HookKind.REPORTED, 5, state)).done is None
+
+
+def test_it_is_said_in_a_turn_and_outlasts_its_end() -> None:
+    session = heard(a_session(), said(HookKind.TURN_STARTED, 1), DONE)
+    session = heard(session, said(HookKind.TURN_ENDED, 9))
+    assert (session.facts.state, session.done) == (S.IDLE, at(5))
+
+
+def test_the_same_words_said_anew_are_another_claim_and_no_other_event() -> None:
+    session = heard(a_session(), DONE)
+    anew = Observation(at(60), hooks=(said(HookKind.REPORTED, 7, "done"),))
+    decided = decide(session, anew, Policy())
+    assert decided.session.done == at(7)
+    assert decided.events == ()
+
+
+@pytest.mark.parametrize("kind", [HookKind.TURN_STARTED, HookKind.ACCEPTED])
+def test_a_turn_that_begins_afterwards_ends_it_and_an_earlier_one_does_not(kind: HookKind) -> None:
+    session = heard(a_session(), DONE)
+    assert heard(session, said(kind, 6)).done is None
+    assert heard(session, said(kind, 4)).done == at(5)
+
+
+@pytest.mark.parametrize("state", ["working", "blocked"])
+def test_a_report_of_another_state_takes_it_back(state: str) -> None:
+    assert heard(heard(a_session(), DONE), said(HookKind.REPORTED, 6, state)).done is None
+
+
+def test_a_permission_that_was_asked_for_meanwhile_takes_nothing_back() -> None:
+    asks = said(HookKind.PERMISSION_ASKED, 6), said(HookKind.PERMISSION_ENDED, 7)
+    assert heard(heard(a_session(), DONE), *asks).done == at(5)
+
+
+def test_by_protocol_the_signs_of_the_same_turn_take_nothing_back() -> None:
+    session = heard(a_session(), DONE, source=Source.PROTOCOL)
+    accepted = said(HookKind.ACCEPTED, 6)
+    assert heard(session, accepted, source=Source.PROTOCOL).done == at(5)
+    began = said(HookKind.TURN_STARTED, 7)
+    assert heard(session, began, source=Source.PROTOCOL).done is None
+
+
+def test_a_hook_may_say_it_and_says_nothing_odd(tmp_path: Path) -> None:
+    file = spool.drop(tmp_path, DONE)
+    assert spool.read(file).state == "done"
+    odd = spool.drop(tmp_path, replace(DONE, state="finished"))
+    with pytest.raises(BadRequest, match="odd state"):
+        spool.read(odd)
+
+
+# -- what is owed ----------------------------------------------------------------------------------
+
+
+def evidence(verdict: Verdict = Verdict.VERIFIED, commit: str = "c1") -> Evidence:
+    runs = (FAILS,) if verdict is Verdict.FAILED else ()
+    return Evidence(ID, commit, "t1", verdict, at(6), runs, claimed=at(5))
+
+
+def test_what_was_said_is_answered_once() -> None:
+    session = a_session(done=at(5))
+    assert is_owed(session, None)
+    assert not is_owed(session, evidence())
+    assert is_owed(replace(session, done=at(7)), evidence())
+    assert not is_owed(a_session(), None)
+
+
+def test_an_answer_is_owed_also_to_one_that_exited_and_to_none_that_was_killed() -> None:
+    exited = over(a_session(done=at(5)))
+    assert is_owed(exited, None)
+    assert not is_owed(replace(exited, workspace_gone=True), None)
+    assert is_at_rest(exited)
+
+
+@pytest.mark.parametrize("state", [S.WORKING, S.NEEDS_INPUT, S.NOT_STARTED, S.DETECTING])
+def test_a_turn_that_goes_on_is_not_its_last_word(state: S) -> None:
+    assert not is_at_rest(a_session(state=state))
+    assert is_at_rest(a_session(state=S.IDLE))
+
+
+# -- the next commit -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verdict", [Verdict.VERIFIED, Verdict.FAILED])
+async def test_it_lapses_with_the_next_commit_and_so_does_the_word(
+    books: Books, verdict: Verdict
+) -> None:
+    session = a_session(done=at(5))
+    await books.records.commit([Put(EVIDENCE, ID, evidence(verdict), 0)])
+    after, changes, events = lapsing(books.records, session, "c2")
+    assert after.done is None
+    await books.records.commit(changes, events)
+    assert verdict_of(books.records, ID) == "stale"
+    (event,) = await books.journal(EventKind.EVIDENCE_STALE)
+    failed = ("tests",) if verdict is Verdict.FAILED else ()
+    assert event.body == Shown("c1", len(failed), failed, "it was for c1")
+    assert lapsing(books.records, session, "c3") == (session, (), ())
+
+
+async def test_a_word_given_after_it_stands(books: Books) -> None:
+    await books.records.commit([Put(EVIDENCE, ID, evidence(), 0)])
+    session = a_session(done=at(8))
+    assert lapsing(books.records, session, "c2")[0].done == at(8)
+
+
+@pytest.mark.parametrize("head", [None, "c1"])
+async def test_without_another_commit_it_stands(books: Books, head: str | None) -> None:
+    session = a_session(done=at(5))
+    assert lapsing(books.records, session, head) == (session, (), ())
+    await books.records.commit([Put(EVIDENCE, ID, evidence(), 0)])
+    assert lapsing(books.records, session, head) == (session, (), ())
+
+
+def test_a_gate_tells_how_it_ended() -> None:
+    assert FAILS.ending == "ended with status 2"
+    assert replace(FAILS, status=None, signal=9).ending == "was ended by signal 9"
+    assert replace(FAILS, status=None).ending == "could not be run"
+    late = replace(FAILS, status=None, timed_out=True, seconds=600.1)
+    assert late.ending == "did not end within 600 s"
