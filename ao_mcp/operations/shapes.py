@@ -37,9 +37,7 @@ class Line(Reply):
     title: str
     issue: str | None = None
     activity: str | None = None
-    evidence: str = Field(
-        default=NONE, description="Of its gates: none, verified, failed, stale or unverified."
-    )
+    evidence: str = NONE
     ended: bool = False
 
 

@@ -169,10 +169,7 @@ class Wait(Request):
     ] = ()
     until: Annotated[
         Until,
-        Field(
-            description="attention (somebody must act), idle, done (it says so, and its gates"
-            " pass), merged, or any change."
-        ),
+        Field(description="attention (somebody must act), idle, done (gates pass), merged, any."),
     ] = Until.ATTENTION
     cursor: Annotated[
         int | None,
