@@ -4,6 +4,9 @@ The clone's is taken over only from where it was left, or where it contains what
 other since. The project's base comes the other way, so that a worker can follow it.
 """
 
+import os
+from pathlib import Path
+
 from ao_core.errors import Conflict, WrongState
 from ao_core.git.bring import bring, tips
 from ao_core.git.repository import NOTHING, Git
@@ -12,6 +15,22 @@ REMOTE = "project"  # what the clone calls the project's repository
 COLLECTED = "refs/ao/collected"  # where the branch was left in the project's repository
 _TRIES = 3
 _KEPT = "Nothing is lost: merge what is there into the worker's branch, or end the worker."
+
+
+def signature(clone: Path, repository: Path, branch: str, base: str) -> object:
+    """What changes whenever there may be something to bring over; None where files do not tell."""
+    heads, theirs = clone / ".git" / "refs" / "heads", repository / ".git"
+    own = _stamp(heads / branch)
+    places = (f"refs/heads/{branch}", f"refs/heads/{base}", "packed-refs")
+    return (own, *(_stamp(theirs / place) for place in places)) if own else None
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        facts = os.stat(path)
+    except OSError:
+        return None
+    return facts.st_ino, facts.st_mtime_ns
 
 
 async def exchange(here: Git, there: Git, branch: str, base: str) -> None:

@@ -2,19 +2,9 @@
 
 from pathlib import Path
 
-from ao_core.files import append_line, in_our_words
-
-_EXCLUDED = b"/.ao/"
+from ao_core.git import exclude
 
 
 def keep_out(common: Path) -> None:
     """Add the one line, unless it is there."""
-    exclude = common / "info" / "exclude"
-    with in_our_words(exclude, "read"):
-        lines = exclude.read_bytes().split(b"\n") if exclude.exists() else [b""]
-        if _EXCLUDED in lines:
-            return
-        exclude.parent.mkdir(exist_ok=True)
-    if lines[-1]:
-        append_line(exclude, b"")
-    append_line(exclude, _EXCLUDED)
+    exclude.keep_out(common, ["/.ao/"])

@@ -157,6 +157,7 @@ class ProjectSettings(Choices):
     credentials: tuple[VariableName, ...] = ()
     symlinks: tuple[Inside, ...] = ()
     post_create: tuple[Command, ...] = ()
+    ports: Annotated[int, Field(ge=0, le=100)] = 0
     agent_rules: str | None = None
     agent_rules_file: Word | None = None
     orchestrator_rules: str | None = None
@@ -166,10 +167,7 @@ class ProjectSettings(Choices):
     orchestrator_session_strategy: Any = None
     opencode_issue_session_strategy: Any = None
 
-    unused: ClassVar = (
-        "gates", "post_create", "symlinks",
-        "orchestrator_session_strategy", "opencode_issue_session_strategy",
-    )  # fmt: skip
+    unused: ClassVar = ("orchestrator_session_strategy", "opencode_issue_session_strategy")
 
 
 class PluginSource(Section):
@@ -322,6 +320,7 @@ class EffectiveProject:
     gates: tuple[Gate, ...] = ()
     post_create: tuple[tuple[str, ...], ...] = ()
     symlinks: tuple[str, ...] = ()
+    ports: int = 0
     allow_commands: tuple[tuple[str, ...], ...] = ()
     reactions: Mapping[str, Reaction] = field(default_factory=dict[str, Reaction])
     code: tuple[str, ...] = ()

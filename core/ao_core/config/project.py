@@ -178,6 +178,7 @@ def _effective(loaded: Loaded, id: ProjectId, own: ProjectSettings, role: Part) 
         gates=gates_of(own.gates.checks),
         post_create=own.post_create,
         symlinks=own.symlinks,
+        ports=own.ports,
         allow_commands=own.allow_commands,
         reactions=_reactions(settings, own),
         code=code_lines(loaded.source, id, path) if loaded.source else (),

@@ -34,6 +34,7 @@ from ao_core.engine.spools import Spools
 from ao_core.errors import EngineRestarted, StoreUnavailable
 from ao_core.ids import SessionId
 from ao_core.model.session import Drive, Session, is_terminal
+from ao_core.news import News
 from ao_core.registry import Registry
 from ao_core.slots.agent import Agent
 from ao_core.slots.runtime import Runtime
@@ -73,6 +74,7 @@ class Engine:
     proving: dict[SessionId, Proof] = field(default_factory=dict[SessionId, Proof])
     began: datetime = field(init=False)
     _ending: set[SessionId] = field(default_factory=set[SessionId])
+    _ended: News = field(default_factory=News)
     _carrying: set[SessionId] = field(default_factory=set[SessionId])
     _locks: dict[SessionId, anyio.Lock] = field(default_factory=dict[SessionId, anyio.Lock])
     _dirty: set[SessionId] = field(default_factory=set[SessionId])
@@ -100,6 +102,7 @@ class Engine:
     def ending(self, session: SessionId) -> Generator[None]:
         """While we end an agent, its death is no news, and nobody waits for it to open."""
         self._ending.add(session)
+        self._ended.tell()
         if talk := self.conversations.of(session):
             talk.look()
         try:
@@ -107,6 +110,10 @@ class Engine:
         finally:
             self._ending.discard(session)
             self.nudge(session)
+
+    async def told_to_end(self, session: SessionId) -> None:
+        """Wait until somebody wants to end it."""
+        await self._ended.until(lambda: True if session in self._ending else None)
 
     def is_ending(self, session: SessionId) -> bool:
         """Whether its death would be our own doing."""

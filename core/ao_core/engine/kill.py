@@ -8,12 +8,12 @@ import anyio
 
 from ao_core.engine.engine import Engine
 from ao_core.engine.evidence import halt
+from ao_core.engine.housing import plan_of
 from ao_core.engine.keys import Ticket
-from ao_core.engine.launching import plan_of
 from ao_core.engine.moves import ended
 from ao_core.engine.project import Project
 from ao_core.engine.records import Step
-from ao_core.engine.side import git_for, run_in
+from ao_core.engine.side import collected, git_for, run_in
 from ao_core.errors import AoError
 from ao_core.git.salvage import Saved, archive_of, salvage
 from ao_core.ids import HomeId, SessionId
@@ -121,9 +121,10 @@ async def _save(
     path = Path(session.path)
     if not session.path or not await project.workspace.exists(path, run_in(project, path)):
         return None
+    await collected(project, session)
     return await salvage(
         run_in(project, path), path, HomeId(engine.home.id), session.id, str(reason),
-        archive=project.home.archive,
+        archive=project.home.archive, repository=project.repository,
     )  # fmt: skip
 
 

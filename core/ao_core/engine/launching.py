@@ -3,7 +3,7 @@
 import logging
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -11,18 +11,18 @@ from typing import Any, cast
 import anyio
 
 from ao_core import prompt
-from ao_core.engine import environment
+from ao_core.engine import environment, ports
 from ao_core.engine.conversations import OPENING_DEADLINE
 from ao_core.engine.engine import Engine
+from ao_core.engine.housing import Effort, made, placed
 from ao_core.engine.moves import moved
+from ao_core.engine.preparing import prepare
 from ao_core.engine.project import Project
 from ao_core.engine.records import Step
 from ao_core.engine.saga import Saga
-from ao_core.engine.side import git_for, head_of, run_in
-from ao_core.errors import BadRequest, PluginError, WrongState
+from ao_core.errors import BadRequest, PluginError
 from ao_core.files import write_atomic
-from ao_core.git.salvage import restore_into, salvage
-from ao_core.ids import HomeId, SessionId
+from ao_core.ids import SessionId
 from ao_core.model.event import EventKind, NewEvent, Started
 from ao_core.model.session import (
     Drive,
@@ -36,28 +36,14 @@ from ao_core.model.session import (
     SessionState,
 )
 from ao_core.model.work import Issue
-from ao_core.process import Run
 from ao_core.redact import visible
 from ao_core.slots.agent import Agent, Conversable, Launch, Resumable
 from ao_core.slots.runtime import Command, Mourning, Start
-from ao_core.slots.workspace import Checkout, Plan
 from ao_core.store.records import SESSION, Message
 
 _log = logging.getLogger(__name__)
 _COMPLAINTS = 5  # lines
 _GO_ON = "You were interrupted. Go on with your task from where you stopped."
-
-
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """One attempt to bring a session up."""
-
-    engine: Engine
-    project: Project
-    agent: Agent[Any]
-    session: Session
-    resume: bool
-    redo: bool = False  # the last engine began it
 
 
 async def bring_up(
@@ -67,12 +53,16 @@ async def bring_up(
     session = engine.session(id)
     agent = await engine.projects.agent(project, session.agent)
     effort = Effort(engine, project, agent, session, resume, redo)
+    if redo or resume:
+        effort.touched.set()
     async with Saga() as saga:
-        checkout = await _workspace(effort, saga)
+        checkout = await made(effort, saga)
         session = await engine.records.update(
-            SESSION, id, lambda now: _placed(now, checkout, resume=resume)
+            SESSION, id, lambda now: placed(now, checkout, resume=resume)
         )
+        session = await ports.assigned(engine, project, session)
         effort = replace(effort, session=session)
+        await prepare(engine, project, session, again=effort.touched.is_set())
         if not resume:
             saga.undo("its folders", lambda: _forget(project, session))
         launch = await _launch(effort)
@@ -98,90 +88,6 @@ async def _forget(project: Project, session: Session) -> None:
         shutil.rmtree(project.home.spool(session.id), ignore_errors=True)
 
     await anyio.to_thread.run_sync(remove)
-
-
-# -- workspace -----------------------------------------------------------------------------------
-
-
-def plan_of(project: Project, session: Session) -> Plan:
-    """The workspace a session works in."""
-    return Plan(
-        session.id,
-        project.id,
-        project.repository,
-        project.home.worktrees,
-        session.branch,
-        session.base,
-    )
-
-
-async def _workspace(effort: Effort, saga: Saga) -> Checkout:
-    project, session = effort.project, effort.session
-    plan, run = plan_of(project, session), run_in(project, project.repository)
-    if effort.resume:
-        return await _again(effort, plan)
-    checkout = await _made(effort, plan, run)
-    git, base = git_for(project, project.repository), checkout.base_commit
-    saga.undo("the branch", lambda: git.drop_branch(checkout.branch, base))
-    saga.undo("the workspace", lambda: project.workspace.destroy(checkout, run))
-    await project.workspace.prepare(checkout, run)
-    return checkout
-
-
-async def _made(effort: Effort, plan: Plan, run: Run) -> Checkout:
-    workspace = effort.project.workspace
-    try:
-        return await workspace.create(plan, run)
-    except WrongState:
-        if not effort.redo:
-            raise
-    return await workspace.restore(plan, run)  # its branch was made, and nothing more
-
-
-async def _again(effort: Effort, plan: Plan) -> Checkout:
-    """The workspace of an ended session, with what was saved of it put back."""
-    project, session = effort.project, effort.session
-    run = run_in(project, project.repository)
-    there = await project.workspace.exists(plan.path, run)
-    if there and session.workspace_gone:
-        await _clear_away(effort, plan)
-        there = False
-    if not there and not session.commits and await head_of(project, session) is None:
-        checkout = await project.workspace.create(plan, run)  # it never came to have a branch
-    else:
-        checkout = await project.workspace.restore(plan, run)
-    if session.kept and not there:
-        inside = run_in(project, plan.path)
-        await restore_into(inside, session.kept, plan.path, archive=project.home.archive)
-    return checkout
-
-
-async def _clear_away(effort: Effort, plan: Plan) -> None:
-    """What an interrupted restore left: nobody has worked in it, yet it is saved all the same."""
-    project, session = effort.project, effort.session
-    saved = await salvage(
-        run_in(project, plan.path), plan.path, HomeId(effort.engine.home.id), session.id,
-        "a restore was interrupted", archive=project.home.archive,
-    )  # fmt: skip
-    checkout = Checkout(plan.path, session.branch, session.id, plan.project)
-    run = run_in(project, project.repository)
-    await project.workspace.destroy(checkout, run, saved=saved.commit if saved else None)
-
-
-def _placed(session: Session, checkout: Checkout, *, resume: bool) -> Step:
-    base = session.base_commit or checkout.base_commit
-    return Step(
-        replace(
-            session,
-            path=str(checkout.path),
-            branch=checkout.branch,
-            base_commit=base,
-            workspace_gone=False,
-            kept=None,
-            heard=0,  # what its agent says begins anew, also where an attempt came before
-            native_id=session.native_id if resume else None,
-        )
-    )
 
 
 # -- what it is started with ---------------------------------------------------------------------
@@ -234,7 +140,7 @@ def _environment(
     layers = environment.layered(project.settings.env, granted, engine.login())
     environment.require(session.credentials, layers)
     return environment.identity(
-        layers,
+        {**layers, **ports.variables(session)},
         session=session.id,
         project=project.id,
         issue=session.issue,
@@ -282,6 +188,7 @@ async def _command(effort: Effort, launch: Launch) -> Command:
 
 async def _start(effort: Effort, command: Command, saga: Saga) -> RuntimeHandle:
     session, piped = effort.session, effort.session.drive is Drive.PROTOCOL
+    effort.touched.set()
     runtime = await effort.engine.runtime_of(session)
     handle = await runtime.create(Start(session.id, Path(session.path), command, piped=piped))
     saga.undo("the agent", lambda: runtime.destroy(handle))

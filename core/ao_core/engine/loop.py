@@ -22,7 +22,7 @@ from ao_core.engine.launching import launch_of
 from ao_core.engine.merge import work_of
 from ao_core.engine.observing import Beside, observe
 from ao_core.engine.project import Project
-from ao_core.engine.side import has_left, head_of
+from ao_core.engine.side import collected, has_left, head_of
 from ao_core.engine.words import OWN_WORD
 from ao_core.errors import AoError
 from ao_core.ids import ProjectId, SessionId
@@ -287,6 +287,8 @@ class Loop:
 
 
 async def _observed(project: Project, sessions: Sequence[Session]) -> dict[SessionId, Pull | None]:
+    for one in sessions:
+        await collected(project, one)
     works = [work_of(session) for session in sessions]
     scm = project.scm
     if isinstance(scm, BatchObservable):

@@ -11,7 +11,7 @@ from ao_core.engine.engine import Engine
 from ao_core.engine.evidence import lapsing
 from ao_core.engine.project import Project
 from ao_core.engine.records import Step
-from ao_core.engine.side import git_for, head_of
+from ao_core.engine.side import collected, git_for, head_of
 from ao_core.errors import AoError
 from ao_core.ids import SessionId
 from ao_core.model.event import EventKind, Merged, NewEvent
@@ -104,6 +104,8 @@ async def _blockers(
     if session.facts.state in _BUSY:
         found.append(_BUSY[session.facts.state])
     if await _has_workspace(session):
+        if why := await collected(project, session):
+            found.append(why)
         dirty = await git_for(project, Path(session.path)).status()
         if dirty:
             found.append(f"{len(dirty)} changes in its workspace are not committed")

@@ -1,17 +1,22 @@
 """Side commands of a session: git and gates, through its runtime's `exec`."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from anyio import to_thread
 
 from ao_core.engine.project import Project
+from ao_core.errors import AoError
 from ao_core.git.repository import Git
 from ao_core.model.session import RuntimeHandle, Session
 from ao_core.process import DEFAULT_DEADLINE, OUTPUT_LIMIT, Completed, Run
 from ao_core.slots.runtime import Runtime, Where
+from ao_core.slots.workspace import Apart, Checkout
+
+_log = logging.getLogger(__name__)
 
 
 def run_in(project: Project, workspace: Path, handle: RuntimeHandle | None = None) -> Run:
@@ -48,7 +53,22 @@ async def head_of(project: Project, session: Session) -> str | None:
     """The session's last commit, read from its branch."""
     if not session.branch:
         return None
+    await collected(project, session)
     return await git_for(project, project.repository).resolve(f"refs/heads/{session.branch}")
+
+
+async def collected(project: Project, session: Session) -> str | None:
+    """Have the project's repository know what was committed in a clone; or why it does not."""
+    workspace, path = project.workspace, Path(session.path)
+    if not isinstance(workspace, Apart) or not session.path or session.workspace_gone:
+        return None
+    checkout = Checkout(path, session.branch, session.id, project.id)
+    try:
+        await cast("Apart", workspace).collect(checkout, run_in(project, project.repository))
+    except AoError as exc:
+        _log.warning("the commits of %s stay in its clone: %s", session.id, exc.message)
+        return exc.message
+    return None
 
 
 async def has_left(project: Project, session: Session, commit: str) -> bool:
@@ -57,7 +77,9 @@ async def has_left(project: Project, session: Session, commit: str) -> bool:
     Where refs are kept in another way, nothing is seen.
     """
     ref = f"refs/heads/{session.branch}"
-    return await to_thread.run_sync(_has_left, project.common_dir, ref, commit)
+    apart = isinstance(project.workspace, Apart) and not session.workspace_gone
+    common = Path(session.path) / ".git" if apart else project.common_dir
+    return await to_thread.run_sync(_has_left, common, ref, commit)
 
 
 def _has_left(common: Path, ref: str, commit: str) -> bool:

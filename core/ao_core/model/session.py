@@ -223,6 +223,7 @@ class Session:
     commits: tuple[str, ...] = ()
     salvage: tuple[str, ...] = ()
     credentials: tuple[str, ...] = ()
+    ports: tuple[int, ...] = ()  # nobody else's while it lives
     question: str | None = None
     report: str | None = None
     merged_as: str | None = None

@@ -17,10 +17,10 @@ from ao_core.git.bring import bring
 from ao_core.git.repository import LONG, NOTHING, Git
 from ao_core.git.salvage import has_unsaved
 from ao_core.ids import branch_name, session_id
-from ao_core.plugin import Config, Manifest
+from ao_core.plugin import Config, Manifest, Scope
 from ao_core.process import Run
 from ao_core.slots.workspace import Apart, Checkout, Plan, Workspace
-from ao_plugins._exchange import COLLECTED, REMOTE, exchange
+from ao_plugins._exchange import COLLECTED, REMOTE, exchange, signature
 from ao_plugins._exclude import keep_out
 from ao_plugins._inherited import inherited, take_lists
 from ao_plugins._marked import Mark, aside, clear, marked, move, read_mark, write_mark
@@ -40,6 +40,10 @@ class Clone(Workspace[CloneConfig], Apart):
 
     manifest = Manifest("clone", "workspace", "A clone of its own for each session", "1.0.0")
     config_type = CloneConfig
+
+    def __init__(self, config: CloneConfig, scope: Scope) -> None:
+        super().__init__(config, scope)
+        self._seen: dict[Path, object] = {}
 
     async def create(self, plan: Plan, run: Run) -> Checkout:
         """Make it on a new branch from `plan.base`; adopt it if this very plan was made before."""
@@ -65,6 +69,7 @@ class Clone(Workspace[CloneConfig], Apart):
         else:
             await self._require_saved(checkout, run, self._repository(mark), saved)
             await move(path, aside(path, "gone"))
+            self._seen.pop(path, None)
         if path.name == checkout.session:
             await clear(aside(path, "gone"))
             await clear(aside(path, "new"))
@@ -100,9 +105,15 @@ class Clone(Workspace[CloneConfig], Apart):
     async def collect(self, checkout: Checkout, run: Run) -> None:
         """Bring the branch into the project's repository, and the project's base into the clone."""
         mark = await self._mark(checkout.path)
-        if mark is not None:
-            here, there = Git(run, checkout.path), Git(run, self._repository(mark))
-            await exchange(here, there, checkout.branch, mark.base)
+        if mark is None:
+            return
+        path, repository = checkout.path, self._repository(mark)
+        seen = await anyio.to_thread.run_sync(
+            signature, path, repository, checkout.branch, mark.base
+        )
+        if seen is None or self._seen.get(path) != seen:
+            await exchange(Git(run, path), Git(run, repository), checkout.branch, mark.base)
+            self._seen[path] = seen
 
     async def _make(self, git: Git, plan: Plan, commit: str, *, new: bool) -> None:
         """Make it aside, then put it and its branch in place; or leave neither."""

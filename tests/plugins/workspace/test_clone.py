@@ -111,13 +111,32 @@ class TestClone(WorkspaceContract):
         await workspace.collect(made, run)
         assert await repository.git("rev-parse", plan.branch) == head
 
-    async def test_a_look_at_what_has_not_moved_takes_two_commands(
-        self, workspace: Clone, plan: Plan, run: Recorder
+    async def test_a_look_at_what_has_not_moved_takes_no_command(
+        self, workspace: Clone, plan: Plan, run: Recorder, repository: Sample
     ) -> None:
         made = await workspace.create(plan, run)
+        await workspace.collect(made, run)
         run.argvs.clear()
         await workspace.collect(made, run)
-        assert len(run.argvs) == 2
+        assert run.argvs == []
+        await repository.git("branch", "-f", plan.branch, await repository.commit("theirs.txt"))
+        with pytest.raises(WrongState, match="somebody else has moved"):
+            await workspace.collect(made, run)
+        with pytest.raises(WrongState, match="somebody else has moved"):
+            await workspace.collect(made, run)
+
+    async def test_refs_that_were_packed_are_seen_to_move_as_well(
+        self, workspace: Clone, plan: Plan, run: Recorder, repository: Sample
+    ) -> None:
+        made = await workspace.create(plan, run)
+        inside = repository.at(made.path)
+        await workspace.collect(made, run)
+        await inside.git("pack-refs", "--all")
+        await repository.git("pack-refs", "--all")
+        head = await inside.commit("work.txt")
+        await inside.git("pack-refs", "--all")
+        await workspace.collect(made, run)
+        assert await repository.git("rev-parse", plan.branch) == head
 
     async def test_the_base_as_it_moves_on_can_be_merged_inside(
         self, workspace: Clone, plan: Plan, run: Recorder, repository: Sample
