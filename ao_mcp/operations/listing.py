@@ -6,7 +6,7 @@ from pydantic import Field
 
 from ao_core.engine.evidence import verdict_of
 from ao_core.ids import session_id
-from ao_core.model.evidence import NONE, GateRun
+from ao_core.model.evidence import NONE, GateRun, is_owed
 from ao_core.model.session import (
     Drive,
     RuntimeHandle,
@@ -247,12 +247,13 @@ async def _show(call: Call, asked: Show) -> Shown:
 
 def _evidence(call: Call, session: Session) -> EvidenceShown:
     found = call.engine.records.find(EVIDENCE, session.id)
-    running = "its gates are running" if session.id in call.engine.proving else None
+    coming = "its gates are run once its turn has ended" if is_owed(session, found) else None
+    coming = "its gates are running" if session.id in call.engine.proving else coming
     if found is None:
-        return EvidenceShown(verdict=NONE, why=running)
+        return EvidenceShown(verdict=NONE, why=coming)
     return EvidenceShown(
         verdict=found.verdict,
-        why=running or found.why,
+        why=coming or found.why,
         commit=found.commit,
         tree=found.tree or None,
         at=found.at.isoformat(timespec="seconds"),

@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 import pytest
 
-from team import CONFIG, PLAIN, PROTOCOL, PTY, Kind, Team, eventually, git, lasting
+from team import CONFIG, PLAIN, PROTOCOL_FILES, PTY, Kind, Team, eventually, git, lasting
 
 GATE = """\
 #!/bin/sh
@@ -84,7 +84,7 @@ def events(team: Team) -> list[str]:
     return [kind for kind in kinds if kind.startswith("evidence.")]
 
 
-@pytest.mark.parametrize("kind", [PLAIN, PTY, PROTOCOL], ids=str)
+@pytest.mark.parametrize("kind", [PLAIN, PTY, PROTOCOL_FILES], ids=str)
 def test_what_fails_goes_back_is_mended_is_verified_and_lapses(team: Team, gate: Path) -> None:
     session = team.spawn("do: write a.txt <<a>>", "do: commit a")
     assert idle(team, session)["evidence"]["verdict"] == "none"

@@ -7,6 +7,7 @@ of it and the message to the worker are one commit. Evidence lapses with the nex
 """
 
 import logging
+import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
@@ -57,6 +58,7 @@ _TOLD = 20_000  # characters of all that gates print, in one message
 _LEAST, _MOST = 300, 50  # characters of one, and how many gates
 _UNTIDY = "Gates count only where the workspace holds what was committed and nothing else. But:"
 _ORIGIN = "gates"
+_AT_ONCE = max(2, os.cpu_count() or 1)  # sessions whose gates are run
 _EVENT = {
     Verdict.VERIFIED: EventKind.EVIDENCE_VERIFIED,
     Verdict.FAILED: EventKind.EVIDENCE_FAILED,
@@ -74,7 +76,8 @@ def verdict_of(records: Records, session: SessionId) -> str:
 def see_to(engine: Engine, id: SessionId) -> None:
     """Run the gates of a session if that is owed and nothing speaks against it now."""
     session = engine.session(id)
-    if id in engine.proving or engine.is_ending(id) or not _is_due(engine, session):
+    busy = id in engine.proving or len(engine.proving) >= _AT_ONCE or engine.is_ending(id)
+    if busy or not _is_due(engine, session):
         return
     engine.proving[id] = proof = Proof()
     engine.tasks.start_soon(_prove, engine, id, proof)
@@ -136,14 +139,15 @@ async def _prove(engine: Engine, id: SessionId, proof: Proof) -> None:
                 tasks.start_soon(_call_off, engine, id, proof)
                 await _answer(engine, id)
                 tasks.cancel_scope.cancel()
-        if proof.scope.cancelled_caught:
-            await engine.patiently(lambda: _close(engine, id), f"the gates of {id} are called off")
     except Exception:  # one session's trouble must not end the engine
         _log.exception("what %s has done could not be looked at", id)
     finally:
         engine.proving.pop(id, None)
         proof.over.set()
-    engine.nudge(id)
+    for one in list(engine.records.all(SESSION)):  # who waited for room
+        see_to(engine, one.id)
+    if proof.scope.cancelled_caught:
+        await engine.patiently(lambda: _close(engine, id), f"the gates of {id} are called off")
 
 
 async def _call_off(engine: Engine, id: SessionId, proof: Proof) -> None:
@@ -154,7 +158,7 @@ async def _call_off(engine: Engine, id: SessionId, proof: Proof) -> None:
 
 async def _close(engine: Engine, id: SessionId) -> None:
     for intent in engine.records.of_session(INTENT, id):
-        if intent.kind is IntentKind.GATES:
+        if intent.kind is IntentKind.GATES and id not in engine.proving:
             await engine.intents.end(intent.id, Outcome.FAILED, "called off")
 
 

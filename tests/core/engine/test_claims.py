@@ -3,13 +3,19 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from ao_core import spool
 from ao_core.engine.case import Observation, Policy
 from ao_core.engine.decide import decide
-from ao_core.engine.evidence import lapsing, verdict_of
+from ao_core.engine.engine import Engine
+from ao_core.engine.evidence import lapsing, see_to, verdict_of
+from ao_core.engine.gates import Proof
+from ao_core.engine.project import Project
+from ao_core.engine.side import has_left
 from ao_core.errors import BadRequest
 from ao_core.ids import SessionId
 from ao_core.model.activity import Source
@@ -20,6 +26,7 @@ from ao_core.model.session import SessionState as S
 from ao_core.spool import HookEvent, HookKind
 from ao_core.store.contract import Put
 from ao_core.store.records import EVIDENCE
+from ao_core.testing.repository import sample
 from books import START, Books, a_session, over
 
 ID = SessionId("app-1")
@@ -162,3 +169,65 @@ def test_a_gate_tells_how_it_ended() -> None:
     assert replace(FAILS, status=None).ending == "could not be run"
     late = replace(FAILS, status=None, timed_out=True, seconds=600.1)
     assert late.ending == "did not end within 600 s"
+
+
+# -- when it is looked at --------------------------------------------------------------------------
+
+
+async def started(books: Books, session: Session, seconds: float, **engine: Any) -> bool:
+    """Whether the gates of a session are begun at this moment."""
+    await books.keep(session)
+    begun: list[str] = []
+
+    def start(work: object, engine: object, id: str, proof: Proof) -> None:
+        begun.append(id)
+
+    made = SimpleNamespace(
+        session=books.records.session, records=books.records, proving={}, is_ending=_no,
+        clock=SimpleNamespace(now=lambda: at(seconds)),
+        tasks=SimpleNamespace(start_soon=start),
+    )  # fmt: skip
+    vars(made).update(engine)
+    see_to(cast("Engine", made), ID)
+    return begun == [ID]
+
+
+def _no(session: str) -> bool:
+    return False
+
+
+def _yes(session: str) -> bool:
+    return True
+
+
+SAID_SO = a_session(state=S.IDLE, done=at(5))
+
+
+async def test_it_is_looked_at_once_its_turn_is_over_and_not_much_later(books: Books) -> None:
+    working = replace(SAID_SO, facts=a_session().facts)
+    assert not await started(books, working, 30)
+    assert await started(books, SAID_SO, 30)
+    assert await started(books, working, 66)  # not every agent tells of its turns
+    assert not await started(books, replace(SAID_SO, done=None), 66)
+
+
+async def test_it_is_not_looked_at_twice_at_once_nor_while_it_is_being_ended(books: Books) -> None:
+    assert not await started(books, SAID_SO, 30, proving={ID: Proof()})
+    assert not await started(books, SAID_SO, 30, is_ending=_yes)
+    others = {f"app-{number}": Proof() for number in range(100, 400)}
+    assert not await started(books, SAID_SO, 30, proving=others)
+
+
+async def test_git_itself_need_not_be_asked_whether_a_branch_has_moved(tmp_path: Path) -> None:
+    repository = await sample(tmp_path / "app")
+    first = await repository.git("rev-parse", "HEAD")
+    made = SimpleNamespace(common_dir=repository.path / ".git", workspace=None)
+    project = cast("Project", made)
+    session = a_session(branch="main")
+    assert not await has_left(project, session, first)
+    await repository.git("pack-refs", "--all")
+    assert not await has_left(project, session, first)
+    assert await has_left(project, session, "0" * 40)
+    await repository.commit("a.txt")
+    assert await has_left(project, session, first)
+    assert not await has_left(project, a_session(branch="gone"), first)
