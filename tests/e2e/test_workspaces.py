@@ -211,3 +211,26 @@ def test_a_session_can_be_ended_while_it_is_prepared(team: Team, tmp_path: Path)
     spawning.join()
     assert (workspaces(team), refs(team)) == ([], [])
     assert not psutil.pid_exists(int(ran.read_text()))
+
+
+@BOTH
+@pytest.mark.parametrize("more", ["    post_create: [[touch, made]]\n"])
+def test_what_lies_there_when_an_agent_cannot_start_is_saved_and_noted(
+    team: Team, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken-agent"
+    broken.write_text("#!/nowhere/at/all\n")
+    broken.chmod(0o755)
+    team.env["PATH"] = f"{tmp_path}:{team.env['PATH']}"
+    config = team.repository / "agent-orchestrator.yaml"
+    config.write_text(
+        config.read_text().replace("preset: worker", "command: broken-agent {prompt}")
+    )
+    team.trusted()
+    with pytest.raises(AoError, match="cannot be run"):
+        team.spawn("do: say hello")
+    assert workspaces(team) == []
+    (session,) = team.call("list", ended=True)["sessions"]
+    (ref,) = refs(team)
+    assert git(team.repository, "ls-tree", "--name-only", ref, "made") == "made"
+    assert ref in team.call("show", session=session["session"])["salvage"]
