@@ -53,11 +53,9 @@ async def check_out(aside: Git, commit: str) -> None:
 
 
 async def _lay_out(aside: Git, commit: str) -> None:
-    clean = ("clean", "-ffdx", "--quiet")
-    await aside.call(*clean, deadline=LONG)
     # not `reset`: should a branch be checked out by now, it is not ours to move
     await aside.call("checkout", "--force", "--detach", "--quiet", commit, deadline=LONG)
-    await aside.call(*clean, deadline=LONG)
+    await aside.call("clean", "-ffdx", "--quiet", deadline=LONG)
     entries = await aside.fields("ls-files", "--stage", "-z")
     links = [one.partition("\t")[2] for one in entries if one.startswith(_GITLINK)]
     if links:

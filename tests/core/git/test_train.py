@@ -1,7 +1,9 @@
 """A train takes what fits together and passes its gate, leaves the rest out, and says why."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from ao_core.git.repository import Identity
 from ao_core.git.train import Fate, Outcome, build, order, predict
 from ao_core.ids import session_id
 from ao_core.model.work import MergeMethod
-from ao_core.process import run
+from ao_core.process import Completed, run
 from ao_core.testing.repository import Recorder
 from train_yard import HOME, METHODS, Yard, fates, ride_of, yard
 
@@ -40,6 +42,24 @@ async def test_each_pair_and_each_member_is_tried_once_in_memory(here: Yard) -> 
     assert len(merges) == 3 + 3  # each open one with the target, and each pair of them
     assert not any("worktree" in argv for argv in recorder.argvs)
     assert await here.refs() == before
+
+
+async def test_a_few_merges_are_tried_at_a_time_however_many_there_are(here: Yard) -> None:
+    members = [await here.worker(n, {f"{n}.txt": "x\n"}) for n in range(1, 9)]
+    under_way: set[object] = set()
+    most: list[int] = []
+
+    async def counting(argv: Sequence[str], **options: Any) -> Completed:
+        one = object()
+        under_way.add(one)
+        most.append(len(under_way))
+        done = await run(argv, **options)
+        under_way.remove(one)
+        return done
+
+    seen = await predict(counting, here.repository.path, "main", members)
+    assert [one.member for one in seen.outlooks] == members
+    assert 1 < max(most) <= 4
 
 
 async def test_what_cannot_be_merged_at_all_is_a_problem_of_its_own_only(here: Yard) -> None:
@@ -210,7 +230,10 @@ async def test_all_or_nothing_is_nothing_when_one_cannot_come(here: Yard, reason
         await here.worker(3, {"c.txt": "3\n"}),
     ]
 
+    proved: list[str] = []
+
     async def gate(folder: Path, commit: str) -> str | None:
+        proved.append(commit)
         return "bad" if (folder / "bad.txt").exists() else None
 
     before = await here.refs()
@@ -220,6 +243,7 @@ async def test_all_or_nothing_is_nothing_when_one_cannot_come(here: Yard, reason
     bad = Fate.CONFLICT if reason == "conflict" else Fate.FAILED
     assert fates(result) == {ONE: Fate.LEFT_OUT, TWO: bad, THREE: Fate.LEFT_OUT}
     assert ride_of(result, members[2]).why == result.blockers[0]
+    assert len(proved) == 2  # after the first failure none is built for nothing
     assert await here.refs() == before
 
 

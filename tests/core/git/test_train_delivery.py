@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from ao_core.git.train import Fate, Member, Outcome, TrainResult
@@ -199,3 +201,27 @@ async def test_a_target_that_never_rests_is_left_to_its_person(
     assert fates(result) == {ONE: Fate.LEFT_OUT, TWO: Fate.LEFT_OUT}
     assert len(racing.made) == 3
     assert await here.repository.git("rev-parse", "main") == racing.made[-1]
+
+
+async def test_a_checkout_is_moved_whole_though_the_train_is_called_off_meanwhile(
+    here: Yard, team: list[Member]
+) -> None:
+    await here.repository.git("checkout", "-q", "main")
+    reached = anyio.Event()
+
+    async def slow(argv: Sequence[str], **options: Any) -> Completed:
+        if "--ff-only" in argv:
+            reached.set()
+            await anyio.lowlevel.checkpoint()
+        return await run(argv, **options)
+
+    async def ride() -> None:
+        await here.train(*team, through=slow)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(ride)
+        await reached.wait()
+        group.cancel_scope.cancel()
+    assert {"a.txt", "b.txt"} <= await here.files()
+    assert await here.repository.git("status", "--porcelain") == ""
+    assert await here.left_nothing()
