@@ -1,5 +1,9 @@
 """Reactions of a real engine: what happened is told once, whatever becomes of the engine."""
 
+import json
+from pathlib import Path
+
+from receiver import Answer, Receiver
 from team import Team, eventually
 
 
@@ -21,3 +25,28 @@ def test_an_agent_that_ends_by_itself_is_told_of_once_and_one_that_is_killed_is_
     team.until(other, "idle")
     (told,) = [line for line in reactions(team) if "agent-exited" in line]
     assert "its agent ended" in told
+
+
+def test_a_person_is_told_by_webhook_once_although_the_engine_was_killed(
+    team: Team, tmp_path: Path
+) -> None:
+    with Receiver() as receiver:
+        receiver.answers.append(Answer(500))
+        config = team.repository / "agent-orchestrator.yaml"
+        hook = f"notifiers: {{hook: {{plugin: webhook, url: '{receiver.url}'}}}}\n"
+        config.write_text(f"{hook}defaults: {{notifiers: [hook]}}\n{config.read_text()}")
+        team.trusted()
+        session = team.spawn("do: say hello")
+        team.until(session, "idle")
+        team.agent(session).kill()
+        eventually(lambda: len(receiver.sent) == 3)
+        refused, taken, last = (json.loads(one.body) for one in receiver.sent)
+        assert refused == taken  # what was refused is sent again
+        assert (taken["kind"], taken["session"]) == ("reaction.agent-exited", session)
+        assert "its agent ended" in taken["body"]
+        assert last["kind"] == "summary.all_complete"
+        eventually(lambda: sum("notification.sent" in line for line in team.journal()) == 2)
+        team.kill_engine()
+        other = team.spawn("do: say done")
+        team.until(other, "idle")
+        assert len(receiver.sent) == 3

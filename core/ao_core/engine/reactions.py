@@ -24,10 +24,11 @@ from ao_core.engine.reaction_words import evidence_of, follow_up, summary, told
 from ao_core.errors import AoError, Conflict
 from ao_core.ids import ProjectId
 from ao_core.model.event import Event, EventKind, NewEvent, Reacted, Said
+from ao_core.model.evidence import is_shown
 from ao_core.model.session import PrState, Session, SessionState, is_terminal
 from ao_core.model.work import Landing, MergeMethod
 from ao_core.store.contract import Change, Drop, Put
-from ao_core.store.records import PURSUIT, SESSION, Pursuit
+from ao_core.store.records import EVIDENCE, PURSUIT, SESSION, Pursuit
 
 _log = logging.getLogger(__name__)
 _READER = "reactions"
@@ -90,10 +91,10 @@ class Reactions:
         deed = Deed()
         if event.session is not None:
             self._end(deed, event.session, rules.ended_by(event))
-        await self._complete(deed, event)
         trigger = rules.trigger_of(event)
         if trigger is not None:
             await self._answer(deed, trigger, event)
+        await self._complete(deed, event)
         return deed
 
     def _end(self, deed: Deed, subject: str, keys: Sequence[str]) -> None:
@@ -190,7 +191,11 @@ class Reactions:
         return [one for one in self._engine.records.all(SESSION) if one.project == project]
 
     def _busy(self, project: str) -> bool:
-        return any(not _is_over(session) for session in self._of(project))
+        return any(not self._is_over(session) for session in self._of(project))
+
+    def _is_over(self, session: Session) -> bool:
+        merged = session.pr.state is PrState.MERGED
+        return merged or is_shown(session, self._engine.records.find(EVIDENCE, session.id))
 
     # -- the clock -------------------------------------------------------------------------------
 
@@ -262,11 +267,6 @@ class Reactions:
                 await self._commit(deed)
             except Conflict:  # it was ended meanwhile
                 _log.info("what became of the merge of %s is known", session.id)
-
-
-def _is_over(session: Session) -> bool:
-    done = session.facts.state is SessionState.DONE or session.pr.state is PrState.MERGED
-    return done or is_terminal(session)
 
 
 def _reacted(

@@ -13,12 +13,25 @@ import pytest
 
 from ao_core.config.models import DEFAULT_REACTIONS, Reaction
 from ao_core.engine.reactions import Reactions
+from ao_core.engine.records import Step
 from ao_core.errors import WrongState
-from ao_core.model.event import Body, EventKind, Merged, Moved, NewEvent, PullSeen, Reacted, Said
+from ao_core.ids import SessionId
+from ao_core.model.event import (
+    Body,
+    EventKind,
+    Merged,
+    Moved,
+    NewEvent,
+    PullSeen,
+    Reacted,
+    Said,
+    Shown,
+)
+from ao_core.model.evidence import Evidence, Verdict
 from ao_core.model.session import PrFacts, PrReason, PrState, Session, SessionFacts, SessionState
 from ao_core.model.session import SessionReason as Reason
 from ao_core.model.work import Landed, Landing
-from ao_core.store.records import MESSAGE, PURSUIT
+from ao_core.store.records import EVIDENCE, MESSAGE, PURSUIT
 from ao_core.testing.clock import FakeClock
 from bare_engine import an_engine
 from books import START, Books, a_session, books_on, clock_of, opened_books, over
@@ -187,6 +200,25 @@ async def test_the_end_of_the_last_one_is_told_once_until_another_begins(books: 
         await happened(books, EventKind.SESSION_DONE, Moved("idle", "done", "r"), "app-3")
         await caught_up(reactions, books)
         assert len(await books.journal(EventKind.SUMMARY_ALL_COMPLETE)) == 2
+
+
+async def test_one_whose_work_was_verified_is_over_and_one_whose_gates_fail_is_not(
+    books: Books,
+) -> None:
+    await books.keep(in_state(SessionState.IDLE, Reason.TURN_ENDED, done=START, report="done"))
+    found = Evidence(SessionId("app-1"), "c", "t", Verdict.FAILED, START, claimed=START)
+    shown = Shown("c")
+    async with reacting(books) as reactions:
+        await books.records.create(EVIDENCE, "app-1", found)
+        await happened(books, EventKind.EVIDENCE_FAILED, shown)
+        await happened(books, EventKind.EVIDENCE_UNVERIFIED, shown)
+        await caught_up(reactions, books)
+        assert await books.journal(EventKind.SUMMARY_ALL_COMPLETE) == []
+        verified = Step(replace(found, verdict=Verdict.VERIFIED))
+        await books.records.update(EVIDENCE, "app-1", lambda _: verified)
+        await happened(books, EventKind.EVIDENCE_VERIFIED, shown)
+        await caught_up(reactions, books)
+        assert len(await books.journal(EventKind.SUMMARY_ALL_COMPLETE)) == 1
 
 
 # -- merges ----------------------------------------------------------------------------------------
