@@ -166,6 +166,9 @@ class Relay:
         line = _line(data, message)
         if line.method == "notifications/cancelled":  # such a call is never answered
             self._under_way.pop(_key(_member(message, "params").get("requestId")), None)
+        if not line.key and self._engine is None and not self._dialling:
+            self._remember(line)  # it says nothing to an engine there is none of
+            return
         self._waiting.append(line)
         if self._engine is None:
             self._dial()

@@ -23,27 +23,27 @@ async def _refused(_: float) -> None:
     raise AssertionError("it is looked for")
 
 
+async def killed_while_waited_for(process: subprocess.Popen[bytes]) -> None:
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(gone, process.pid, process_started(process.pid))
+            await anyio.wait_all_tasks_blocked()
+            process.kill()
+
+
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="takes process descriptors")
 async def test_the_end_of_a_process_is_told_by_the_kernel(
     cat: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(anyio, "sleep", _refused)
-    with anyio.fail_after(10):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(gone, cat.pid, process_started(cat.pid))
-            await anyio.wait_all_tasks_blocked()
-            cat.kill()
+    await killed_while_waited_for(cat)
 
 
 async def test_where_the_kernel_does_not_tell_it_is_seen_all_the_same(
     cat: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(os, "pidfd_open", raising=False)
-    with anyio.fail_after(10):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(gone, cat.pid, process_started(cat.pid))
-            await anyio.wait_all_tasks_blocked()
-            cat.kill()
+    await killed_while_waited_for(cat)
 
 
 async def test_one_that_has_ended_and_one_who_took_over_its_number_are_not_waited_for(

@@ -150,9 +150,11 @@ class Conversation:
         if (turn := self.ledger.turn) is None:
             raise WrongState("No turn is under way.", hint="`send` begins one.")
         stop = messages.notice("session/cancel", {"sessionId": self.ledger.native_id})
-        while self._goes_on(turn) and not await self._tell(stop, patient=False):
+        while self._goes_on(turn):
+            if await self._tell(stop, patient=False):
+                asks = self._engine.permissions
+                return await asks.expire(self._held.session, "the turn was cancelled")
             await self.further()
-        await self._engine.permissions.expire(self._held.session, "the turn was cancelled")
 
     def _goes_on(self, turn: Turn) -> bool:
         """Whether it may still be under way; while the lines are read again nobody knows."""

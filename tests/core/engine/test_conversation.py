@@ -154,6 +154,12 @@ class Talk:
         await self.until(lambda: self.it.live or None)
         await anyio.wait_all_tasks_blocked()
 
+    async def set_to_work(self) -> None:
+        """Begin a turn."""
+        await self.rest()
+        assert await self.it.prompt("work", "msg_1")
+        await self.rest()
+
     async def queue(self, text: str) -> str:
         outbox = self.books.outbox
         message = outbox.compose(self.session, text, "lead", highest=Delivery.ACCEPTED)
@@ -187,9 +193,7 @@ async def talking(
 async def test_the_last_words_of_an_earlier_agent_are_not_its_successors(books: Books) -> None:
     agent = Scripted()
     async with talking(books, agent) as talk:
-        await talk.rest()
-        assert await talk.it.prompt("work", "msg_1")
-        await talk.rest()
+        await talk.set_to_work()
         await books.change(ID, lambda now: replace(now, generation=2, heard=0, turn=None))
         before = books.records.session(ID)
         agent.say(messages.result(3, {"stopReason": "end_turn"}))
@@ -203,9 +207,7 @@ async def test_what_was_said_before_the_commit_is_not_believed_after_a_restore(
 ) -> None:
     agent = Scripted()
     async with talking(books, agent) as talk:
-        await talk.rest()
-        assert await talk.it.prompt("work", "msg_1")
-        await talk.rest()
+        await talk.set_to_work()
 
         async def restored_meanwhile(session: object) -> None:
             await books.change(ID, lambda now: replace(now, generation=2, heard=0, turn=None))
@@ -259,9 +261,7 @@ async def test_what_is_asked_in_a_turn_that_was_cancelled_is_put_before_nobody(
 ) -> None:
     agent = Scripted()
     async with talking(books, agent) as talk:
-        await talk.rest()
-        assert await talk.it.prompt("work", "msg_1")
-        await talk.rest()
+        await talk.set_to_work()
         await talk.it.cancel()
         agent.ask(7, "too late")
         await talk.rest()
@@ -305,9 +305,7 @@ async def test_an_interruption_that_finds_no_room_is_refused_and_meets_no_later_
 
     agent = Scripted()
     async with talking(books, agent) as talk:
-        await talk.rest()
-        assert await talk.it.prompt("work", "msg_1")
-        await talk.rest()
+        await talk.set_to_work()
         with monkeypatch.context() as full:
             full.setattr(Shaky, "write", refused)
             with pytest.raises(StoreUnavailable), anyio.fail_after(5):
@@ -331,19 +329,19 @@ async def test_a_cancellation_that_comes_too_late_meets_no_other_turn(
         tries += 1
         agent.say(messages.result(3, {"stopReason": "end_turn"}))
         assert agent.hear(agent.end, messages.request(4, "session/prompt", {"prompt": []}))
-        await anyio.wait_all_tasks_blocked()
+        agent.ask(7, "look")
+        await books.records.until(lambda: talk.engine.permissions.pending(ID) or None)
         return False
 
     async with talking(books, agent) as talk:
-        await talk.rest()
-        assert await talk.it.prompt("work", "msg_1")
-        await talk.rest()
+        await talk.set_to_work()
         monkeypatch.setattr(Shaky, "write", late)
         await talk.it.cancel()
         await talk.rest()
         assert tries == 1
         assert talk.it.ledger.turn
         assert not talk.it.ledger.turn.cancelled
+        assert talk.engine.permissions.pending(ID)  # what the later turn asks stays open
 
 
 async def test_an_agent_that_has_asked_something_and_works_on_still_waits(
@@ -352,9 +350,7 @@ async def test_an_agent_that_has_asked_something_and_works_on_still_waits(
     agent = Scripted()
     monkeypatch.setattr("ao_core.engine.conversation._STIRS", -1.0)
     async with talking(books, agent) as talk:
-        await talk.rest()
-        assert await talk.it.prompt("work", "msg_1")
-        await talk.rest()
+        await talk.set_to_work()
         agent.say(messages.notice("session/update", {"update": {"sessionUpdate": "plan"}}))
         await talk.rest()
         busy = talk.session.activity
@@ -427,9 +423,7 @@ async def test_after_a_prompt_that_is_refused_the_next_is_carried(books: Books) 
     async with talking(books, Scripted(refuses=("session/prompt",))) as talk:
         told = {"deliver": noting("deliver"), "pull_due": noting("pull_due")}
         talk.engine.__dict__.update(told)
-        await talk.rest()
-        assert await talk.it.prompt("work", "msg_1")
-        await talk.rest()
+        await talk.set_to_work()
     assert sorted(called) == ["deliver", "pull_due"]
 
 

@@ -337,6 +337,17 @@ def test_a_step_that_cannot_be_done_blocks_it(rig: Rig, step: str, complaint: st
     assert not (rig.workspace / "after.txt").exists()
 
 
+def test_a_file_that_is_as_it_should_be_is_left_alone(rig: Rig) -> None:
+    """A worker that begins again has what was brought back for it in whole, at any moment."""
+    there = rig.workspace / "there.txt"
+    there.write_text("x\n")
+    os.utime(there, ns=(1, 1))
+    rig.start("do: write there.txt x\ndo: write other.txt x")
+    rig.told(HookKind.TURN_ENDED)
+    assert there.stat().st_mtime_ns == 1
+    assert (rig.workspace / "other.txt").exists()
+
+
 def test_it_ends_as_told(rig: Rig) -> None:
     rig.start("do: crash 7")
     assert rig.status() == 7

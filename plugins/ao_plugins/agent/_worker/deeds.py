@@ -33,9 +33,11 @@ class Hands:
         return Hands(self._workspace)
 
     def write(self, step: Step) -> str:
-        """Write or append to a file of the workspace."""
+        """Write or append to a file of the workspace; what is as it should be is left alone."""
         path = self._inside(step.argument)
         try:
+            if step.verb == "write" and path.is_file() and path.read_bytes() == step.text.encode():
+                return f"write {step.argument}"
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("a" if step.verb == "append" else "w", encoding="utf-8") as file:
                 file.write(step.text)
