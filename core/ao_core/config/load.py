@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from pydantic.alias_generators import to_camel
+
 from ao_core.config import document
 from ao_core.config.checkout import main_folder
 from ao_core.config.layers import Layer, Loaded, checked, layer, overlay
@@ -22,7 +24,7 @@ __all__ = ["NAMES", "Loaded", "engine_settings", "find", "load", "project", "zer
 
 NAMES = ("agent-orchestrator.yaml", "agent-orchestrator.yml")
 HOME_NAME = "config.yaml"
-ENGINES_OWN = ("store", "retention", "power")
+ENGINES_OWN = ("store", "retention", "power", "max_workers")
 
 
 def find(
@@ -131,7 +133,8 @@ def engine_settings(home: Path, environment: Mapping[str, str]) -> Settings:
     if not path.is_file():
         return Settings()
     read = document.read(path)
-    data = {name: read.data[name] for name in read.data if name in ENGINES_OWN}
+    own = {*ENGINES_OWN, *map(to_camel, ENGINES_OWN)}
+    data = {name: read.data[name] for name in read.data if name in own}
     return checked(replace(read, data=data), environment, home).settings
 
 

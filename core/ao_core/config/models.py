@@ -145,6 +145,9 @@ class Gates(Section):
         return {"checks": value} if _is_plain(value) else value
 
 
+Workers: TypeAlias = Annotated[int, Field(ge=1, le=1_000)] | None
+
+
 class ProjectSettings(Choices):
     """One project."""
 
@@ -158,6 +161,7 @@ class ProjectSettings(Choices):
     symlinks: tuple[Inside, ...] = ()
     post_create: tuple[Command, ...] = ()
     ports: Annotated[int, Field(ge=0, le=100)] = 0
+    max_workers: Workers = None
     agent_rules: str | None = None
     agent_rules_file: Word | None = None
     orchestrator_rules: str | None = None
@@ -248,6 +252,7 @@ class Settings(Section):
             )
         ),
     ] = timedelta(minutes=5)
+    max_workers: Workers = 16
     power: Power = Power()
     retention: Retention = Retention()
     lifecycle: Lifecycle = Lifecycle()
@@ -321,6 +326,7 @@ class EffectiveProject:
     post_create: tuple[tuple[str, ...], ...] = ()
     symlinks: tuple[str, ...] = ()
     ports: int = 0
+    max_workers: int | None = None
     allow_commands: tuple[tuple[str, ...], ...] = ()
     reactions: Mapping[str, Reaction] = field(default_factory=dict[str, Reaction])
     code: tuple[str, ...] = ()

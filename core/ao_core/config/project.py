@@ -179,6 +179,7 @@ def _effective(loaded: Loaded, id: ProjectId, own: ProjectSettings, role: Part) 
         post_create=own.post_create,
         symlinks=own.symlinks,
         ports=own.ports,
+        max_workers=own.max_workers,
         allow_commands=own.allow_commands,
         reactions=_reactions(settings, own),
         code=code_lines(loaded.source, id, path) if loaded.source else (),

@@ -21,6 +21,8 @@ class EventKind(StrEnum):
 
     ENGINE_STARTED = "engine.started"
     ENGINE_STOPPED = "engine.stopped"
+    SESSION_QUEUED = "session.queued"
+    SESSION_BLOCKED = "session.blocked"
     SESSION_SPAWN_STARTED = "session.spawn_started"
     SESSION_SPAWNED = "session.spawned"
     SESSION_SPAWN_FAILED = "session.spawn_failed"
@@ -37,6 +39,7 @@ class EventKind(StrEnum):
     SESSION_REPORTED = "session.reported"
     SESSION_COMMITTED = "session.committed"
     SESSION_SALVAGED = "session.salvaged"
+    COPIES_SPARE = "copies.spare"
     PR_CREATED = "pr.created"
     PR_UPDATED = "pr.updated"
     PR_MERGED = "pr.merged"
@@ -252,6 +255,8 @@ _K = EventKind
 SPECS: Mapping[EventKind, Spec] = {
     _K.ENGINE_STARTED: Spec(Said, _I),
     _K.ENGINE_STOPPED: Spec(Said, _I),
+    _K.SESSION_QUEUED: Spec(Said, _I),
+    _K.SESSION_BLOCKED: Spec(Said, _A),
     _K.SESSION_SPAWN_STARTED: Spec(Started, _I),
     _K.SESSION_SPAWNED: Spec(Started, _I),
     _K.SESSION_SPAWN_FAILED: Spec(Said, _U),
@@ -268,6 +273,7 @@ SPECS: Mapping[EventKind, Spec] = {
     _K.SESSION_REPORTED: Spec(Said, _I),
     _K.SESSION_COMMITTED: Spec(Said, _I),
     _K.SESSION_SALVAGED: Spec(Saved, _I),
+    _K.COPIES_SPARE: Spec(Said, _A),
     _K.PR_CREATED: Spec(PullSeen, _I),
     _K.PR_UPDATED: Spec(PullSeen, _I),
     _K.PR_MERGED: Spec(PullSeen, _A),

@@ -26,6 +26,8 @@ class SessionReason(StrEnum):
     """Why it stands there."""
 
     SPAWN_REQUESTED = "spawn_requested"
+    QUEUED = "queued"
+    BLOCKED = "blocked"
     AGENT_ACKNOWLEDGED = "agent_acknowledged"
     TASK_IN_PROGRESS = "task_in_progress"
     PR_CREATED = "pr_created"
@@ -233,6 +235,9 @@ class Session:
     turn: str | None = None  # the message whose turn is under way, where a protocol tells
     usage: Usage = field(default_factory=Usage)
     done: datetime | None = None  # when it said that its work is done, unless it went on since
+    after: tuple[SessionId, ...] = ()  # whose work has to be done before it starts
+    group: SessionId | None = None  # the first of the copies it is one of
+    queued: int = 0  # its number in the queue, from when it is put there until it starts
 
 
 TERMINAL_STATES = frozenset({SessionState.DONE, SessionState.TERMINATED})
@@ -294,6 +299,12 @@ def is_terminal(session: Session) -> bool:
     return session.facts.state in TERMINAL_STATES
 
 
+def is_waiting(session: Session) -> bool:
+    """Whether it is in the queue: it has a name, and nothing else yet."""
+    waits = session.facts.reason in (SessionReason.QUEUED, SessionReason.BLOCKED)
+    return waits and session.facts.state is SessionState.NOT_STARTED
+
+
 class Attention(StrEnum):
     """Who must act."""
 
@@ -319,6 +330,8 @@ def attention(session: Session) -> tuple[Attention, str]:
     """Who must act on this session, and why, in one line. Whoever works is left to work."""
     if session.facts.state is SessionState.WORKING:
         return Attention.NONE, ""
+    if session.facts.reason is SessionReason.BLOCKED and is_waiting(session):
+        return Attention.LEAD, session.facts.note or "it cannot start"
     status = derive_status(session)
     if status is Status.KILLED and session.facts.reason is SessionReason.RUNTIME_LOST:
         return Attention.LEAD, "its runtime was lost; restore it"
