@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from ao_core.model.event import Ended, EventKind, Moved, NewEvent
-from ao_core.model.session import Session, SessionFacts, SessionReason, SessionState
+from ao_core.model.session import Session, SessionFacts, SessionReason, SessionState, worked
+from ao_core.redact import visible
 from ao_core.slots.runtime import Seen
 
 _EVENT = {
@@ -29,7 +30,8 @@ def moved(
     if (before.state, before.reason, before.note) == (state, reason, note):
         return session, ()
     doubt = session.doubt if state in (SessionState.DETECTING, SessionState.STUCK) else None
-    after = replace(session, facts=SessionFacts(state, reason, at, note), doubt=doubt)
+    facts = SessionFacts(state, reason, at, note)
+    after = replace(session, facts=facts, doubt=doubt, worked=worked(session, at))
     body = Moved(before.state, state, reason, note)
     return after, (NewEvent(_EVENT[state], body, session.project, session.id),)
 
@@ -48,7 +50,8 @@ def ended(
     facts = SessionFacts(SessionState.TERMINATED, reason, at, _how(status, signal))
     body = Ended(reason, status, signal)
     event = NewEvent(kind, body, session.project, session.id)
-    return replace(session, facts=facts, doubt=None, question=None), (event,)
+    spent = worked(session, at)
+    return replace(session, facts=facts, doubt=None, question=None, worked=spent), (event,)
 
 
 def _how(status: int | None, signal: int | None) -> str | None:

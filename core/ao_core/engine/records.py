@@ -13,11 +13,11 @@ from ao_core.model.event import Event, NewEvent
 from ao_core.model.session import Session
 from ao_core.news import News
 from ao_core.store.contract import Change, Committed, Drop, Kind, Put, Row, Store
-from ao_core.store.records import EVIDENCE, INTENT, MESSAGE, PERMISSION, PURSUIT, SESSION
+from ao_core.store.records import BRAKE, EVIDENCE, INTENT, MESSAGE, PERMISSION, PURSUIT, SESSION
 
 T = TypeVar("T")
 
-_CACHED = (SESSION, MESSAGE, EVIDENCE, INTENT, PERMISSION, PURSUIT)
+_CACHED = (SESSION, MESSAGE, EVIDENCE, INTENT, PERMISSION, PURSUIT, BRAKE)
 _ATTEMPTS = 50
 
 

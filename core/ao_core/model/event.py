@@ -38,6 +38,16 @@ class EventKind(StrEnum):
     SESSION_RESTORED = "session.restored"
     SESSION_REPORTED = "session.reported"
     SESSION_COMMITTED = "session.committed"
+    SESSION_PAUSED = "session.paused"
+    SESSION_RESUMED = "session.resumed"
+    ENGINE_PAUSED = "engine.paused"
+    ENGINE_RESUMED = "engine.resumed"
+    BUDGET_NEAR = "budget.near"
+    BUDGET_REACHED = "budget.reached"
+    BUDGET_UNKNOWN = "budget.unknown"
+    QUOTA_EXHAUSTED = "quota.exhausted"
+    SESSION_SAID = "session.said"
+    SESSION_TOLD = "session.told"
     SESSION_SALVAGED = "session.salvaged"
     COPIES_SPARE = "copies.spare"
     PR_CREATED = "pr.created"
@@ -228,6 +238,26 @@ Body: TypeAlias = (
     | Started
     | Moved
     | Ended
+@dataclass(frozen=True, slots=True)
+class Halted:
+    """A session, or all of them, were paused or go on."""
+
+    why: str
+    by: str
+    note: str = ""
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """How one part of a budget stands; `used` None is unknown. `all_sessions`: the ceiling."""
+
+    part: str
+    used: float | None
+    limit: float
+    all_sessions: bool = False
+
+
     | Saved
     | PullSeen
     | Merged
@@ -243,6 +273,8 @@ Body: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Spec:
+    | Halted
+    | Spent
     """What an event of one kind looks like."""
 
     body: type[Body]
@@ -277,6 +309,16 @@ SPECS: Mapping[EventKind, Spec] = {
     _K.PR_CREATED: Spec(PullSeen, _I),
     _K.PR_UPDATED: Spec(PullSeen, _I),
     _K.PR_MERGED: Spec(PullSeen, _A),
+    _K.SESSION_PAUSED: Spec(Halted, _I),
+    _K.SESSION_RESUMED: Spec(Halted, _I),
+    _K.ENGINE_PAUSED: Spec(Halted, _W),
+    _K.ENGINE_RESUMED: Spec(Halted, _I),
+    _K.BUDGET_NEAR: Spec(Spent, _W),
+    _K.BUDGET_REACHED: Spec(Spent, _U),
+    _K.BUDGET_UNKNOWN: Spec(Spent, _W),
+    _K.QUOTA_EXHAUSTED: Spec(Halted, _W),
+    _K.SESSION_SAID: Spec(Said, _A),
+    _K.SESSION_TOLD: Spec(Said, _I),
     _K.PR_CLOSED: Spec(PullSeen, _A),
     _K.CI_PASSING: Spec(PullSeen, _I),
     _K.CI_FAILING: Spec(PullSeen, _W),

@@ -1,11 +1,14 @@
 """A session on three axes of stored facts, and the one status derived from them."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ao_core.ids import ProjectId, SessionId
 from ao_core.model.activity import Activity, ActivityState
+from ao_core.model.standing import FIRM, Footing, Standing
+from ao_core.model.budget import Budget
+from ao_core.model.pause import Paused, PauseReason
 from ao_core.model.usage import Usage
 
 
@@ -244,11 +247,19 @@ TERMINAL_STATES = frozenset({SessionState.DONE, SessionState.TERMINATED})
 GONE = frozenset({RuntimeState.EXITED, RuntimeState.MISSING})
 TERMINAL_STATUSES = frozenset(
     {
+    standing: Standing = FIRM
+    word: Word | None = None
+    paused: Paused | None = None
+    budget: Budget = field(default_factory=Budget)
+    told_of: tuple[str, ...] = ()  # what of its budget was told and is still so
+    spent: Usage = field(default_factory=Usage)  # in conversations before this one
+    worked: float = 0.0  # seconds, before `facts.since`
         Status.KILLED,
         Status.TERMINATED,
         Status.DONE,
         Status.CLEANUP,
         Status.ERRORED,
+_STARTED = timedelta(seconds=30)
         Status.MERGED,
     }
 )
@@ -305,6 +316,35 @@ def is_waiting(session: Session) -> bool:
     return waits and session.facts.state is SessionState.NOT_STARTED
 
 
+_BUSY = frozenset({SessionState.WORKING, SessionState.DETECTING})
+
+
+def worked(session: Session, at: datetime) -> float:
+    """How many seconds it has worked so far; while it is paused it does not."""
+    if session.facts.state not in _BUSY:
+        return session.worked
+    end = min(at, session.paused.since) if session.paused else at
+    return session.worked + max(0.0, (end - session.facts.since).total_seconds())
+
+
+def is_in_turn(session: Session, at: datetime) -> bool:
+    """Whether a turn is under way that could be interrupted, as far as anybody can tell."""
+    if is_terminal(session) or session.run.handle is None:
+        return False
+    if session.drive is Drive.PROTOCOL:
+        return session.turn is not None
+    if session.facts.state not in _BUSY:
+        return False
+    if session.activity is None:  # it may only be starting: a key might end it
+        return at - session.facts.since >= _STARTED
+    return session.activity.state is ActivityState.ACTIVE
+
+
+def _has_no_place(session: Session) -> bool:
+    """Whether it lives, and has nowhere to work: what it says of itself is beside the point."""
+    return not is_terminal(session) and session.standing.footing is Footing.REMOVED
+
+
 class Attention(StrEnum):
     """Who must act."""
 
@@ -339,6 +379,10 @@ def attention(session: Session) -> tuple[Attention, str]:
     if why is None and status is Status.IDLE:
         why = "its turn ended"
     if why is None:
+    if _has_no_place(session) or _is_astray(session):
+        return Attention.LEAD, session.standing.told(session.branch)
+    if session.paused is not None and not is_terminal(session):
+        return _standstill(session.paused)
         return Attention.NONE, ""
     return Attention.LEAD, session.facts.note or why
 
@@ -346,3 +390,16 @@ def attention(session: Session) -> tuple[Attention, str]:
 def activity_of(session: Session) -> ActivityState | None:
     """What the agent does, if anything is known."""
     return session.activity.state if session.activity else None
+def _standstill(paused: Paused) -> tuple[Attention, str]:
+    if not paused.asks:
+        return Attention.NONE, ""
+    what = "its budget" if paused.why is PauseReason.BUDGET else "its agent's quota"
+    return Attention.LEAD, f"{what} is used up: {paused.note}"
+
+
+def _is_astray(session: Session) -> bool:
+    """Whether its work is not where it belongs, and no question of its own comes first."""
+    asks = session.facts.state is SessionState.NEEDS_INPUT
+    return not (session.standing.is_firm or is_terminal(session) or asks)
+
+

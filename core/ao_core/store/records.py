@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from ao_core.ids import ProjectId, SessionId
 from ao_core.model.evidence import Evidence
+from ao_core.model.pause import Brake
 from ao_core.model.session import Session
 from ao_core.store.contract import Kind
 
@@ -196,3 +197,5 @@ PROJECT = Kind("project", ProjectRecord)
 KINDS = (
     SESSION, MESSAGE, EVIDENCE, INTENT, PERMISSION, PURSUIT, KEY, CURSOR, TRUST, COUNTER, PROJECT,
 )  # fmt: skip
+BRAKE = Kind("brake", Brake)
+    BRAKE,

@@ -1,0 +1,130 @@
+"""What a budget and what was used come to. Pure: facts in, what is to be told and done out.
+
+A part of which nobody tells how much was used is unknown: it is neither near nor reached.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from ao_core.model.budget import Budget, Part, Spending
+from ao_core.model.session import Session, SessionReason, SessionState, is_terminal, worked
+
+NEAR = 0.8
+CEILING_WINDOW = timedelta(hours=24)
+_RESTS = (SessionState.IDLE, SessionState.NEEDS_INPUT)
+
+
+class Stand(StrEnum):
+    """How one part of a budget stands."""
+
+    OPEN = "open"  # nothing is limited
+    UNKNOWN = "unknown"
+    WITHIN = "within"
+    NEAR = "near"
+    REACHED = "reached"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """How much of one part was used. `used` None is unknown."""
+
+    part: Part
+    used: float | None
+    limit: float
+    stand: Stand
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is new: what is to be told for the first time, and what is reached.
+
+    `told` is what was told from now on, and is still so.
+    """
+
+    news: tuple[Finding, ...]
+    reached: tuple[Finding, ...]
+    told: tuple[str, ...]
+
+
+def stand(limit: float | None, used: float | None) -> Stand:
+    """How one part stands."""
+    if limit is None:
+        return Stand.OPEN
+    if used is None:
+        return Stand.UNKNOWN
+    if used >= limit:
+        return Stand.REACHED
+    return Stand.NEAR if used >= NEAR * limit else Stand.WITHIN
+
+
+def weigh(budget: Budget, used: Spending) -> tuple[Finding, ...]:
+    """Every part that is limited."""
+    return tuple(
+        Finding(part, used.of(part), limit, stand(limit, used.of(part)))
+        for part in Part
+        if (limit := budget.of(part)) is not None
+    )
+
+
+def judge(
+    budget: Budget, used: Spending, told: Iterable[str], *, had_turn: bool = False
+) -> Verdict:
+    """What follows. That a part is unknown is worth telling once a turn has ended without it."""
+    before, found = frozenset(told), weigh(budget, used)
+    worth = {Stand.NEAR, Stand.REACHED} | ({Stand.UNKNOWN} if had_turn else set[Stand]())
+    now = {_mark(one): one for one in found if one.stand in worth}
+    kept = {mark for mark in before if _still(mark, found)}
+    news = tuple(one for mark, one in now.items() if mark not in kept)
+    reached = tuple(one for one in found if one.stand is Stand.REACHED)
+    return Verdict(news, reached, tuple(sorted(kept | now.keys())))
+
+
+def _mark(one: Finding) -> str:
+    return f"{one.part}:{one.stand}"
+
+
+def _still(mark: str, found: Iterable[Finding]) -> bool:
+    """Whether what was told holds: what is reached was near before, and is not told to be again."""
+    part, _, then = mark.partition(":")
+    now = next((one.stand for one in found if one.part == part), Stand.OPEN)
+    if now is Stand.REACHED and then == Stand.NEAR:
+        return True
+    return now == then
+
+
+def spending(session: Session, at: datetime) -> Spending:
+    """What a session has used, in all its lives."""
+    usage = session.spent.plus(session.usage)
+    return Spending(worked(session, at) / 60, usage.tokens, usage.cost_usd)
+
+
+def had_turn(session: Session) -> bool:
+    """Whether it rests after a turn, by which its agent has told what it is going to tell."""
+    ended = (SessionReason.TURN_ENDED, SessionReason.AWAITING_USER_INPUT)
+    return session.facts.state in _RESTS and session.facts.reason in ended
+
+
+def together(sessions: Iterable[Session], at: datetime) -> Spending:
+    """What all have used that live, or were begun within the last day."""
+    total = Spending()
+    for one in sessions:
+        if not is_terminal(one) or at - one.created_at < CEILING_WINDOW:
+            total = total.plus(spending(one, at))
+    return total
+
+
+def said(found: Iterable[Finding]) -> str:
+    """Used and allowed, in words: `12 of 60 min, 1500 of 2000 tokens`."""
+    return ", ".join(map(_said, found))
+
+
+def _said(one: Finding) -> str:
+    used = "unknown" if one.used is None else _number(one.used)
+    unit = {Part.MINUTES: " min", Part.TOKENS: " tokens", Part.COST: " USD"}[one.part]
+    return f"{used} of {_number(one.limit)}{unit}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".")
