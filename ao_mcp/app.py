@@ -18,6 +18,7 @@ from ao_core.config.models import Retention, Settings
 from ao_core.config.problem import ConfigProblems
 from ao_core.engine.awake import Awake
 from ao_core.engine.caller import Role
+from ao_core.engine.cleanup import Cleanup
 from ao_core.engine.engine import Engine
 from ao_core.engine.home import Home, open_home
 from ao_core.engine.login import login_environment
@@ -59,6 +60,7 @@ async def run(home: Path, ready: Callable[[], None], lock: int | None = None) ->
         tasks.start_soon(_while_home_lasts, engine)
         tasks.start_soon(_going_on, "nothing is reacted to any more", Reactions(engine).run)
         tasks.start_soon(_going_on, "no notifier is told any more", Outlets(engine).run)
+        tasks.start_soon(_going_on, "nothing is cleared away any more", Cleanup(engine).run)
         tasks.start_soon(_keep_awake, engine)
         tasks.start_soon(keep_small, engine, partial(_kept, engine.home))
         await engine.stopping.wait()

@@ -73,6 +73,8 @@ async def _transcript(call: Call, asked: Transcript) -> Conversed:
     if session.drive is not Drive.PROTOCOL:
         hint = f"`ao attach {session.id}` opens its terminal; `read` shows its screen."
         raise WrongState(f"{session.id} is driven by its terminal.", hint=hint)
+    if asked.seconds:
+        call.engine.conversations.followed(session.id, call.engine.clock.now())
     with anyio.move_on_after(asked.seconds):
         await _news(call.engine, session.id, asked)
     items = [one for one in await conversed(call.engine, session) if one.changed > asked.after]

@@ -363,6 +363,7 @@ class Host:
             "told": self._told, "mark": self._mark, "size": self._program.size(),
             "exit": self._program.exit, "full": int(bool(self._unlogged)),
             "waiting": int(not self._listens()),
+            "readers": sum(client.reads for client in self._clients),
         }  # fmt: skip
         return "\n".join(f"{name}={value}" for name, value in facts.items()).encode()
 

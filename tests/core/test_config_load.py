@@ -240,6 +240,20 @@ def test_keys_without_effect_are_warned_about(write: Write) -> None:
     ]
 
 
+def test_merged_work_is_cleared_away_after_a_while_unless_that_is_switched_off(
+    write: Write,
+) -> None:
+    def grace(text: str) -> tuple[object, object]:
+        found = project(read(write(f"{text}\nprojects: {{a: {{path: .}}}}")), "a")
+        return found.merged_grace, found.abandoned_grace
+
+    assert grace("") == (timedelta(minutes=5), None)
+    assert grace("lifecycle: {merge_cleanup_idle_grace: 1h}") == (timedelta(hours=1), None)
+    assert grace("lifecycle: {auto_cleanup_on_merge: false, abandoned_grace: 7d}") == (
+        None, timedelta(days=7),
+    )  # fmt: skip
+
+
 # -- layers -------------------------------------------------------------------------------------
 
 

@@ -199,7 +199,7 @@ class Retention(Section):
 
 
 class Lifecycle(Section):
-    """What becomes of a session after its work is merged."""
+    """What becomes of a worker once its work is merged, or it has ended."""
 
     auto_cleanup_on_merge: bool = True
     merge_cleanup_idle_grace: Annotated[
@@ -211,6 +211,7 @@ class Lifecycle(Section):
             )
         ),
     ] = timedelta(minutes=5)  # fmt: skip
+    abandoned_grace: Age = None
 
 
 class Observability(Section):
@@ -264,7 +265,7 @@ class Settings(Section):
     dashboard: Any = None
 
     unused: ClassVar = (
-        "lifecycle", "observability", "port",
+        "observability", "port",
         "ready_threshold",
         "terminal_port", "direct_terminal_port", "dashboard",
     )  # fmt: skip
@@ -295,7 +296,8 @@ class EffectiveProject:
     `agent` is None where none was chosen: the first that is installed. `credentials` names the
     variables workers get from the client that spawns them; `secret_env` is looked up at that time.
     `rules` is what the configuration and its rules file say. `code` lists what a person has to
-    trust before it is used. Where only `env` differs, which depends on who called, two are equal.
+    trust before it is used. `…_grace` says when a workspace is cleared away, None: never. Where
+    only `env` differs, which depends on who called, two are equal.
     """
 
     id: ProjectId
@@ -329,6 +331,8 @@ class EffectiveProject:
     max_workers: int | None = None
     allow_commands: tuple[tuple[str, ...], ...] = ()
     reactions: Mapping[str, Reaction] = field(default_factory=dict[str, Reaction])
+    merged_grace: timedelta | None = None
+    abandoned_grace: timedelta | None = None
     code: tuple[str, ...] = ()
 
     def agent_choice(self, name: str) -> PluginChoice:

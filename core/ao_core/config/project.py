@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -15,6 +16,7 @@ from ao_core.config.models import (
     CheckSettings,
     EffectiveProject,
     Gate,
+    Lifecycle,
     PluginChoice,
     ProjectSettings,
     Reaction,
@@ -182,8 +184,14 @@ def _effective(loaded: Loaded, id: ProjectId, own: ProjectSettings, role: Part) 
         max_workers=own.max_workers,
         allow_commands=own.allow_commands,
         reactions=_reactions(settings, own),
+        merged_grace=_merged_grace(settings.lifecycle),
+        abandoned_grace=settings.lifecycle.abandoned_grace,
         code=code_lines(loaded.source, id, path) if loaded.source else (),
     )
+
+
+def _merged_grace(chosen: Lifecycle) -> timedelta | None:
+    return chosen.merge_cleanup_idle_grace if chosen.auto_cleanup_on_merge else None
 
 
 def _reactions(settings: Settings, own: ProjectSettings) -> dict[str, Reaction]:

@@ -1,6 +1,7 @@
 """The conversations of one engine: one for each agent driven by protocol."""
 
 from collections import defaultdict
+from datetime import datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ao_core.engine.engine import Engine
 
 OPENING_DEADLINE = 90.0
+_ATTENTION = timedelta(minutes=2)  # more than whoever follows waits at once
 
 
 class Conversations:
@@ -25,6 +27,7 @@ class Conversations:
     def __init__(self) -> None:
         self._known: dict[SessionId, Conversation] = {}
         self._beginning = defaultdict[SessionId, anyio.Lock](anyio.Lock)
+        self._followed: dict[SessionId, datetime] = {}
 
     def of(self, session: SessionId) -> "Conversation | None":
         """The conversation that is, or was last, carried on with a session's agent."""
@@ -56,11 +59,21 @@ class Conversations:
         engine.deliver(session.id)
         return made
 
+    def followed(self, session: SessionId, at: datetime) -> None:
+        """A person waits for what is said in it."""
+        self._followed[session] = at
+
+    def is_followed(self, session: SessionId, now: datetime) -> bool:
+        """Whether one did a moment ago."""
+        last = self._followed.get(session)
+        return last is not None and now - last < _ATTENTION
+
     def forget(self, session: SessionId) -> None:
         """What was said in a session that ended long ago is read from its log, if it is left."""
         known = self._known.get(session)
         if known is not None and known.over:
             del self._known[session]
+        self._followed.pop(session, None)
 
 
 async def _made(

@@ -24,9 +24,11 @@ class Intents:
     def __init__(self, records: Records, clock: Clock) -> None:
         self._records, self._clock = records, clock
 
-    def beginning(self, kind: IntentKind, session: str, fingerprint: str) -> Put[Intent]:
+    def beginning(
+        self, kind: IntentKind, session: str, fingerprint: str, detail: str = ""
+    ) -> Put[Intent]:
         """The change that opens an intent, to be committed with what belongs to it."""
-        intent = Intent(kind, session, fingerprint, self._clock.now())
+        intent = Intent(kind, session, fingerprint, self._clock.now(), detail=detail)
         return Put(INTENT, intent.id, intent, self._records.revision(INTENT, intent.id))
 
     async def begin(self, kind: IntentKind, session: str, fingerprint: str) -> Intent:

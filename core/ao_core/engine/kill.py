@@ -1,6 +1,7 @@
 """Kill: end the agent, save what is not saved elsewhere, then clear away."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from ao_core.errors import AoError
 from ao_core.git.salvage import Saved, archive_of, salvage
 from ao_core.ids import HomeId, SessionId
 from ao_core.model import event
-from ao_core.model.event import EventKind, NewEvent
+from ao_core.model.event import Ended, EventKind, NewEvent
 from ao_core.model.session import RuntimeReason, RuntimeState, Session, SessionReason, is_terminal
 from ao_core.slots.workspace import Checkout
 from ao_core.store.records import SESSION, Intent, IntentKind, Outcome
@@ -37,17 +38,28 @@ class Killed:
     kept_because: str | None = None
 
 
+_CLEANUP = (SessionReason.PR_MERGED, SessionReason.AUTO_CLEANUP)
+
+
+def _always(session: Session) -> bool:
+    return True
+
+
 async def kill(
-    engine: Engine, id: SessionId, *, reason: SessionReason, ticket: Ticket | None = None
-) -> Killed:
-    """End a session for good, as far as its work allows. A second call finds nothing to do."""
+    engine: Engine, id: SessionId, *, reason: SessionReason, ticket: Ticket | None = None,
+    still: Callable[[Session], bool] = _always,
+) -> Killed:  # fmt: skip
+    """End a session for good, as far as its work allows. A second call finds nothing to do.
+
+    Whether it is `still` to be ended is asked once nobody else starts or ends it.
+    """
     session, ticket = engine.session(id), ticket or Ticket()
     this = str(session.generation)
     if (is_terminal(session) and session.workspace_gone) or ticket.subject not in (None, this):
         return await _before(engine, session)
-    intent = engine.intents.beginning(IntentKind.KILL, id, this)
+    intent = engine.intents.beginning(IntentKind.KILL, id, this, reason)
     await engine.records.commit([intent, *ticket.used_for(this)])
-    return await engine.detached(lambda: _carried_out(engine, intent.value, reason))
+    return await engine.detached(lambda: _carried_out(engine, intent.value, reason, still))
 
 
 async def _before(engine: Engine, session: Session) -> Killed:
@@ -60,9 +72,11 @@ async def _before(engine: Engine, session: Session) -> Killed:
     return Killed(session, saved, kept, session.workspace_gone)
 
 
-async def _carried_out(engine: Engine, intent: Intent, reason: SessionReason) -> Killed:
+async def _carried_out(
+    engine: Engine, intent: Intent, reason: SessionReason, still: Callable[[Session], bool]
+) -> Killed:
     try:
-        killed = await _kill(engine, engine.session(intent.session).id, reason)
+        killed = await _kill(engine, engine.session(intent.session).id, reason, still)
     except AoError as exc:
         await engine.intents.end(intent.id, Outcome.FAILED, exc.code)
         raise
@@ -70,15 +84,22 @@ async def _carried_out(engine: Engine, intent: Intent, reason: SessionReason) ->
     return killed
 
 
-async def _kill(engine: Engine, id: SessionId, reason: SessionReason) -> Killed:
+async def _kill(
+    engine: Engine, id: SessionId, reason: SessionReason, still: Callable[[Session], bool]
+) -> Killed:
+    if not still(engine.session(id)):
+        return await _before(engine, engine.session(id))
     with engine.ending(id):  # from here on, so that a start under way gives up, too
-        return await _ended(engine, id, reason)
+        return await _ended(engine, id, reason, still)
 
 
-async def _ended(engine: Engine, id: SessionId, reason: SessionReason) -> Killed:
+async def _ended(
+    engine: Engine, id: SessionId, reason: SessionReason, still: Callable[[Session], bool]
+) -> Killed:
     async with engine.alone(id):
         session = engine.session(id)
-        if is_terminal(session) and session.workspace_gone:  # somebody was faster
+        over = is_terminal(session) and session.workspace_gone
+        if over or not still(session):  # somebody was faster
             return await _before(engine, session)
         await halt(engine, id)
         project = await engine.project_of(session)
@@ -90,9 +111,7 @@ async def _ended(engine: Engine, id: SessionId, reason: SessionReason) -> Killed
         await released(engine, id, "the session ended")
         kept = await _remove(project, session, saved)
         if kept is None:
-            session = await engine.records.update(
-                SESSION, id, lambda now: Step(replace(now, workspace_gone=True))
-            )
+            session = await engine.records.update(SESSION, id, lambda now: _gone(now, reason))
     if saved is None:
         return replace(await _before(engine, session), kept_because=kept)
     archive = str(saved.archive) if saved.archive else None
@@ -143,6 +162,13 @@ def _over(engine: Engine, session: Session, reason: SessionReason, saved: Saved 
     why = RuntimeReason.KILL_REQUESTED
     run = replace(session.run, state=RuntimeState.EXITED, reason=why, observed_at=now)
     return Step(replace(session, run=run), events)
+
+
+def _gone(session: Session, reason: SessionReason) -> Step:
+    """Nothing is left of its workspace; where nobody had asked for that, it is told."""
+    told = Ended(reason, salvage=session.kept)
+    event = NewEvent(EventKind.SESSION_CLEANED_UP, told, session.project, session.id)
+    return Step(replace(session, workspace_gone=True), (event,) if reason in _CLEANUP else ())
 
 
 async def _remove(project: Project, session: Session, saved: Saved | None) -> str | None:

@@ -128,8 +128,11 @@ async def _killing(engine: Engine, intent: Intent) -> Outcome:
     session = engine.session(intent.session)
     if intent.fingerprint != str(session.generation) or session.workspace_gone:
         return Outcome.DONE  # it was done, and perhaps the session was brought back since
+    reason = SessionReason(intent.detail or SessionReason.MANUALLY_KILLED)
+    if reason is not SessionReason.MANUALLY_KILLED and not is_terminal(session):
+        return Outcome.FAILED  # nobody asked for it; whether it is still due is judged anew
     try:
-        await kill(engine, session.id, reason=SessionReason.MANUALLY_KILLED)
+        await kill(engine, session.id, reason=reason)
     except AoError as exc:
         _log.warning("%s could not be ended: %s", session.id, exc.message)
         return Outcome.UNKNOWN

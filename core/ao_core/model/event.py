@@ -34,6 +34,7 @@ class EventKind(StrEnum):
     SESSION_DONE = "session.done"
     SESSION_EXITED = "session.exited"
     SESSION_KILLED = "session.killed"
+    SESSION_CLEANED_UP = "session.cleaned_up"
     SESSION_ERRORED = "session.errored"
     SESSION_RESTORED = "session.restored"
     SESSION_REPORTED = "session.reported"
@@ -304,6 +305,7 @@ SPECS: Mapping[EventKind, Spec] = {
     _K.SESSION_RESTORED: Spec(Started, _I),
     _K.SESSION_REPORTED: Spec(Said, _I),
     _K.SESSION_COMMITTED: Spec(Said, _I),
+    _K.SESSION_CLEANED_UP: Spec(Ended, _I),
     _K.SESSION_SALVAGED: Spec(Saved, _I),
     _K.COPIES_SPARE: Spec(Said, _A),
     _K.PR_CREATED: Spec(PullSeen, _I),

@@ -202,6 +202,14 @@ class Measurable(ABC):
         """Uptime, memory, CPU of the agent and its children."""
 
 
+class Attended(ABC):
+    """A runtime that knows who looks on."""
+
+    @abstractmethod
+    async def attended(self, handle: RuntimeHandle) -> bool:
+        """Whether a person has the agent's terminal open now."""
+
+
 class Forgetting(ABC):
     """A runtime that keeps something of agents that ended, such as what they said."""
 

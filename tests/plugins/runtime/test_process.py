@@ -186,11 +186,13 @@ class TestProcess(
             await _seen(person, b"size 90 30", seen)
             os.write(person, b"hello\r")
             await _seen(person, b"heard hello", seen)
+            assert await runtime.attended(handle)
             os.write(person, b"\x1d")
             assert os.waitstatus_to_exitcode(await _ended(pid)) == 0
         finally:
             os.close(person)
         await shown(runtime, handle, "size 200 50")
+        assert not await runtime.attended(handle)
         assert await runtime.alive(handle)
 
     async def test_a_piped_program_has_no_screen_and_one_with_a_screen_no_line(

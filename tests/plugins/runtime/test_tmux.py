@@ -170,8 +170,10 @@ class TestTmux(RuntimeContract, TypableContract, MourningContract, MeasurableCon
         info = await runtime.attach_info(handle)
         person = ["script", "-qec", " ".join(info.command), os.devnull]
         env = {"PATH": os.environ["PATH"], "TERM": "xterm"}
+        assert not await runtime.attended(handle)
         async with await anyio.open_process(person, env=env) as attached:
             await until(lambda: has_clients(runtime, handle))
+            assert await runtime.attended(handle)
             shape = "#{pane_width}x#{pane_height}"
             size = await ask(runtime, handle, "list-panes", "-t", "=app-1:", "-F", shape)
             attached.kill()

@@ -16,7 +16,7 @@ import anyio
 from ao_core.errors import BadRequest, Unavailable, WrongState
 from ao_core.host_log import SAID, SIZED
 from ao_core.model.session import RuntimeHandle
-from ao_core.slots.runtime import Marks, Typable
+from ao_core.slots.runtime import Attended, Marks, Typable
 from ao_plugins.runtime._process.client import ANYWHERE, Connection, connected
 from ao_plugins.runtime._process.held import Held, held_of
 from ao_plugins.runtime._process.keys import pressed
@@ -96,7 +96,7 @@ class _Step:
         return which + bytes([len(data)]) + data
 
 
-class ProcessKeyboard(Typable):
+class ProcessKeyboard(Typable, Attended):
     """The part of the process runtime that shows and types."""
 
     state: Path
@@ -140,6 +140,14 @@ class ProcessKeyboard(Typable):
     async def marks(self, handle: RuntimeHandle) -> Marks:
         """What the host has written down."""
         return self.own_place(handle).marks()
+
+    async def attended(self, handle: RuntimeHandle) -> bool:
+        """Whether a person is attached. We read a terminal's log from its files, a line's not."""
+        held = held_of(handle)
+        if held.piped or not held.is_hosted():
+            return False
+        async with connected(held) as host:
+            return int((await host.status()).get("readers", 0)) > 0
 
     def place(self, name: str) -> Place:
         """The folder of a session."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ao_core.errors import BadRequest, WrongState
 from ao_core.ids import new_token
 from ao_core.model.session import RuntimeHandle
-from ao_core.slots.runtime import Marks, Typable
+from ao_core.slots.runtime import Attended, Marks, Typable
 from ao_plugins.runtime._tmux.control import Answer, Control, TmuxRefused, command
 from ao_plugins.runtime._tmux.panes import (
     PASTED,
@@ -22,7 +22,7 @@ _YES = "yes"
 _MARK_LIMIT = 200
 
 
-class TmuxKeyboard(Typable):
+class TmuxKeyboard(Typable, Attended):
     """The part of the tmux runtime that shows and types."""
 
     control: Control
@@ -68,6 +68,11 @@ class TmuxKeyboard(Typable):
         ]
         pasted, submitted = await self._must(handle, *asking)
         return Marks(pasted or None, submitted or None)
+
+    async def attended(self, handle: RuntimeHandle) -> bool:
+        """Whether a person is attached; our own client keeps to a session of its own."""
+        count = command("display-message", "-p", "-t", pane_of(handle), "#{session_attached}")
+        return (await self._must(handle, count))[0].strip() not in ("", "0")
 
     async def _paste(
         self, handle: RuntimeHandle, text: str, conditions: Sequence[str], *before: str

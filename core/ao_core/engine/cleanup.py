@@ -1,0 +1,136 @@
+"""Cleanup: what nobody needs any more is taken away by itself, as `kill` would.
+
+That is a worker whose work is merged, once it has rested for the grace that the configuration
+gives; and, where it is wanted, the workspace of one that ended long ago. What is not saved
+elsewhere is saved first. A worker that has gone on since the merge, that is to be told something,
+or whose terminal a person has open, stays.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import cast
+
+from ao_core.engine.engine import Engine
+from ao_core.engine.kill import kill
+from ao_core.engine.merge import look_at_head
+from ao_core.errors import AoError
+from ao_core.ids import SessionId
+from ao_core.model.session import PrState, Session, SessionReason, SessionState, is_terminal
+from ao_core.slots.runtime import Attended
+from ao_core.store.records import SESSION
+
+_log = logging.getLogger(__name__)
+_TICK = 5.0
+_AGAIN = timedelta(hours=1)  # after what could not be taken away
+
+
+@dataclass(frozen=True, slots=True)
+class Grace:
+    """How long each is left alone; None: for ever."""
+
+    merged: timedelta | None = None
+    abandoned: timedelta | None = None
+
+
+def due(session: Session, grace: Grace, now: datetime) -> SessionReason | None:
+    """Why a session is to be cleared away now, if it is."""
+    if not session.path or (is_terminal(session) and session.workspace_gone):
+        return None
+    since = session.facts.since
+    if _is_merged(session) and grace.merged is not None:
+        since = max(since, session.pr.observed_at or since)
+        return SessionReason.PR_MERGED if now - since >= grace.merged else None
+    left = is_terminal(session) and session.facts.reason is not SessionReason.ENGINE_STOPPED
+    if left and grace.abandoned is not None and now - since >= grace.abandoned:
+        return SessionReason.AUTO_CLEANUP
+    return None
+
+
+def _is_merged(session: Session) -> bool:
+    """Whether all it did is merged, and it rests."""
+    rests = is_terminal(session) or session.facts.state is SessionState.IDLE
+    last = session.commits[-1] if session.commits else session.pr.head
+    return rests and session.pr.state is PrState.MERGED and last == session.pr.head
+
+
+class Cleanup:
+    """Looks, now and then, whom it is time for."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._not_before: dict[SessionId, datetime] = {}
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._engine.clock.sleep(_TICK)
+            await self.look()
+
+    async def look(self) -> None:
+        """One pass."""
+        for session in list(self._engine.records.all(SESSION)):
+            try:
+                await self._one(session)
+            except AoError as exc:
+                self._later(session.id, _AGAIN)
+                _log.warning("%s could not be cleared away: %s", session.id, exc.message)
+            except Exception:  # one session's trouble must not keep the others
+                self._later(session.id, _AGAIN)
+                _log.exception("%s could not be cleared away", session.id)
+
+    async def _one(self, session: Session) -> None:
+        if not self._may_be(session):
+            return
+        grace = await self._grace(session)
+        if due(session, grace, self._engine.clock.now()) is None or self._is_busy(session):
+            return
+        if await self._is_attended(session):
+            self._later(session.id, grace.merged or timedelta())
+            return
+        fresh = await look_at_head(self._engine, session.id)  # somebody may have committed by hand
+        reason = due(fresh, grace, self._engine.clock.now())
+        if reason is not None:
+            await self._clear_away(session.id, reason, grace)
+
+    def _may_be(self, session: Session) -> bool:
+        """Whether it can be due at all: no project is opened for one that is not."""
+        most = Grace(timedelta(), timedelta())
+        now = self._engine.clock.now()
+        waits = self._not_before.get(session.id, now) > now
+        return not waits and due(session, most, now) is not None
+
+    async def _grace(self, session: Session) -> Grace:
+        settings = (await self._engine.project_of(session)).settings
+        return Grace(settings.merged_grace, settings.abandoned_grace)
+
+    def _is_busy(self, session: Session) -> bool:
+        at_it = session.id in self._engine.proving or self._engine.is_ending(session.id)
+        return at_it or self._is_told(session)
+
+    async def _is_attended(self, session: Session) -> bool:
+        """Whether a person looks on; where nobody can tell, nobody does."""
+        if session.run.handle is None or is_terminal(session):
+            return False
+        if self._engine.conversations.is_followed(session.id, self._engine.clock.now()):
+            return True
+        runtime = await self._engine.runtime_of(session)
+        if not isinstance(runtime, Attended):
+            return False
+        return await cast("Attended", runtime).attended(session.run.handle)
+
+    async def _clear_away(self, id: SessionId, reason: SessionReason, grace: Grace) -> None:
+        engine = self._engine
+
+        def still(now: Session) -> bool:
+            return due(now, grace, engine.clock.now()) is reason and not self._is_told(now)
+
+        done = await kill(engine, id, reason=reason, still=still)
+        if done.kept_because is not None:
+            self._later(id, _AGAIN)
+
+    def _is_told(self, session: Session) -> bool:
+        return not is_terminal(session) and bool(self._engine.outbox.waiting(session.id))
+
+    def _later(self, id: SessionId, by: timedelta) -> None:
+        self._not_before[id] = self._engine.clock.now() + by
