@@ -5,7 +5,6 @@ from datetime import datetime
 
 from ao_core.model.event import Ended, EventKind, Moved, NewEvent
 from ao_core.model.session import Session, SessionFacts, SessionReason, SessionState, worked
-from ao_core.redact import visible
 from ao_core.slots.runtime import Seen
 
 _EVENT = {

@@ -38,7 +38,6 @@ class EventKind(StrEnum):
     SESSION_ERRORED = "session.errored"
     SESSION_RESTORED = "session.restored"
     SESSION_REPORTED = "session.reported"
-    SESSION_COMMITTED = "session.committed"
     SESSION_PAUSED = "session.paused"
     SESSION_RESUMED = "session.resumed"
     ENGINE_PAUSED = "engine.paused"
@@ -47,8 +46,7 @@ class EventKind(StrEnum):
     BUDGET_REACHED = "budget.reached"
     BUDGET_UNKNOWN = "budget.unknown"
     QUOTA_EXHAUSTED = "quota.exhausted"
-    SESSION_SAID = "session.said"
-    SESSION_TOLD = "session.told"
+    SESSION_COMMITTED = "session.committed"
     SESSION_SALVAGED = "session.salvaged"
     COPIES_SPARE = "copies.spare"
     PR_CREATED = "pr.created"
@@ -234,11 +232,6 @@ class Shown:
     why: str | None = None
 
 
-Body: TypeAlias = (
-    Said
-    | Started
-    | Moved
-    | Ended
 @dataclass(frozen=True, slots=True)
 class Halted:
     """A session, or all of them, were paused or go on."""
@@ -259,6 +252,11 @@ class Spent:
     all_sessions: bool = False
 
 
+Body: TypeAlias = (
+    Said
+    | Started
+    | Moved
+    | Ended
     | Saved
     | PullSeen
     | Merged
@@ -269,13 +267,13 @@ class Spent:
     | Told
     | Reacted
     | Shown
+    | Halted
+    | Spent
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    | Halted
-    | Spent
     """What an event of one kind looks like."""
 
     body: type[Body]
@@ -301,16 +299,10 @@ SPECS: Mapping[EventKind, Spec] = {
     _K.SESSION_DONE: Spec(Moved, _A),
     _K.SESSION_EXITED: Spec(Ended, _U),
     _K.SESSION_KILLED: Spec(Ended, _W),
+    _K.SESSION_CLEANED_UP: Spec(Ended, _I),
     _K.SESSION_ERRORED: Spec(Ended, _U),
     _K.SESSION_RESTORED: Spec(Started, _I),
     _K.SESSION_REPORTED: Spec(Said, _I),
-    _K.SESSION_COMMITTED: Spec(Said, _I),
-    _K.SESSION_CLEANED_UP: Spec(Ended, _I),
-    _K.SESSION_SALVAGED: Spec(Saved, _I),
-    _K.COPIES_SPARE: Spec(Said, _A),
-    _K.PR_CREATED: Spec(PullSeen, _I),
-    _K.PR_UPDATED: Spec(PullSeen, _I),
-    _K.PR_MERGED: Spec(PullSeen, _A),
     _K.SESSION_PAUSED: Spec(Halted, _I),
     _K.SESSION_RESUMED: Spec(Halted, _I),
     _K.ENGINE_PAUSED: Spec(Halted, _W),
@@ -319,8 +311,12 @@ SPECS: Mapping[EventKind, Spec] = {
     _K.BUDGET_REACHED: Spec(Spent, _U),
     _K.BUDGET_UNKNOWN: Spec(Spent, _W),
     _K.QUOTA_EXHAUSTED: Spec(Halted, _W),
-    _K.SESSION_SAID: Spec(Said, _A),
-    _K.SESSION_TOLD: Spec(Said, _I),
+    _K.SESSION_COMMITTED: Spec(Said, _I),
+    _K.SESSION_SALVAGED: Spec(Saved, _I),
+    _K.COPIES_SPARE: Spec(Said, _A),
+    _K.PR_CREATED: Spec(PullSeen, _I),
+    _K.PR_UPDATED: Spec(PullSeen, _I),
+    _K.PR_MERGED: Spec(PullSeen, _A),
     _K.PR_CLOSED: Spec(PullSeen, _A),
     _K.CI_PASSING: Spec(PullSeen, _I),
     _K.CI_FAILING: Spec(PullSeen, _W),

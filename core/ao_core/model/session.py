@@ -6,7 +6,6 @@ from enum import StrEnum
 
 from ao_core.ids import ProjectId, SessionId
 from ao_core.model.activity import Activity, ActivityState
-from ao_core.model.standing import FIRM, Footing, Standing
 from ao_core.model.budget import Budget
 from ao_core.model.pause import Paused, PauseReason
 from ao_core.model.usage import Usage
@@ -238,28 +237,26 @@ class Session:
     turn: str | None = None  # the message whose turn is under way, where a protocol tells
     usage: Usage = field(default_factory=Usage)
     done: datetime | None = None  # when it said that its work is done, unless it went on since
-    after: tuple[SessionId, ...] = ()  # whose work has to be done before it starts
-    group: SessionId | None = None  # the first of the copies it is one of
-    queued: int = 0  # its number in the queue, from when it is put there until it starts
-
-
-TERMINAL_STATES = frozenset({SessionState.DONE, SessionState.TERMINATED})
-GONE = frozenset({RuntimeState.EXITED, RuntimeState.MISSING})
-TERMINAL_STATUSES = frozenset(
-    {
-    standing: Standing = FIRM
-    word: Word | None = None
     paused: Paused | None = None
     budget: Budget = field(default_factory=Budget)
     told_of: tuple[str, ...] = ()  # what of its budget was told and is still so
     spent: Usage = field(default_factory=Usage)  # in conversations before this one
     worked: float = 0.0  # seconds, before `facts.since`
+    after: tuple[SessionId, ...] = ()  # whose work has to be done before it starts
+    group: SessionId | None = None  # the first of the copies it is one of
+    queued: int = 0  # its number in the queue, from when it is put there until it starts
+
+
+_STARTED = timedelta(seconds=30)
+TERMINAL_STATES = frozenset({SessionState.DONE, SessionState.TERMINATED})
+GONE = frozenset({RuntimeState.EXITED, RuntimeState.MISSING})
+TERMINAL_STATUSES = frozenset(
+    {
         Status.KILLED,
         Status.TERMINATED,
         Status.DONE,
         Status.CLEANUP,
         Status.ERRORED,
-_STARTED = timedelta(seconds=30)
         Status.MERGED,
     }
 )
@@ -305,17 +302,6 @@ def derive_status(session: Session) -> Status:
     return Status.IDLE if state is SessionState.IDLE else Status.WORKING
 
 
-def is_terminal(session: Session) -> bool:
-    """Whether the session has ended; it may still be restored."""
-    return session.facts.state in TERMINAL_STATES
-
-
-def is_waiting(session: Session) -> bool:
-    """Whether it is in the queue: it has a name, and nothing else yet."""
-    waits = session.facts.reason in (SessionReason.QUEUED, SessionReason.BLOCKED)
-    return waits and session.facts.state is SessionState.NOT_STARTED
-
-
 _BUSY = frozenset({SessionState.WORKING, SessionState.DETECTING})
 
 
@@ -340,9 +326,15 @@ def is_in_turn(session: Session, at: datetime) -> bool:
     return session.activity.state is ActivityState.ACTIVE
 
 
-def _has_no_place(session: Session) -> bool:
-    """Whether it lives, and has nowhere to work: what it says of itself is beside the point."""
-    return not is_terminal(session) and session.standing.footing is Footing.REMOVED
+def is_terminal(session: Session) -> bool:
+    """Whether the session has ended; it may still be restored."""
+    return session.facts.state in TERMINAL_STATES
+
+
+def is_waiting(session: Session) -> bool:
+    """Whether it is in the queue: it has a name, and nothing else yet."""
+    waits = session.facts.reason in (SessionReason.QUEUED, SessionReason.BLOCKED)
+    return waits and session.facts.state is SessionState.NOT_STARTED
 
 
 class Attention(StrEnum):
@@ -368,6 +360,8 @@ _LEAD = {
 
 def attention(session: Session) -> tuple[Attention, str]:
     """Who must act on this session, and why, in one line. Whoever works is left to work."""
+    if session.paused is not None and not is_terminal(session):
+        return _standstill(session.paused)
     if session.facts.state is SessionState.WORKING:
         return Attention.NONE, ""
     if session.facts.reason is SessionReason.BLOCKED and is_waiting(session):
@@ -379,17 +373,10 @@ def attention(session: Session) -> tuple[Attention, str]:
     if why is None and status is Status.IDLE:
         why = "its turn ended"
     if why is None:
-    if _has_no_place(session) or _is_astray(session):
-        return Attention.LEAD, session.standing.told(session.branch)
-    if session.paused is not None and not is_terminal(session):
-        return _standstill(session.paused)
         return Attention.NONE, ""
     return Attention.LEAD, session.facts.note or why
 
 
-def activity_of(session: Session) -> ActivityState | None:
-    """What the agent does, if anything is known."""
-    return session.activity.state if session.activity else None
 def _standstill(paused: Paused) -> tuple[Attention, str]:
     if not paused.asks:
         return Attention.NONE, ""
@@ -397,9 +384,6 @@ def _standstill(paused: Paused) -> tuple[Attention, str]:
     return Attention.LEAD, f"{what} is used up: {paused.note}"
 
 
-def _is_astray(session: Session) -> bool:
-    """Whether its work is not where it belongs, and no question of its own comes first."""
-    asks = session.facts.state is SessionState.NEEDS_INPUT
-    return not (session.standing.is_firm or is_terminal(session) or asks)
-
-
+def activity_of(session: Session) -> ActivityState | None:
+    """What the agent does, if anything is known."""
+    return session.activity.state if session.activity else None

@@ -193,9 +193,9 @@ CURSOR = Kind("cursor", Cursor)
 TRUST = Kind("trust", Trust)
 COUNTER = Kind("counter", Counter)
 PROJECT = Kind("project", ProjectRecord)
+BRAKE = Kind("brake", Brake)
 
 KINDS = (
     SESSION, MESSAGE, EVIDENCE, INTENT, PERMISSION, PURSUIT, KEY, CURSOR, TRUST, COUNTER, PROJECT,
-)  # fmt: skip
-BRAKE = Kind("brake", Brake)
     BRAKE,
+)  # fmt: skip
