@@ -1,23 +1,26 @@
 """Carries one session's messages to its agent, one after the other.
 
 A step is only taken where the runtime itself checks, in the same breath, that the agent lives and
-that no dialog holds the keyboard. What cannot be typed now waits and says why.
+that no dialog holds the keyboard. What cannot be typed now waits and says why. An interrupt key is
+pressed as a message is submitted, with a mark: so a crash never has it pressed twice.
 """
 
-from collections.abc import AsyncIterator, Callable
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import anyio
 
+from ao_core.engine.holds import hold
 from ao_core.engine.outbox import HELD, Outbox, enveloped, settled
 from ao_core.engine.records import Records
 from ao_core.errors import AoError, StoreUnavailable, WrongState
 from ao_core.ids import SessionId
 from ao_core.model.session import GONE, RuntimeHandle, Session, SessionState, is_terminal
 from ao_core.slots.agent import Composer
-from ao_core.slots.runtime import Runtime, Typable
-from ao_core.store.records import MESSAGE, PERMISSION, Delivery, Message
+from ao_core.slots.runtime import Attended, Runtime, Typable
+from ao_core.store.records import MESSAGE, PERMISSION, WITHDRAWN, Delivery, Message, Mode
 
 _ECHO_DEADLINE = 30.0
 _PROOF_DEADLINE = 30.0
@@ -25,7 +28,12 @@ _FIRST_LOOK, _LAST_LOOK = 0.004, 0.5
 _PRESS_AGAIN = 1.0
 _PRESSES = 3
 _GLANCES, _GLANCE = 3, 0.006
+_STOP_DEADLINE = 10.0
 _DIALOG = "a dialog is open"
+_TURN = "a turn is under way"
+_DRAFT = "a draft that is not finished stands in its composer"
+_TYPING = "somebody is typing"
+_PRESSED = "its keys were pressed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +78,11 @@ class Courier:
         await self._outbox.move(now, end, reason=exc.message)
 
     async def _carry(self, message: Message) -> None:
-        keyboard = await self._keyboard()
-        message = await self._recovered(message, keyboard)
+        keyboard = await self._keyboard(message)
+        message = await self._recovered(self._now(message), keyboard)
         if message.state is Delivery.QUEUED:
             _tell_apart(message, keyboard.composer)
+            message = await self._having_ended_the_turn(message, keyboard)
             message = await self._paste(message, keyboard)
         if message.state is Delivery.PASTING:
             message = await self._see(message, keyboard)
@@ -82,18 +91,19 @@ class Courier:
         if message.state is Delivery.SUBMITTED:
             await self._prove(message, keyboard)
 
-    async def _keyboard(self) -> Keyboard:
-        session = await self._records.until(self._ready)
+    async def _keyboard(self, message: Message) -> Keyboard:
+        session = await self._records.until(lambda: self._ready(message))
         if is_terminal(session) or session.run.handle is None:
             raise WrongState(f"{self._session} has ended.", hint="`restore` brings it back.")
         if not isinstance(self._runtime, Typable):
             raise WrongState(f"Nothing can be typed to runtime {self._runtime.name}.")
         return Keyboard(cast("Typable", self._runtime), session.run.handle, self._composer)
 
-    def _ready(self) -> Session | None:
+    def _ready(self, message: Message) -> Session | None:
         session = self._records.session(self._session)
         starting = session.facts.state is SessionState.NOT_STARTED
-        return None if starting and session.run.handle is None else session
+        wanted = not self._withdrawn(message)
+        return None if starting and session.run.handle is None and wanted else session
 
     # -- after a crash ---------------------------------------------------------------------------
 
@@ -122,8 +132,9 @@ class Courier:
     async def _paste(self, message: Message, keyboard: Keyboard) -> Message:
         async for _ in _looks():
             await self._unhindered(message, keyboard)
-            await self._emptied(message, keyboard)
             message = await self._moved(message, Delivery.PASTING)
+            if message.state is Delivery.QUEUED:  # it is held, as of now
+                continue
             if message.state is not Delivery.PASTING:
                 break
             done = await keyboard.screen.paste(
@@ -166,20 +177,49 @@ class Courier:
         Tells whether anything was in the way.
         """
         hindered = False
-        while why := await self._hindrance(keyboard):
+        while why := await self._hindrance(message, keyboard):
             hindered = True
             await self._moved(message, self._now(message).state, reason=why)
-            if why == HELD:
-                await self._records.until(lambda: None if self._asking() else True)
-            await self._shut(keyboard)
+            await self._records.until(lambda: None if self._held(message) else True)
+            await self._free(message, keyboard)
         if is_terminal(self._records.session(self._session)):
             raise WrongState(f"{self._session} has ended.", hint="`restore` brings it back.")
         return hindered
 
-    async def _hindrance(self, keyboard: Keyboard) -> str | None:
-        if not self._asking() and await self._dialog(keyboard):
-            return _DIALOG
-        return HELD if self._asking() else None
+    async def _hindrance(self, message: Message, keyboard: Keyboard) -> str | None:
+        if self._withdrawn(message):
+            return None
+        if held := self._held(message):
+            return held
+        if await self._visible(keyboard, keyboard.composer.dialogs):
+            return self._held(message) or _DIALOG
+        if self._now(message).state is not Delivery.QUEUED:
+            return self._held(message)
+        return await self._occupied(message, keyboard) or self._held(message)
+
+    async def _occupied(self, message: Message, keyboard: Keyboard) -> str | None:
+        """What keeps a message from being typed that has not been yet."""
+        composer = keyboard.composer
+        if message.mode is Mode.COMMAND and await self._visible(keyboard, composer.working):
+            return _TURN
+        await self._emptied(message, keyboard)
+        shown = await keyboard.screen.screen(keyboard.handle) if composer.draft else ""
+        if not composer.draft or not re.search(composer.draft, shown):
+            return None
+        runtime = keyboard.screen
+        if isinstance(runtime, Attended) and await runtime.attended(keyboard.handle):
+            return _TYPING
+        return _DRAFT
+
+    def _held(self, message: Message) -> str | None:
+        """What the records alone tell to be in the way."""
+        session = self._records.session(self._session)
+        if is_terminal(session) or self._withdrawn(message):
+            return None
+        return hold(session) or (HELD if self._asking() else None)
+
+    def _withdrawn(self, message: Message) -> bool:
+        return self._now(message).state in WITHDRAWN
 
     def _asking(self) -> bool:
         if is_terminal(self._records.session(self._session)):
@@ -187,22 +227,22 @@ class Courier:
         mine = self._records.of_session(PERMISSION, self._session)
         return any(asked.ended_at is None for asked in mine)
 
-    async def _dialog(self, keyboard: Keyboard) -> bool:
-        """Whether a dialog is open. One look is not enough: a frame that is half drawn shows none,
-        and what a paste has raised is not yet drawn.
+    async def _visible(self, keyboard: Keyboard, texts: Sequence[str]) -> bool:
+        """Whether a dialog is open, say. One look is not enough: a frame that is half drawn shows
+        none, and what a paste has raised is not yet drawn.
         """
-        if not keyboard.composer.dialogs:
+        if not texts:
             return False
         for _ in range(_GLANCES):
-            if await keyboard.screen.shows(keyboard.handle, keyboard.composer.dialogs):
+            if await keyboard.screen.shows(keyboard.handle, texts):
                 return True
             await anyio.sleep(_GLANCE)
         return False
 
-    async def _shut(self, keyboard: Keyboard) -> None:
-        """Wait until no dialog is open, or until somebody can be asked to shut it."""
+    async def _free(self, message: Message, keyboard: Keyboard) -> None:
+        """Wait until the screen shows nothing in the way, or the records tell of something."""
         async for _ in _looks():
-            if self._asking() or not await self._dialog(keyboard):
+            if self._held(message) or not await self._hindrance(message, keyboard):
                 return
             await self._alive(keyboard)
 
@@ -212,9 +252,43 @@ class Courier:
         if seen is not None and seen.state in GONE:
             raise WrongState(f"{self._session} has ended.", hint="`restore` brings it back.")
 
+    # -- the turn under way ----------------------------------------------------------------------
+
+    async def _having_ended_the_turn(self, message: Message, keyboard: Keyboard) -> Message:
+        """The message, once the turn it is to interrupt is over, or was given its time to be."""
+        if message.mode is not Mode.INTERRUPT or message.ended:
+            return message
+        mark, working = f"{message.id}.stop", keyboard.composer.working
+        marks = await keyboard.screen.marks(keyboard.handle)
+        if marks.submitted != mark and not await self._interrupt(message, keyboard, mark):
+            return await self._outbox.ended(message, "no turn was under way")
+        with anyio.move_on_after(_STOP_DEADLINE):
+            async for _ in _looks():
+                if not await self._visible(keyboard, working):
+                    return await self._outbox.ended(message, "the turn under way was interrupted")
+                await self._alive(keyboard)
+        return await self._outbox.ended(message, "the turn was interrupted, but is not over")
+
+    async def _interrupt(self, message: Message, keyboard: Keyboard, mark: str) -> bool:
+        """Press what ends a turn, where the screen shows one; once."""
+        composer = keyboard.composer
+        for _ in range(_GLANCES):
+            await self._unhindered(message, keyboard)
+            if self._withdrawn(message):
+                return False
+            if await keyboard.screen.submit(
+                keyboard.handle, composer.interrupt, mark=mark,
+                expect=composer.working, refuse=composer.dialogs,
+            ):  # fmt: skip
+                return True
+            await anyio.sleep(_GLANCE)
+        return False
+
     # -- and after the paste ---------------------------------------------------------------------
 
     def _echo(self, message: Message, keyboard: Keyboard) -> tuple[str, ...]:
+        if message.mode is Mode.COMMAND:
+            return (message.body, *keyboard.composer.folded)
         return (f"[{message.token}]", f"[/{message.token}]", *keyboard.composer.folded)
 
     async def _see(self, message: Message, keyboard: Keyboard) -> Message:
@@ -240,8 +314,10 @@ class Courier:
             message = self._now(message)
             if message.state is not Delivery.TYPED:
                 return message
-            if await self._press(message, keyboard):
-                return await self._moved(message, Delivery.SUBMITTED, "its keys were pressed")
+            during = await self._is_during(message, keyboard)
+            if await self._press(message, keyboard, during=during):
+                how = f"{_PRESSED} while a turn was under way" if during else _PRESSED
+                return await self._moved(message, Delivery.SUBMITTED, how)
             await self._alive(keyboard)
             if late():
                 break
@@ -249,9 +325,16 @@ class Courier:
             message, Delivery.UNCERTAIN, reason="it was typed, but is no longer to be seen"
         )
 
-    async def _press(self, message: Message, keyboard: Keyboard) -> bool:
+    async def _is_during(self, message: Message, keyboard: Keyboard) -> bool:
+        """Whether it goes to the turn under way."""
+        now = message.mode is Mode.NOW
+        return now and await self._visible(keyboard, keyboard.composer.working)
+
+    async def _press(self, message: Message, keyboard: Keyboard, *, during: bool = False) -> bool:
+        composer = keyboard.composer
+        keys = (composer.now if during else ()) or composer.submit
         return await keyboard.screen.submit(
-            keyboard.handle, keyboard.composer.submit, mark=message.id,
+            keyboard.handle, keys, mark=message.id,
             expect=self._echo(message, keyboard), refuse=keyboard.composer.dialogs,
         )  # fmt: skip
 

@@ -83,7 +83,7 @@ class Engine:
 
     def __post_init__(self) -> None:
         self.began = self.clock.now()
-        self.outbox = Outbox(self.records, self.clock)
+        self.outbox = Outbox(self.records, self.clock, self.token)
         self.permissions = Permissions(self.records, self.clock)
         self.intents = Intents(self.records, self.clock)
         self.keys = Keys(self.records.store, self.clock)

@@ -6,19 +6,22 @@ they cannot say is `uncertain`, and never typed again.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import anyio
 
 from ao_core.clock import Clock
+from ao_core.engine.holds import hold
+from ao_core.engine.origins import first_line, harmless, seal
 from ao_core.engine.records import Records, Step
 from ao_core.errors import AoError, BadRequest, WrongState
 from ao_core.ids import SessionId, new_id, new_token
 from ao_core.model.event import EventKind, MessageMoved, NewEvent
 from ao_core.model.session import Session, is_terminal
 from ao_core.store.contract import Change, Put
-from ao_core.store.records import MESSAGE, SETTLED, Delivery, Message
+from ao_core.store.records import MESSAGE, SETTLED, WITHDRAWN, Delivery, Message, Mode
 
 LIMIT = 100_000
 HELD = "it waits for a permission"  # what it waits for is somebody's answer
@@ -30,7 +33,11 @@ _EVENT = {
     Delivery.ACCEPTED: EventKind.MESSAGE_ACCEPTED,
     Delivery.UNCERTAIN: EventKind.MESSAGE_UNCERTAIN,
     Delivery.FAILED: EventKind.MESSAGE_FAILED,
+    Delivery.EXPIRED: EventKind.MESSAGE_EXPIRED,
+    Delivery.CANCELLED: EventKind.MESSAGE_CANCELLED,
 }
+_STORED = "it is in the outbox"
+_LATE = "its time ran out before it could be delivered"
 _ORDER = [
     Delivery.QUEUED, Delivery.PASTING, Delivery.TYPED,
     Delivery.SUBMITTED, Delivery.UNCERTAIN, Delivery.ACCEPTED,
@@ -44,9 +51,16 @@ def clean(text: str) -> str:
 
 def enveloped(message: Message) -> str:
     """The text as it is typed. The token proves it arrived, and keeps a leading `!` or `/` and a
-    trailing `\\` or `@file` from meaning anything to the agent.
+    trailing `\\` or `@file` from meaning anything to the agent. A command is to mean something.
     """
-    return f"[{message.token}] {message.body} [/{message.token}]"
+    if message.mode is Mode.COMMAND:
+        return message.body
+    return f"[{message.token}] {introduced(message, message.body)} [/{message.token}]"
+
+
+def introduced(message: Message, text: str) -> str:
+    """The text after the line that says who it is from, where the message is sealed."""
+    return f"{first_line(message)}\n{text}" if message.seal else text
 
 
 def settled(message: Message) -> bool:
@@ -56,17 +70,23 @@ def settled(message: Message) -> bool:
 
 
 class Outbox:
-    """The book of messages."""
+    """The book of messages. `token` gives a worker's token, by which its messages are sealed."""
 
-    def __init__(self, records: Records, clock: Clock) -> None:
-        self._records, self._clock = records, clock
+    def __init__(
+        self, records: Records, clock: Clock, token: Callable[[Session], str] | None = None
+    ) -> None:
+        self._records, self._clock, self._token = records, clock, token
+        self._limited: set[str] | None = None  # those that are too late one day
 
     def compose(
         self, session: Session, text: str, origin: str, *,
         highest: Delivery = Delivery.SUBMITTED, id: str | None = None,
+        mode: Mode = Mode.WHEN_IDLE, expires: float | None = None, introduced: bool = True,
     ) -> Message:  # fmt: skip
-        """A message ready to be queued, or the reason why it cannot be one."""
-        body = clean(text)
+        """A message ready to be queued, or the reason why it cannot be one. After `expires` seconds
+        it is delivered no more; the task itself is not `introduced`.
+        """
+        body = clean(text) if mode is Mode.COMMAND else harmless(clean(text))
         if not body:
             raise BadRequest("The message is empty.", hint="Say what the worker should do.")
         if len(body) > LIMIT:
@@ -79,10 +99,13 @@ class Outbox:
                 f"{session.id} has ended; nothing can be sent to it.",
                 hint="`restore` brings it back.",
             )
-        token = f"ao{new_token(6)}"
+        now, id = self._clock.now(), id or new_id("msg")
+        sealed = self._token is not None and introduced and mode is not Mode.COMMAND
         return Message(
-            id or new_id("msg"), session.id, body, origin, token, self._clock.now(),
-            generation=session.generation, highest=highest,
+            id, session.id, body, origin, f"ao{new_token(6)}", now,
+            generation=session.generation, highest=highest, evidence=_STORED, mode=mode,
+            seal=seal(self._token(session), id, origin, body) if self._token and sealed else "",
+            expires_at=None if expires is None else now + timedelta(seconds=expires),
         )  # fmt: skip
 
     async def queue(
@@ -95,6 +118,8 @@ class Outbox:
 
     def queueing(self, session: Session, message: Message) -> tuple[Change, NewEvent]:
         """What hands a message in, to be committed with what belongs to it."""
+        if message.expires_at and self._limited is not None:
+            self._limited.add(message.id)
         body = MessageMoved(message.id)
         event = NewEvent(EventKind.MESSAGE_QUEUED, body, session.project, session.id)
         return Put(MESSAGE, message.id, message, 0), event
@@ -113,11 +138,17 @@ class Outbox:
         reason: str | None = None,
     ) -> Message:
         """Take a receipt on; it never goes back, but for a paste that did not happen."""
+        return await self.move_by_id(message.id, state, evidence=evidence, reason=reason)
+
+    async def move_by_id(
+        self, id: str, state: Delivery, *, evidence: str | None = None, reason: str | None = None
+    ) -> Message:
+        """The same, by its id."""
 
         def step(now: Message) -> Step | None:
             return self._moved(now, state, evidence, reason)
 
-        return await self._records.update(MESSAGE, message.id, step)
+        return await self._records.update(MESSAGE, id, step)
 
     def _moved(
         self, now: Message, state: Delivery, evidence: str | None, reason: str | None
@@ -126,13 +157,61 @@ class Outbox:
             return None
         if now.state in SETTLED and not _better(now.state, state):
             return None
+        if state in WITHDRAWN and now.state is not Delivery.QUEUED:
+            return None
+        if state is Delivery.PASTING and now.state is Delivery.QUEUED:
+            if self._is_late(now):
+                state, reason = Delivery.EXPIRED, _LATE
+            elif hold(self._records.session(now.session)):
+                return None
         if _ORDER_OF.get(state, 99) < _ORDER_OF.get(now.state, 0) and not _unpasted(now, state):
             return None
         after = replace(
             now, state=state, moved_at=self._clock.now(),
-            evidence=evidence or now.evidence, reason=reason,
+            evidence=_proof(now, evidence), reason=reason,
         )  # fmt: skip
         return Step(after, self._events(now, after))
+
+    def _is_late(self, message: Message) -> bool:
+        return message.expires_at is not None and message.expires_at <= self._clock.now()
+
+    async def ended(self, message: Message, what: str) -> Message:
+        """Note what became of the turn that it was to end; that is done once."""
+
+        def step(now: Message) -> Step | None:
+            return None if now.ended else Step(replace(now, ended=what))
+
+        return await self._records.update(MESSAGE, message.id, step)
+
+    async def cancel(self, id: str) -> Message:
+        """Take a message back, as long as nothing of it has been delivered."""
+        after = await self.move_by_id(id, Delivery.CANCELLED, reason="it was taken back")
+        if after.state is not Delivery.CANCELLED:
+            raise WrongState(
+                f"{id} is {after.state} already; it cannot be taken back.",
+                hint="`send` with mode interrupt ends the turn it began.",
+            )
+        return after
+
+    async def expire(self) -> datetime | None:
+        """Give up what is too late to be delivered; when to look again, if there is more."""
+        waiting = self._expiring()
+        for message in waiting:
+            if self._is_late(message):
+                await self.move(message, Delivery.EXPIRED, reason=_LATE)
+        return self.next_expiry()
+
+    def next_expiry(self) -> datetime | None:
+        """When the first of those that wait is too late."""
+        return min((one.expires_at for one in self._expiring() if one.expires_at), default=None)
+
+    def _expiring(self) -> list[Message]:
+        if self._limited is None:
+            every = self._records.all(MESSAGE)
+            self._limited = {one.id for one in every if one.expires_at and not settled(one)}
+        found = [self._records.find(MESSAGE, id) for id in self._limited]
+        self._limited -= {one.id for one in found if one and one.state is not Delivery.QUEUED}
+        return [one for one in found if one and one.state is Delivery.QUEUED]
 
     def _events(self, before: Message, after: Message) -> tuple[NewEvent, ...]:
         kind = _EVENT.get(after.state)
@@ -183,7 +262,8 @@ class Outbox:
             if message is None:
                 raise AoError("The message is gone.")
             good = settled(message) or _ORDER_OF[message.state] >= _ORDER_OF[enough]
-            return message if good or message.reason == HELD else None
+            held = message.reason == HELD or hold(self._records.session(message.session))
+            return message if good or held else None
 
         with anyio.move_on_after(deadline):
             return await self._records.until(done)
@@ -193,6 +273,12 @@ class Outbox:
 
 
 _ORDER_OF = {state: place for place, state in enumerate(_ORDER)}
+
+
+def _proof(now: Message, evidence: str | None) -> str | None:
+    if evidence is None:
+        return now.evidence
+    return f"{now.ended}; {evidence}" if now.ended else evidence
 
 
 def _better(now: Delivery, state: Delivery) -> bool:

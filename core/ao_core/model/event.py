@@ -46,6 +46,8 @@ class EventKind(StrEnum):
     BUDGET_REACHED = "budget.reached"
     BUDGET_UNKNOWN = "budget.unknown"
     QUOTA_EXHAUSTED = "quota.exhausted"
+    SESSION_SAID = "session.said"
+    SESSION_TOLD = "session.told"
     SESSION_COMMITTED = "session.committed"
     SESSION_SALVAGED = "session.salvaged"
     COPIES_SPARE = "copies.spare"
@@ -76,6 +78,8 @@ class EventKind(StrEnum):
     MESSAGE_FAILED = "message.failed"
     PERMISSION_ASKED = "permission.asked"
     PERMISSION_ANSWERED = "permission.answered"
+    MESSAGE_EXPIRED = "message.expired"
+    MESSAGE_CANCELLED = "message.cancelled"
     PERMISSION_EXPIRED = "permission.expired"
     INTENT_UNRESOLVED = "intent.unresolved"
     ISSUE_CREATED = "issue.created"
@@ -313,6 +317,8 @@ SPECS: Mapping[EventKind, Spec] = {
     _K.QUOTA_EXHAUSTED: Spec(Halted, _W),
     _K.SESSION_COMMITTED: Spec(Said, _I),
     _K.SESSION_SALVAGED: Spec(Saved, _I),
+    _K.SESSION_SAID: Spec(Said, _A),
+    _K.SESSION_TOLD: Spec(Said, _I),
     _K.COPIES_SPARE: Spec(Said, _A),
     _K.PR_CREATED: Spec(PullSeen, _I),
     _K.PR_UPDATED: Spec(PullSeen, _I),
@@ -343,6 +349,8 @@ SPECS: Mapping[EventKind, Spec] = {
     _K.PERMISSION_ANSWERED: Spec(PermissionMoved, _I),
     _K.PERMISSION_EXPIRED: Spec(PermissionMoved, _W),
     _K.INTENT_UNRESOLVED: Spec(Unresolved, _W),
+    _K.MESSAGE_EXPIRED: Spec(MessageMoved, _W),
+    _K.MESSAGE_CANCELLED: Spec(MessageMoved, _I),
     _K.ISSUE_CREATED: Spec(IssueMoved, _I),
     _K.ISSUE_UPDATED: Spec(IssueMoved, _I),
     _K.NOTE_LEAD: Spec(Told, _A),

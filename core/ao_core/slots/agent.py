@@ -45,7 +45,9 @@ class Composer:
 
     `folded` are the texts it shows instead of a long paste; `dialogs` the texts that are visible
     while a dialog holds the keyboard, in which nothing may be pasted. `best` is the highest
-    receipt it can prove.
+    receipt it can prove. `interrupt` are the keys that end a turn, pressed only while a text of
+    `working` is visible; `now` those that submit to the turn under way, where it has such. `draft`
+    is a pattern that the screen matches while something half typed stands in the composer.
     """
 
     folded: tuple[str, ...] = ()
@@ -54,6 +56,10 @@ class Composer:
     clear: tuple[str, ...] = ("C-u",)
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
+    interrupt: tuple[str, ...] = ()
+    working: tuple[str, ...] = ()
+    now: tuple[str, ...] = ()
+    draft: str = ""
     best: Delivery = Delivery.SUBMITTED
 
 
@@ -104,6 +110,11 @@ class Agent(Plugin[ConfigT]):
     def prompt_in_command(self) -> bool:
         """Whether the first prompt is part of the command; else it is sent after the start."""
         return True
+
+    @property
+    def commands(self) -> Sequence[str]:
+        """Commands of its own, such as `/compact`, that may be sent to it word for word."""
+        return ()
 
     @abstractmethod
     def launch(self, launch: Launch) -> Command:

@@ -11,6 +11,15 @@ from ao_core.model.session import Session
 from ao_core.store.contract import Kind
 
 
+class Mode(StrEnum):
+    """What a message may do to the turn under way. `command` is one of the agent's own."""
+
+    WHEN_IDLE = "when_idle"
+    NOW = "now"
+    INTERRUPT = "interrupt"
+    COMMAND = "command"
+
+
 class Delivery(StrEnum):
     """A message's receipt, in order; the last two are ends of their own."""
 
@@ -21,14 +30,21 @@ class Delivery(StrEnum):
     ACCEPTED = "accepted"
     UNCERTAIN = "uncertain"
     FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
 
 
-SETTLED = frozenset({Delivery.ACCEPTED, Delivery.UNCERTAIN, Delivery.FAILED})
+WITHDRAWN = frozenset({Delivery.EXPIRED, Delivery.CANCELLED})  # never typed, and never will be
+SETTLED = WITHDRAWN | {Delivery.ACCEPTED, Delivery.UNCERTAIN, Delivery.FAILED}
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message to one session, from the moment it was handed in."""
+    """One message to one session, from the moment it was handed in.
+
+    `seal` proves to its worker who it is from; `ended` says what became of the turn under way that
+    it was to end.
+    """
 
     id: str
     session: SessionId
@@ -42,6 +58,10 @@ class Message:
     evidence: str | None = None
     reason: str | None = None
     highest: Delivery = Delivery.ACCEPTED
+    mode: Mode = Mode.WHEN_IDLE
+    seal: str = ""
+    expires_at: datetime | None = None
+    ended: str | None = None
 
 
 class IntentKind(StrEnum):

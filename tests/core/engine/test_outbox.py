@@ -15,7 +15,15 @@ from ao_core.errors import AoError, BadRequest, Conflict, WrongState
 from ao_core.ids import SessionId
 from ao_core.model.event import EventKind, MessageMoved
 from ao_core.store.contract import Put
-from ao_core.store.records import COUNTER, MESSAGE, Counter, Delivery, Message
+from ao_core.store.records import (
+    COUNTER,
+    MESSAGE,
+    SETTLED,
+    WITHDRAWN,
+    Counter,
+    Delivery,
+    Message,
+)
 from books import Books, a_session, opened_books, over
 
 D = Delivery
@@ -128,7 +136,7 @@ async def test_a_message_waits_until_its_receipt_is_the_best_it_can_be(
     books: Books, state: D, highest: D
 ) -> None:
     message = await kept(books, state, highest)
-    ended = state in (D.ACCEPTED, D.UNCERTAIN, D.FAILED)
+    ended = state in SETTLED
     best = state is D.SUBMITTED and highest is not D.ACCEPTED
     assert settled(message) is (ended or best)
     assert books.outbox.waiting(ID) == ([] if ended or best else [message])
@@ -138,13 +146,15 @@ async def test_a_message_waits_until_its_receipt_is_the_best_it_can_be(
 
 ENDS = {D.SUBMITTED, D.ACCEPTED, D.UNCERTAIN, D.FAILED}
 FORWARD = {
-    D.QUEUED: {D.PASTING, D.TYPED, *ENDS},
+    D.QUEUED: {D.PASTING, D.TYPED, *ENDS, *WITHDRAWN},
     D.PASTING: {D.QUEUED, D.TYPED, *ENDS},
     D.TYPED: ENDS,
     D.SUBMITTED: {D.ACCEPTED, D.UNCERTAIN, D.FAILED},
     D.UNCERTAIN: {D.ACCEPTED},
     D.ACCEPTED: set[D](),
     D.FAILED: set[D](),
+    D.EXPIRED: set[D](),
+    D.CANCELLED: set[D](),
 }
 
 
