@@ -6,12 +6,12 @@ from pydantic import Field
 
 from ao_core.engine.evidence import verdict_of
 from ao_core.ids import session_id
+from ao_core.model.attention import attention
 from ao_core.model.evidence import NONE, GateRun, is_owed
 from ao_core.model.session import (
     Drive,
     RuntimeHandle,
     Session,
-    attention,
     derive_status,
     is_terminal,
 )

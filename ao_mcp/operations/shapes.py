@@ -4,8 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ao_core.model.attention import attention
 from ao_core.model.evidence import NONE
-from ao_core.model.session import Session, attention, derive_status, is_terminal
+from ao_core.model.session import Session, derive_status, is_terminal
 from ao_core.redact import visible
 from ao_mcp.operations.contract import Reply
 

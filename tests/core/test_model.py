@@ -8,11 +8,11 @@ import pytest
 
 from ao_core.ids import ProjectId, SessionId
 from ao_core.model.activity import Activity, ActivityState, Source
+from ao_core.model.attention import Attention, attention
 from ao_core.model.session import (
     TERMINAL_REASONS,
     TERMINAL_STATES,
     TERMINAL_STATUSES,
-    Attention,
     PrFacts,
     PrReason,
     PrState,
@@ -23,7 +23,6 @@ from ao_core.model.session import (
     SessionState,
     Status,
     activity_of,
-    attention,
     derive_status,
     is_terminal,
 )
@@ -147,7 +146,8 @@ def test_whoever_must_act_is_told_why_in_one_line() -> None:
         assert "\n" not in why
         lost = each.facts.reason is R.RUNTIME_LOST and derive_status(each) is Status.KILLED
         calls = derive_status(each) in CALLING and each.facts.state is not S.WORKING
-        assert (who is Attention.LEAD) == (calls or lost)
+        blocked = each.facts.state is S.NOT_STARTED and each.facts.reason is R.BLOCKED
+        assert (who is Attention.LEAD) == (calls or lost or blocked)
 
 
 def test_what_the_worker_said_comes_before_our_own_words() -> None:

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ao_core.engine.moves import moved
-from ao_core.model.activity import Activity, Source
+from ao_core.model.activity import READY_WINDOW, Activity, Source
 from ao_core.model.event import NewEvent
 from ao_core.model.session import Session, SessionReason, SessionState
+from ao_core.model.standing import Standing
 from ao_core.model.work import Pull
 from ao_core.slots.runtime import Seen
 from ao_core.spool import HookEvent
@@ -29,13 +30,16 @@ class Policy:
     doubt: timedelta = timedelta(minutes=5)
     silence: timedelta = timedelta(minutes=10)
     rest: timedelta = timedelta(seconds=5)
+    ready: timedelta = READY_WINDOW
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
     """What one look found. What was not looked at is None, or empty.
 
-    `hooks` are the agent's own words; `source` is the way they came.
+    `hooks` are the agent's own words; `source` is the way they came. `sign` is when something of it
+    moved last: its output, or the processor time it uses. `generation` is that of the agent that
+    was looked at, or None where whoever looked makes sure of it.
     """
 
     at: datetime
@@ -45,6 +49,9 @@ class Observation:
     pull: Pull | None = None
     head: str | None = None
     source: Source = Source.HOOK
+    sign: datetime | None = None
+    standing: Standing | None = None
+    generation: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ revived by an observation, and a probe that failed ends nothing.
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from ao_core.engine.case import Case, Decided, Observation, Policy, Want, to
 from ao_core.engine.moves import ended
@@ -24,6 +25,7 @@ from ao_core.model.session import (
     SessionState,
     is_terminal,
 )
+from ao_core.model.standing import Standing
 from ao_core.model.work import Pull, PullState
 from ao_core.slots.runtime import Seen
 
@@ -32,16 +34,26 @@ def decide(session: Session, seen: Observation, policy: Policy) -> Decided:
     """Apply one observation to one session."""
     case = Case(session, (), frozenset(), seen.at)
     if not is_terminal(session):
+        seen = _of_this_life(session, seen)
         case = _by_head(case, seen.head)
+        case = _by_standing(case, seen.standing)
         for hook in seen.hooks:
             case = by_hook(case, hook, seen.source)
         case = _by_activity(case, seen.activity)
         case = _by_runtime(case, seen.seen, policy)
         case = _by_doubt(case, policy)
         case = _by_rest(case, policy)
-        case = _by_silence(case, policy)
+        case = _by_sign(case, seen.sign)
+        case = _by_silence(case, seen.sign, policy)
     case = _by_pull(case, seen.pull)
     return Decided(case.session, case.events, case.wants)
+
+
+def _of_this_life(session: Session, seen: Observation) -> Observation:
+    """Without what was seen of the agent that was there before a restore."""
+    if seen.generation in (None, session.generation):
+        return seen
+    return replace(seen, seen=None, hooks=(), activity=None, sign=None, standing=None)
 
 
 # -- activity: what its log, its screen or its process shows --------------------------------------
@@ -142,11 +154,13 @@ _OVER = {
 }  # fmt: skip
 
 
-_LOST = (RuntimeReason.HOST_LOST, SessionReason.RUNTIME_LOST, EventKind.SESSION_KILLED)
+_LOST = frozenset({RuntimeReason.HOST_LOST, RuntimeReason.REBOOTED})
 
 
 def _gone(case: Case, seen: Seen, policy: Policy) -> Case:
-    how, why, kind = _LOST if seen.reason is RuntimeReason.HOST_LOST else _OVER[seen.state]
+    how, why, kind = _OVER[seen.state]
+    if seen.reason is not None and seen.reason in _LOST:
+        how, why, kind = seen.reason, SessionReason.RUNTIME_LOST, EventKind.SESSION_KILLED
     case = _fact(case, seen, how)
     session, events = ended(case.session, why, case.at, kind, seen)
     return case.having(session, *events, want=Want.PULL)
@@ -154,9 +168,9 @@ def _gone(case: Case, seen: Seen, policy: Policy) -> Case:
 
 def _doubtful(case: Case, seen: Seen, policy: Policy) -> Case:
     """A probe that failed proves nothing: look again, a bounded number of times."""
-    case = _fact(case, seen, RuntimeReason.PROBE_ERROR)
-    if case.session.facts.reason is SessionReason.PROBE_FAILURE and case.session.doubt is None:
-        return case
+    case, facts = _fact(case, seen, RuntimeReason.PROBE_ERROR), case.session.facts
+    if facts.reason is SessionReason.PROBE_FAILURE and facts.state is SessionState.STUCK:
+        return case  # only a look that tells something ends that
     doubt = _counted(case, seen)
     case = case.having(replace(case.session, doubt=doubt))
     worn = doubt.looks > policy.looks or case.at - doubt.since > policy.doubt
@@ -167,8 +181,10 @@ def _doubtful(case: Case, seen: Seen, policy: Policy) -> Case:
 def _counted(case: Case, seen: Seen) -> Doubt:
     evidence = hashlib.sha256(f"{seen.state}/{seen.detail}".encode()).hexdigest()[:12]
     known = case.session.doubt
-    if known is None or known.evidence != evidence:
+    if known is None:
         return Doubt(1, case.at, evidence)
+    if known.evidence != evidence:  # doubt of whatever kind ends in time
+        return Doubt(1, known.since, evidence)
     return replace(known, looks=known.looks + 1)
 
 
@@ -206,15 +222,37 @@ def _by_rest(case: Case, policy: Policy) -> Case:
     return to(case, SessionState.IDLE, SessionReason.TURN_ENDED)
 
 
-def _by_silence(case: Case, policy: Policy) -> Case:
-    facts = case.session.facts
-    if facts.state is not SessionState.WORKING:
+def _by_sign(case: Case, sign: datetime | None) -> Case:
+    """Who was thought to hang, and moves, works; who says that it is blocked is believed."""
+    facts, known = case.session.facts, case.session.activity
+    silent = facts.state is SessionState.STUCK and facts.reason is SessionReason.NO_PROGRESS
+    blocked = known is not None and known.state is ActivityState.BLOCKED
+    if sign is None or not silent or blocked or min(sign, case.at) <= facts.since:
         return case
-    known = case.session.activity
-    last = max(facts.since, known.at) if known else facts.since
+    return to(case, SessionState.WORKING, SessionReason.TASK_IN_PROGRESS)
+
+
+def _by_silence(case: Case, sign: datetime | None, policy: Policy) -> Case:
+    """Whoever works moves something: what it says, what it shows, what its processes use."""
+    facts, known = case.session.facts, case.session.activity
+    if facts.state is not SessionState.WORKING or sign is None:
+        return case
+    last = max(facts.since, min(sign, case.at), known.at if known else facts.since)
     if case.at - last <= policy.silence:
         return case
-    return to(case, SessionState.STUCK, SessionReason.NO_PROGRESS, "nothing heard of it for long")
+    minutes = policy.silence.total_seconds() / 60
+    note = f"no hook, no output and no processor time for {minutes:g} minutes"
+    return to(case, SessionState.STUCK, SessionReason.NO_PROGRESS, note)
+
+
+def _by_standing(case: Case, standing: Standing | None) -> Case:
+    """Where its work is: told when that changes."""
+    if standing is None or standing == case.session.standing:
+        return case
+    session = replace(case.session, standing=standing)
+    kind = EventKind.WORKSPACE_FOUND if standing.is_firm else EventKind.WORKSPACE_ASTRAY
+    body = Said(standing.told(session.branch))
+    return case.having(session, NewEvent(kind, body, session.project, session.id))
 
 
 def _by_head(case: Case, head: str | None) -> Case:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from ao_core.model.event import Ended, EventKind, Moved, NewEvent
 from ao_core.model.session import Session, SessionFacts, SessionReason, SessionState, worked
+from ao_core.redact import visible
 from ao_core.slots.runtime import Seen
 
 _EVENT = {
@@ -46,7 +47,9 @@ def ended(
 ) -> tuple[Session, tuple[NewEvent, ...]]:
     """The session is over."""
     status, signal = (seen.exit_status, seen.exit_signal) if seen else (None, None)
-    facts = SessionFacts(SessionState.TERMINATED, reason, at, _how(status, signal))
+    lost = seen.detail if seen and reason is SessionReason.RUNTIME_LOST else None
+    note = visible(lost, 200) if lost else _how(status, signal)
+    facts = SessionFacts(SessionState.TERMINATED, reason, at, note)
     body = Ended(reason, status, signal)
     event = NewEvent(kind, body, session.project, session.id)
     spent = worked(session, at)

@@ -11,14 +11,13 @@ from ao_core.engine.engine import Engine
 from ao_core.engine.records import Records
 from ao_core.errors import Pruned
 from ao_core.ids import SessionId
+from ao_core.model.attention import Attention, attention
 from ao_core.model.event import Event, EventKind
 from ao_core.model.evidence import is_shown
 from ao_core.model.session import (
-    Attention,
     PrState,
     Session,
     SessionState,
-    attention,
     is_terminal,
 )
 from ao_core.store.records import EVIDENCE, SESSION

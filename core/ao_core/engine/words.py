@@ -7,7 +7,7 @@ from ao_core.engine.case import Case, Want, to
 from ao_core.engine.moves import asking
 from ao_core.model.activity import Activity, ActivityState, Source
 from ao_core.model.event import EventKind, NewEvent, Said
-from ao_core.model.session import Session, SessionReason, SessionState
+from ao_core.model.session import Session, SessionReason, SessionState, Word
 from ao_core.spool import HookEvent, HookKind
 
 OWN_WORD = frozenset({Source.PROTOCOL, Source.HOOK})
@@ -66,11 +66,16 @@ def _working(case: Case, hook: HookEvent) -> Case:
     done = case.session.done
     if done is not None and hook.kind in _ANEW and hook.at > done:
         done = None  # what it is told now is more to do
-    case = case.having(replace(case.session, question=None, done=done), want=Want.OUTBOX)
+    word = case.session.word
+    if word is not None and hook.kind in _ANEW and hook.at > word.at:
+        word = Word(word.at)
+    heard = replace(case.session, question=None, done=done, word=word)
+    case = case.having(heard, want=Want.OUTBOX)
     return to(case, SessionState.WORKING, SessionReason.TASK_IN_PROGRESS)
 
 
 def _turn_ended(case: Case, hook: HookEvent) -> Case:
+    case = _said(case, hook)
     if _has_asked(case.session):
         said = replace(case.session, report=hook.text or case.session.report)
         case, why = case.having(said, want=Want.PULL), SessionReason.AWAITING_USER_INPUT
@@ -79,6 +84,13 @@ def _turn_ended(case: Case, hook: HookEvent) -> Case:
     said = replace(case.session, question=None, report=hook.text or case.session.report)
     case = to(case.having(said), SessionState.IDLE, SessionReason.TURN_ENDED)
     return case.having(case.session, want=Want.PULL).having(case.session, want=Want.OUTBOX)
+
+
+def _said(case: Case, hook: HookEvent) -> Case:
+    """It has told of its work; how that stands holds until it says otherwise."""
+    known = case.session.word
+    word = Word(hook.at, hook.state or (known.state if known else None))
+    return case.having(replace(case.session, word=word))
 
 
 def _has_asked(session: Session) -> bool:
@@ -102,6 +114,7 @@ def _blocked(case: Case, hook: HookEvent) -> Case:
 
 
 def _reported(case: Case, hook: HookEvent) -> Case:
+    case = _said(case, hook)
     if hook.state is not None:
         done = hook.at if hook.state == DONE else None
         case = case.having(replace(case.session, done=done))

@@ -51,6 +51,8 @@ class EventKind(StrEnum):
     SESSION_COMMITTED = "session.committed"
     SESSION_SALVAGED = "session.salvaged"
     COPIES_SPARE = "copies.spare"
+    WORKSPACE_ASTRAY = "workspace.astray"
+    WORKSPACE_FOUND = "workspace.found"
     PR_CREATED = "pr.created"
     PR_UPDATED = "pr.updated"
     PR_MERGED = "pr.merged"
@@ -326,6 +328,8 @@ SPECS: Mapping[EventKind, Spec] = {
     _K.PR_CLOSED: Spec(PullSeen, _A),
     _K.CI_PASSING: Spec(PullSeen, _I),
     _K.CI_FAILING: Spec(PullSeen, _W),
+    _K.WORKSPACE_ASTRAY: Spec(Said, _U),
+    _K.WORKSPACE_FOUND: Spec(Said, _I),
     _K.CI_FIX_SENT: Spec(PullSeen, _I),
     _K.CI_FIX_FAILED: Spec(PullSeen, _W),
     _K.REVIEW_PENDING: Spec(PullSeen, _I),

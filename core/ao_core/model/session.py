@@ -7,7 +7,8 @@ from enum import StrEnum
 from ao_core.ids import ProjectId, SessionId
 from ao_core.model.activity import Activity, ActivityState
 from ao_core.model.budget import Budget
-from ao_core.model.pause import Paused, PauseReason
+from ao_core.model.pause import Paused
+from ao_core.model.standing import FIRM, Footing, Standing
 from ao_core.model.usage import Usage
 
 
@@ -96,6 +97,7 @@ class RuntimeReason(StrEnum):
     PROCESS_MISSING = "process_missing"
     RUNTIME_MISSING = "runtime_missing"
     HOST_LOST = "host_lost"
+    REBOOTED = "rebooted"
     KILL_REQUESTED = "kill_requested"
     CLEANUP = "cleanup"
     PROBE_ERROR = "probe_error"
@@ -197,6 +199,14 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """When it last told of its work, by a report or at the end of a turn, and how that stands."""
+
+    at: datetime
+    state: str | None = None  # as its last report has it, until it is told something new
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """One worker: what it is for, where it works, and how it stands."""
 
@@ -237,6 +247,8 @@ class Session:
     turn: str | None = None  # the message whose turn is under way, where a protocol tells
     usage: Usage = field(default_factory=Usage)
     done: datetime | None = None  # when it said that its work is done, unless it went on since
+    standing: Standing = FIRM
+    word: Word | None = None
     paused: Paused | None = None
     budget: Budget = field(default_factory=Budget)
     told_of: tuple[str, ...] = ()  # what of its budget was told and is still so
@@ -245,6 +257,7 @@ class Session:
     after: tuple[SessionId, ...] = ()  # whose work has to be done before it starts
     group: SessionId | None = None  # the first of the copies it is one of
     queued: int = 0  # its number in the queue, from when it is put there until it starts
+    started: datetime | None = None  # when it was first let in
 
 
 _STARTED = timedelta(seconds=30)
@@ -293,6 +306,8 @@ def derive_status(session: Session) -> Status:
     state = session.facts.state
     if state is SessionState.TERMINATED:
         return _ENDED.get(session.facts.reason, Status.TERMINATED)
+    if has_no_place(session):
+        return Status.STUCK
     if state in _DIRECT:
         return _DIRECT[state]
     if session.pr.state is PrState.MERGED:
@@ -326,6 +341,11 @@ def is_in_turn(session: Session, at: datetime) -> bool:
     return session.activity.state is ActivityState.ACTIVE
 
 
+def has_no_place(session: Session) -> bool:
+    """Whether it lives, and has nowhere to work: what it says of itself is beside the point."""
+    return not is_terminal(session) and session.standing.footing is Footing.REMOVED
+
+
 def is_terminal(session: Session) -> bool:
     """Whether the session has ended; it may still be restored."""
     return session.facts.state in TERMINAL_STATES
@@ -335,53 +355,6 @@ def is_waiting(session: Session) -> bool:
     """Whether it is in the queue: it has a name, and nothing else yet."""
     waits = session.facts.reason in (SessionReason.QUEUED, SessionReason.BLOCKED)
     return waits and session.facts.state is SessionState.NOT_STARTED
-
-
-class Attention(StrEnum):
-    """Who must act."""
-
-    NONE = "none"
-    LEAD = "lead"
-    HUMAN = "human"
-
-
-_LEAD = {
-    Status.NEEDS_INPUT: "it waits for an answer",
-    Status.STUCK: "it makes no progress",
-    Status.ERRORED: "it failed",
-    Status.MERGEABLE: "its work can be merged",
-    Status.APPROVED: "its work is approved",
-    Status.PR_OPEN: "its work is ready to look at",
-    Status.CI_FAILED: "its checks fail",
-    Status.CHANGES_REQUESTED: "changes were asked for",
-    Status.TERMINATED: "its agent ended",
-}
-
-
-def attention(session: Session) -> tuple[Attention, str]:
-    """Who must act on this session, and why, in one line. Whoever works is left to work."""
-    if session.paused is not None and not is_terminal(session):
-        return _standstill(session.paused)
-    if session.facts.state is SessionState.WORKING:
-        return Attention.NONE, ""
-    if session.facts.reason is SessionReason.BLOCKED and is_waiting(session):
-        return Attention.LEAD, session.facts.note or "it cannot start"
-    status = derive_status(session)
-    if status is Status.KILLED and session.facts.reason is SessionReason.RUNTIME_LOST:
-        return Attention.LEAD, "its runtime was lost; restore it"
-    why = _LEAD.get(status)
-    if why is None and status is Status.IDLE:
-        why = "its turn ended"
-    if why is None:
-        return Attention.NONE, ""
-    return Attention.LEAD, session.facts.note or why
-
-
-def _standstill(paused: Paused) -> tuple[Attention, str]:
-    if not paused.asks:
-        return Attention.NONE, ""
-    what = "its budget" if paused.why is PauseReason.BUDGET else "its agent's quota"
-    return Attention.LEAD, f"{what} is used up: {paused.note}"
 
 
 def activity_of(session: Session) -> ActivityState | None:

@@ -14,7 +14,8 @@ from pathlib import Path
 from ao_core.errors import AoError, ConfigError, StoreUnavailable
 from ao_core.files import is_draft, private_dir, write_atomic
 from ao_core.ids import session_id
-from ao_core.model.session import Session, activity_of, attention, derive_status, is_terminal
+from ao_core.model.attention import attention
+from ao_core.model.session import Session, activity_of, derive_status, is_terminal
 from ao_core.store.codec import decode_record
 from ao_core.store.line import Edit
 from ao_core.store.records import PROJECT, SESSION

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from ao_core.engine.case import Decided, Observation, Policy, Want
 from ao_core.engine.decide import decide
 from ao_core.model.activity import INPUT_STALENESS, Activity, ActivityState, Source
+from ao_core.model.attention import Attention, attention
 from ao_core.model.event import EventKind as K
 from ao_core.model.event import Said
+from ao_core.model.remedy import remedy
 from ao_core.model.session import (
     PrFacts,
     PrReason,
@@ -27,6 +29,7 @@ from ao_core.model.session import (
 )
 from ao_core.model.session import SessionReason as R
 from ao_core.model.session import SessionState as S
+from ao_core.model.standing import FIRM, Footing, Standing
 from ao_core.model.work import Pull, PullState
 from ao_core.slots.runtime import Seen
 from ao_core.spool import HookEvent, HookKind
@@ -292,12 +295,86 @@ def test_a_look_that_succeeds_ends_the_doubt(looks: int) -> None:
 
 def test_a_long_silence_is_told_once_and_ends_with_a_sign_of_life() -> None:
     known = a_session(activity=shown(ActivityState.ACTIVE, 60, Source.HOOK))
-    assert look(known, 660).session.facts.state is S.WORKING
-    stuck = look(known, 661)
+    assert look(known, 660, sign=at(0)).session.facts.state is S.WORKING
+    stuck = look(known, 661, sign=at(0))
     assert (stuck.session.facts.reason, kinds(stuck)) == (R.NO_PROGRESS, [K.SESSION_STUCK])
-    assert kinds(look(stuck.session, 700)) == []
+    assert kinds(look(stuck.session, 700, sign=at(0))) == []
     alive = look(stuck.session, 701, hook=hook(HookKind.TURN_STARTED, 701)).session
     assert alive.facts.state is S.WORKING
+
+
+def test_output_and_processor_time_are_signs_of_life_too() -> None:
+    assert look(a_session(), 1300, sign=at(700)).session.facts.state is S.WORKING
+    stuck = look(a_session(), 1301, sign=at(700))
+    assert stuck.session.facts.state is S.STUCK
+    assert "10 minutes" in (stuck.session.facts.note or "")
+    again = look(stuck.session, 1310, sign=at(1305))
+    assert (again.session.facts.state, kinds(again)) == (S.WORKING, [K.SESSION_WORKING])
+
+
+def test_nobody_is_called_silent_whom_nobody_looked_at() -> None:
+    assert look(a_session(), 9e6, head="c1").session.facts.state is S.WORKING
+
+
+def test_who_says_that_it_is_blocked_is_believed_whatever_moves() -> None:
+    blocked = look(a_session(), 1, hook=hook(HookKind.BLOCKED, 1, "no disk")).session
+    assert look(blocked, 9, sign=at(9)).session == blocked
+
+
+def test_patience_is_as_the_policy_has_it() -> None:
+    hasty = Policy(silence=timedelta(seconds=30))
+    decided = decide(a_session(), Observation(at(31), sign=at(0)), hasty)
+    assert decided.session.facts.note == "no hook, no output and no processor time for 0.5 minutes"
+
+
+def test_whatever_is_doubted_doubt_ends_in_time_and_only_what_tells_something_ends_that() -> None:
+    session = a_session()
+    for second in range(0, 320, 10):
+        session = probed(session, second, f"odd {second}").session
+    assert session.facts.state is S.STUCK
+    assert kinds(probed(session, 400, "odder")) == []
+    assert look(session, 410, seen=Seen(RuntimeState.ALIVE)).session.facts.state is S.WORKING
+
+
+def test_what_its_runtime_was_lost_by_is_told() -> None:
+    detail, why = "the machine was started anew", RuntimeReason.REBOOTED
+    decided = look(a_session(), 1, seen=Seen(RuntimeState.MISSING, detail=detail, reason=why))
+    session = decided.session
+    assert (session.facts.reason, session.run.reason) == (R.RUNTIME_LOST, RuntimeReason.REBOOTED)
+    assert attention(session) == (Attention.LEAD, f"{detail}; restore it")
+    assert kinds(decided) == [K.SESSION_KILLED]
+
+
+# -- where its work is ----------------------------------------------------------------------------
+
+
+REMOVED = Standing(Footing.REMOVED)
+
+
+def test_a_work_tree_that_is_gone_is_told_once_and_the_status_says_so_until_it_is_back() -> None:
+    gone = look(a_session(), 1, standing=REMOVED)
+    assert kinds(gone) == [K.WORKSPACE_ASTRAY]
+    assert kinds(look(gone.session, 2, standing=REMOVED)) == []
+    talks = look(gone.session, 3, hook=hook(HookKind.TURN_ENDED, 3)).session
+    assert derive_status(talks) is Status.STUCK
+    assert attention(talks) == (Attention.LEAD, "its work tree was removed")
+    assert "`restore`" in (remedy(talks) or "")
+    back = look(talks, 4, standing=FIRM)
+    assert (derive_status(back.session), kinds(back)) == (Status.IDLE, [K.WORKSPACE_FOUND])
+
+
+def test_who_works_elsewhere_goes_on_working_and_somebody_is_told() -> None:
+    session = a_session(branch="ao/app-1-x", path="/w/app-1", base_commit="b0")
+    for standing, told in (
+        (Standing(Footing.MOVED, "/tmp/w"), "`git worktree move -f -f /tmp/w /w/app-1`"),
+        (Standing(Footing.SWITCHED, "main"), "`git switch ao/app-1-x`"),
+        (Standing(Footing.BRANCH_GONE), "`git branch ao/app-1-x b0`"),
+    ):
+        astray = look(session, 1, standing=standing).session
+        assert derive_status(astray) is Status.WORKING
+        assert attention(astray) == (Attention.LEAD, standing.told(session.branch))
+        assert told in (remedy(astray) or "")
+        assert is_terminal(look(astray, 2, seen=Seen(RuntimeState.MISSING)).session)
 
 
 # -- stronger and weaker, earlier and later -------------------------------------------------------
@@ -365,7 +442,7 @@ def test_a_time_that_has_not_come_yet_is_not_believed(ahead: HookEvent | None) -
     assert session.activity is not None
     assert session.activity.at == at(1)
     assert look(session, 2, hook=hook(HookKind.TURN_ENDED, 2)).session.facts.state is S.IDLE
-    assert look(session, 700).session.facts.state is S.STUCK
+    assert look(session, 700, sign=at(0)).session.facts.state is S.STUCK
 
 
 # -- any observations in any order ----------------------------------------------------------------
@@ -379,6 +456,7 @@ SHOWS = st.builds(
 )
 PULLS = st.builds(pull, st.sampled_from(PullState), st.integers(1, 2), st.sampled_from("cd"))
 HEADS = st.sampled_from(["b0", "c", "d"])
+STANDINGS = st.builds(Standing, st.sampled_from(Footing))
 HOOKS = st.builds(hook, st.sampled_from(HookKind), SECONDS, TEXTS)
 
 
@@ -400,9 +478,12 @@ def observations(seen: st.SearchStrategy[Seen] = SEEN) -> st.SearchStrategy[Obse
     """As the loop makes them: what hooks say, or else what is shown."""
     when, seen_or_not = SECONDS.map(at), st.none() | seen
     pulls, heads = st.none() | PULLS, st.none() | HEADS
-    heard = st.builds(Observation, when, seen_or_not, BATCH | REPORT, st.none(), pulls, heads)
+    more = {"sign": st.none() | SECONDS.map(at), "standing": st.none() | STANDINGS}
+    heard = st.builds(
+        Observation, when, seen_or_not, BATCH | REPORT, st.none(), pulls, heads, **more
+    )  # fmt: skip
     shows = st.builds(
-        Observation, when, seen_or_not, st.just(()), st.none() | SHOWS, pulls, heads
+        Observation, when, seen_or_not, st.just(()), st.none() | SHOWS, pulls, heads, **more
     )  # fmt: skip
     return heard | shows
 
