@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ao_core.git.repository import Git
+from ao_core.slots.scm import WorkRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,11 @@ class View:
     def ahead(self, tip: str, base: str) -> bool:
         """Whether a tip has commits that its base has not."""
         return base in self.bases and tip not in self.contained[base]
+
+    def has_work(self, work: WorkRef, tip: str) -> bool:
+        """Whether a tip is the session's own, and ahead of its base."""
+        claimed = not work.commits or tip in work.commits
+        return claimed and self.ahead(tip, work.base) and tip != work.base_commit
 
 
 @dataclass(frozen=True, slots=True)

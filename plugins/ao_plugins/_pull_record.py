@@ -2,13 +2,37 @@
 
 import json
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ao_core.errors import Corrupt
 from ao_core.files import private_dir, write_atomic
-from ao_core.model.work import Pull, PullState
+from ao_core.model.work import Pull, PullState, ReviewState
+
+
+class RemarkRecord(BaseModel):
+    """One remark of a review."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str | None = None
+    line: int | None = None
+    body: str
+
+
+class ReviewRecord(BaseModel):
+    """One review, of exactly the commit `head`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    author: str
+    state: ReviewState
+    body: str
+    at: datetime
+    head: str
+    remarks: tuple[RemarkRecord, ...] = ()
 
 
 class PullRecord(BaseModel):
@@ -31,10 +55,11 @@ class PullRecord(BaseModel):
     ready: str | None = None
     additions: int | None = None
     deletions: int | None = None
+    reviews: tuple[ReviewRecord, ...] = ()
 
     def pull(self, url: str) -> Pull:
         """The record as others see it."""
-        facts = self.model_dump(exclude={"session", "ready"})
+        facts = self.model_dump(exclude={"session", "ready", "reviews"})
         return Pull(url=url, **facts)
 
 

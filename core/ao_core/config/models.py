@@ -91,8 +91,9 @@ class Reaction(Section):
 
 
 ReactionKey: TypeAlias = Literal[
-    "ci-failed", "changes-requested", "bugbot-comments", "merge-conflicts", "approved-and-green",
-    "agent-stuck", "agent-needs-input", "agent-exited", "agent-idle", "pr-closed", "all-complete",
+    "ci-failed", "changes-requested", "bugbot-comments", "merge-conflicts", "merge-failed",
+    "approved-and-green", "agent-stuck", "agent-needs-input", "agent-exited", "agent-idle",
+    "pr-closed", "all-complete",
     "report-no-acknowledge", "report-stale", "report-needs-input",
 ]  # fmt: skip
 Reactions: TypeAlias = dict[ReactionKey, Reaction]
@@ -107,6 +108,7 @@ DEFAULT_REACTIONS: Mapping[str, Reaction] = {
     "changes-requested": _sent(timedelta(minutes=30)),
     "bugbot-comments": _sent(timedelta(minutes=30)),
     "merge-conflicts": _sent(timedelta(minutes=15)),
+    "merge-failed": _sent(timedelta(minutes=30)),
     "approved-and-green": Reaction(auto=False, priority=Priority.ACTION),
     "agent-idle": _sent(timedelta(minutes=15), retries=2),
     "agent-stuck": Reaction(priority=Priority.URGENT, threshold=timedelta(minutes=10)),
@@ -148,6 +150,16 @@ class Gates(Section):
 Workers: TypeAlias = Annotated[int, Field(ge=1, le=1_000)] | None
 
 
+Signing: TypeAlias = Literal["inherit", "off", "on"]
+
+
+class CommitIdentity(Section):
+    """Who workers' commits are by."""
+
+    name: Annotated[str, Field(pattern=r"^[^<>\x00-\x1f\x7f]{1,200}$")]
+    email: Annotated[str, Field(pattern=r"^[^<>\s\x00-\x1f\x7f]{1,200}$")]
+
+
 class ProjectSettings(Choices):
     """One project."""
 
@@ -168,6 +180,8 @@ class ProjectSettings(Choices):
     gates: Gates = Gates()
     allow_commands: tuple[Command, ...] = ()
     reactions: Reactions = Field(default_factory=dict[ReactionKey, Reaction])
+    commit_identity: CommitIdentity | None = None
+    commit_signing: Signing = "inherit"
     orchestrator_session_strategy: Any = None
     opencode_issue_session_strategy: Any = None
 
@@ -331,6 +345,8 @@ class EffectiveProject:
     max_workers: int | None = None
     allow_commands: tuple[tuple[str, ...], ...] = ()
     reactions: Mapping[str, Reaction] = field(default_factory=dict[str, Reaction])
+    commit_identity: CommitIdentity | None = None
+    commit_signing: Signing = "inherit"
     merged_grace: timedelta | None = None
     abandoned_grace: timedelta | None = None
     code: tuple[str, ...] = ()

@@ -25,6 +25,7 @@ _CAUSES: Mapping[EventKind, str] = {
     _K.REVIEW_COMMENTS_UNRESOLVED: "changes-requested",
     _K.AUTOMATED_REVIEW_FOUND: "bugbot-comments",
     _K.MERGE_CONFLICTS: "merge-conflicts",
+    _K.MERGE_FAILED: "merge-failed",
     _K.MERGE_READY: "approved-and-green",
     _K.SESSION_STUCK: "agent-stuck",
     _K.SESSION_NEEDS_INPUT: "agent-needs-input",
@@ -34,7 +35,8 @@ _CAUSES: Mapping[EventKind, str] = {
 }
 
 _MOVED = ("agent-stuck", "agent-needs-input", "agent-exited")
-_OPEN = ("ci-failed", "changes-requested", "bugbot-comments", "merge-conflicts")
+_MERGING = ("merge-conflicts", "merge-failed", "approved-and-green")
+_OPEN = ("ci-failed", "changes-requested", "bugbot-comments", "merge-conflicts", "merge-failed")
 _ENDS: Mapping[EventKind, tuple[str, ...]] = {
     _K.SESSION_WORKING: ("agent-stuck", "agent-needs-input"),
     _K.SESSION_IDLE: ("agent-stuck", "agent-needs-input"),
@@ -44,12 +46,12 @@ _ENDS: Mapping[EventKind, tuple[str, ...]] = {
     _K.SESSION_REPORTED: (IDLE,),
     _K.SESSION_KILLED: (*_MOVED, IDLE, *_OPEN, "approved-and-green"),
     _K.PR_CREATED: (IDLE, "pr-closed"),
-    _K.PR_UPDATED: ("merge-conflicts", "approved-and-green"),
+    _K.PR_UPDATED: _MERGING,
     _K.PR_MERGED: (*_OPEN, "approved-and-green", IDLE),
     _K.PR_CLOSED: (*_OPEN, "approved-and-green"),
     _K.CI_PASSING: ("ci-failed",),
     _K.REVIEW_APPROVED: ("changes-requested", "bugbot-comments"),
-    _K.MERGE_COMPLETED: ("merge-conflicts", "approved-and-green"),
+    _K.MERGE_COMPLETED: _MERGING,
 }
 _STATES: Mapping[str, SessionState] = {
     "agent-stuck": SessionState.STUCK,
@@ -99,6 +101,11 @@ def trigger_of(event: Event) -> Trigger | None:
     return Trigger(event.session, key, _fingerprint(event), event.kind)
 
 
+def is_told(event: Event | None) -> bool:
+    """Whether the worker was sent word of it together with the event: then it begins anew."""
+    return event is not None and isinstance(event.body, PullSeen) and bool(event.body.message)
+
+
 def _is_lost(event: Event) -> bool:
     """Whether its runtime went away under it; whoever kills a session knows of it."""
     body = event.body
@@ -111,7 +118,8 @@ def _fingerprint(event: Event) -> str:
     if isinstance(body, PullSeen):
         return _short(f"{body.head} {body.detail}")
     if isinstance(body, Merged):
-        return _short(f"{body.target} {sorted(body.conflicts)}")
+        tried = f"{body.head} {body.onto}" if body.head else sorted(body.conflicts)
+        return _short(f"{body.target} {tried}")
     return _short(encode(body))
 
 

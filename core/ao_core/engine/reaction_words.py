@@ -13,6 +13,7 @@ _WHY: Mapping[str, str] = {
     "changes-requested": "changes were asked for",
     "bugbot-comments": "an automated reviewer left remarks",
     "merge-conflicts": "it conflicts with its target",
+    "merge-failed": "the gates fail on what it becomes when it is merged",
     "approved-and-green": "its work can be merged",
     "agent-stuck": "it makes no progress",
     "agent-needs-input": "it waits for an answer",
@@ -39,7 +40,13 @@ def _more(event: Event | None) -> str:
         return body.note or ""
     if isinstance(body, PullSeen):
         return body.detail or ""
-    return ", ".join(body.conflicts) if isinstance(body, Merged) else ""
+    return _merging(body) if isinstance(body, Merged) else ""
+
+
+def _merging(body: Merged) -> str:
+    others = [one for one in body.whom if one != body.target]
+    beside = f" (changed by {', '.join(others)})" if others else ""
+    return f"{', '.join(body.conflicts)}{beside}" if body.conflicts else body.why or ""
 
 
 def evidence_of(event: Event | None) -> str | None:

@@ -108,7 +108,7 @@ class Reactions:
         if not rules.holds(session, trigger.key):
             return
         rule = await self._rule(session, trigger.key)
-        known = self._known(deed, trigger)
+        known = None if rules.is_told(event) else self._known(deed, trigger)
         answer = rules.react(rule, known, trigger, self._engine.clock.now())
         if answer.pursuit is None or answer.act is Act.NOTHING:
             return
@@ -129,7 +129,7 @@ class Reactions:
     ) -> None:  # fmt: skip
         if act is Act.SEND and is_terminal(session):
             act, pursuit = Act.ESCALATE, replace(pursuit, escalated=True)
-        if act is Act.SEND:
+        if act is Act.SEND and not rules.is_told(event):
             await self._send(deed, pursuit, rule, session, event)
         if act is Act.MERGE:
             deed.merge.append(pursuit)

@@ -13,8 +13,10 @@ from ao_core.git.joining import commit_of, merge_tree, target_tip
 from ao_core.git.repository import Git, Identity
 from ao_core.ids import SessionId
 from ao_core.process import Run
+from ao_core.redact import visible
 
 _AT_ONCE = 4
+_SHOWN = 10
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -87,6 +89,13 @@ def order(prediction: Prediction) -> tuple[Outlook, ...]:
         return bool(outlook.conflicts or outlook.problem), len(clashes)
 
     return tuple(sorted(prediction.outlooks, key=cost))
+
+
+def in_conflict(whom: Sequence[str], files: Sequence[str]) -> str:
+    """A conflict in one line."""
+    shown = ", ".join(visible(name, 100) for name in files[:_SHOWN])
+    more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
+    return f"it conflicts with {', '.join(whom[:_SHOWN])} in {shown}{more}"
 
 
 async def _outlook(git: Git, onto: str, member: Member) -> Outlook:

@@ -23,6 +23,7 @@ from ao_core.redact import visible
 
 _MESSAGE_LIMIT = 20_000
 _NEEDED = (2, 38)
+_PREFIX = "merge-"
 # a part of the files is not what will be there; and rerere would note conflicts for the person
 _WHOLE = ("core.sparseCheckout=false", "submodule.recurse=false", "rerere.enabled=false")
 
@@ -106,6 +107,12 @@ async def scratch_tree(git: Git, folder: Path, commit: str) -> AsyncGenerator[Gi
             await _remove(git, path)
 
 
+async def sweep(git: Git, folder: Path) -> None:
+    """Remove the scratch trees that somebody who was killed has left."""
+    for path in await anyio.to_thread.run_sync(lambda: sorted(folder.glob(f"{_PREFIX}*"))):
+        await _remove(git, path)
+
+
 async def target_tip(git: Git, branch: str) -> str:
     """The commit of a branch that has to be there."""
     tip = await git.branch_tip(branch_name(branch))
@@ -166,7 +173,7 @@ def _clear_away(path: Path) -> None:
 
 def _new_folder(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return Path(tempfile.mkdtemp(prefix="merge-", dir=folder))
+    return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder))
 
 
 async def _explain(git: Git, stderr: bytes) -> None:

@@ -4,10 +4,11 @@ The result is built aside, in one scratch tree, and the target moves once or not
 in conflict, or one that its gate fails, is left out with the reason and the train goes on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeAlias
 
 from ao_core.errors import CommandFailed, NotFound, WrongState
 from ao_core.git.forecast import Member, Outlook, Prediction, order, predict
@@ -30,8 +31,8 @@ from ao_core.process import Run
 from ao_core.redact import visible
 
 __all__ = [
-    "Fate", "Gate", "Member", "Outcome", "Prediction", "Ride", "TrainResult", "build", "order",
-    "predict",
+    "Boarded", "Fate", "Gate", "Leaving", "Member", "Outcome", "Prediction", "Ride", "TrainResult",
+    "build", "order", "predict",
 ]  # fmt: skip
 
 _TITLE_LIMIT = 200
@@ -59,7 +60,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ride:
-    """One member's part: the commit it became, or the files and `whom` it is in conflict with."""
+    """One member's part: the commit it became, or the files and `whom` it is in conflict with.
+
+    `unproved`: it was merged, and the gate was against it.
+    """
 
     id: SessionId
     fate: Fate
@@ -67,6 +71,14 @@ class Ride:
     files: tuple[str, ...] = ()
     whom: tuple[str, ...] = ()
     why: str | None = None
+    unproved: bool = False
+
+
+Boarded: TypeAlias = Callable[[Ride], Awaitable[None]]
+"""Hears of each member as soon as it has been tried."""
+
+Leaving: TypeAlias = Callable[[Sequence[Ride]], Awaitable[None]]
+"""Hears what is about to reach the target: after a crash nobody else could tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +101,8 @@ class _Plan:
     gate: Gate | None
     scratch: Path
     whole: bool
+    boarded: Boarded | None
+    leaving: Leaving | None
 
 
 @dataclass(slots=True)
@@ -114,14 +128,17 @@ _BAD = frozenset({Fate.CONFLICT, Fate.FAILED})
 async def build(
     run: Run, repository: Path, prediction: Prediction, *, method: MergeMethod, home: HomeId,
     train_id: str, scratch: Path, gate: Gate | None = None, all_or_nothing: bool = False,
-    dry_run: bool = False,
+    dry_run: bool = False, boarded: Boarded | None = None, leaving: Leaving | None = None,
 ) -> TrainResult:  # fmt: skip
     """Build the train and move the target to it; `dry_run` only says what is to be expected."""
     if dry_run:
         return _rehearse(prediction, whole=all_or_nothing)
     git = Git(run, repository)
     by = await git.identity()
-    plan = _Plan(git.signed(by), by, prediction, method, gate, scratch, all_or_nothing)
+    signed = git.signed(by)
+    plan = _Plan(
+        signed, by, prediction, method, gate, scratch, all_or_nothing, boarded, leaving
+    )  # fmt: skip
     kept = train_ref(home, train_id)
     train = await _assemble(plan)
     for _ in range(TRIES - 1):
@@ -141,6 +158,8 @@ async def _assemble(plan: _Plan) -> _Train:
     async with scratch_tree(plan.git, plan.scratch, onto) as aside:
         while waiting and not (plan.whole and _failures(train.rides)):
             train.rides.append(await _board(plan, aside, train, waiting.pop(0)))
+            if plan.boarded:
+                await plan.boarded(train.rides[-1])
     train.rides = [await _carried(plan.git, train, ride, plan.prediction) for ride in train.rides]
     train.rides += [Ride(outlook.member.id, Fate.LEFT_OUT) for outlook in waiting]
     return train
@@ -153,6 +172,8 @@ async def _finish(plan: _Plan, train: _Train, kept: str) -> TrainResult | None:
         return _blocked(train.rides, f"{failures[0].id} could not be merged")
     if train.commit == train.onto:
         return TrainResult(Outcome.NOTHING, tuple(train.rides))
+    if plan.leaving:
+        await plan.leaving(train.rides)
     target = plan.prediction.target
     landed = await deliver(plan.git, target, train.commit, train.onto, kept)
     if landed is None:
@@ -188,7 +209,7 @@ async def _judge(plan: _Plan, aside: Git, train: _Train, outlook: Outlook, commi
         return Ride(id, Fate.ALREADY if commit == train.onto else Fate.LANDED, commit)
     why = await prove(aside, commit, plan.gate) if plan.gate else None
     if why is not None:
-        return Ride(id, Fate.FAILED, why=why)
+        return Ride(id, Fate.FAILED, why=why, unproved=True)
     train.known = await _known(plan, train, outlook.head, commit)
     train.commit = commit
     return Ride(id, Fate.LANDED, commit)

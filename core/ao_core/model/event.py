@@ -70,6 +70,7 @@ class EventKind(StrEnum):
     AUTOMATED_REVIEW_FIX_SENT = "automated_review.fix_sent"
     MERGE_READY = "merge.ready"
     MERGE_CONFLICTS = "merge.conflicts"
+    MERGE_FAILED = "merge.failed"
     MERGE_BLOCKED = "merge.blocked"
     MERGE_COMPLETED = "merge.completed"
     MESSAGE_QUEUED = "message.queued"
@@ -148,17 +149,18 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class PullSeen:
-    """A pull request, as observed."""
+    """A pull request, as observed. `message`: what tells the worker of it is on its way."""
 
     number: int
     url: str
     head: str
     detail: str | None = None
+    message: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """Work reached its target, or did not."""
+    """Work reached its target, or did not: `head` was tried on the target's commit `onto`."""
 
     target: str
     method: str
@@ -166,6 +168,10 @@ class Merged:
     ref: str | None = None
     blockers: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
+    head: str | None = None
+    onto: str | None = None
+    whom: tuple[str, ...] = ()
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,6 +347,7 @@ SPECS: Mapping[EventKind, Spec] = {
     _K.AUTOMATED_REVIEW_FIX_SENT: Spec(PullSeen, _I),
     _K.MERGE_READY: Spec(PullSeen, _A),
     _K.MERGE_CONFLICTS: Spec(Merged, _W),
+    _K.MERGE_FAILED: Spec(Merged, _W),
     _K.MERGE_BLOCKED: Spec(Merged, _W),
     _K.MERGE_COMPLETED: Spec(Merged, _A),
     _K.MESSAGE_QUEUED: Spec(MessageMoved, _I),

@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ao_core.git.train import Boarded, Gate, TrainResult
+from ao_core.ids import SessionId
 from ao_core.model.work import (
     Check,
     ChecksSummary,
@@ -95,6 +97,40 @@ class BatchObservable(ABC):
     @abstractmethod
     async def observe(self, works: Sequence[WorkRef]) -> Mapping[str, Pull | None]:
         """The pull request of each session, by session id. A failed look leaves its key out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rider:
+    """One session's pull request on a train, and the title its merge is to have."""
+
+    session: SessionId
+    pull: Pull
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """How a train is to go: `gate` proves each member, `boarded` hears of each; `whole`: all land
+    or none.
+    """
+
+    method: MergeMethod
+    gate: Gate | None = None
+    boarded: Boarded | None = None
+    whole: bool = False
+    dry_run: bool = False
+
+
+class Trainable(ABC):
+    """A host whose merges are made here: many as one train, which moves the target once."""
+
+    @abstractmethod
+    async def objections(self, pull: Pull) -> tuple[str, ...]:
+        """What keeps it off a train; conflicts do not, they are the train's to find."""
+
+    @abstractmethod
+    async def ride(self, riders: Sequence[Rider], journey: Journey) -> TrainResult:
+        """Merge exactly these heads into their common base, as far as they can be."""
 
 
 class Reviewable(ABC):

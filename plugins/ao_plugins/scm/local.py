@@ -14,8 +14,10 @@ import anyio
 import anyio.to_thread
 
 from ao_core.errors import AoError, ConfigError, Conflict, NotFound, WrongState
+from ao_core.git.forecast import in_conflict
 from ao_core.git.land import land, predict
 from ao_core.git.repository import Git
+from ao_core.git.train import TrainResult
 from ao_core.ids import branch_name, home_id, new_id, session_id
 from ao_core.model.work import (
     Check,
@@ -32,19 +34,20 @@ from ao_core.model.work import (
 )
 from ao_core.plugin import Config, Manifest, Scope
 from ao_core.redact import visible
-from ao_core.slots.scm import BatchObservable, Scm, WorkRef
+from ao_core.slots.scm import BatchObservable, Journey, Reviewable, Rider, Scm, Trainable, WorkRef
+from ao_plugins import _reviewing as reviewing
 from ao_plugins._branches import Size, View, look, size
 from ao_plugins._pull_record import PullRecord, PullRecords
+from ao_plugins._riding import Station
 
 _TITLE_LIMIT = 300
-_SHOWN = 10
 
 
 class LocalScmConfig(Config):
     """Nothing to set: everything is in the repository."""
 
 
-class LocalScm(Scm[LocalScmConfig], BatchObservable):
+class LocalScm(Scm[LocalScmConfig], BatchObservable, Trainable, Reviewable):
     """The pull requests of a local repository."""
 
     manifest = Manifest("local", "scm", "Pull requests as branches of the repository", "1.0.0")
@@ -54,6 +57,7 @@ class LocalScm(Scm[LocalScmConfig], BatchObservable):
         super().__init__(config, scope)
         self._records = PullRecords(scope.state / "pulls")
         self._lock = anyio.Lock()
+        self._station = Station(self._records, self._lock, scope.state / "scratch")
 
     async def find(self, work: WorkRef) -> Pull | None:
         """The pull request of this work; its record is made with the first commit of its own."""
@@ -97,7 +101,8 @@ class LocalScm(Scm[LocalScmConfig], BatchObservable):
             scratch=self.scope.state / "scratch", session=session_id(record.session),
         )  # fmt: skip
         if landed.landing in (Landing.LANDED, Landing.ALREADY):
-            await self._put(record, state=PullState.MERGED, merged_as=landed.commit)
+            changes = {"state": PullState.MERGED, "merged_as": landed.commit, "head": pull.head}
+            await self._put(record, **changes)
         elif landed.landing is Landing.READY and landed.commit:
             await self._put(record, ready=landed.commit)
         return landed
@@ -113,16 +118,16 @@ class LocalScm(Scm[LocalScmConfig], BatchObservable):
         return ()
 
     async def reviews(self, pull: Pull) -> tuple[Review, ...]:
-        """No reviews are kept."""
-        return ()
+        """Every review, oldest first."""
+        return reviewing.reviews(await self._current(pull))
 
     async def decision(self, pull: Pull) -> ReviewDecision:
-        """Nobody has to review."""
-        return ReviewDecision.NONE
+        """What the reviews of its last commit amount to. Nobody has to review."""
+        return reviewing.decision(await self._current(pull))
 
     async def pending_comments(self, pull: Pull) -> tuple[ReviewComment, ...]:
-        """No remarks are kept."""
-        return ()
+        """The remarks on its last commit."""
+        return reviewing.pending(await self._current(pull))
 
     async def automated_comments(self, pull: Pull) -> tuple[ReviewComment, ...]:
         """No remarks are kept."""
@@ -130,22 +135,42 @@ class LocalScm(Scm[LocalScmConfig], BatchObservable):
 
     async def mergeability(self, pull: Pull, method: MergeMethod) -> Mergeability:
         """Whether it may be merged now, from a merge in memory."""
-        record = await self._current(pull)
-        blockers: list[str] = []
+        blockers = [*await self.objections(pull)]
         conflicts: tuple[str, ...] | None = None
-        if record.state is not PullState.OPEN:
-            blockers.append(f"it is {record.state} already")
-        if await self._git.branch_tip(record.branch) != pull.head:
-            blockers.append(f"{record.branch} has moved on since this was looked at")
         try:
-            ahead = await predict(self.scope.run, self._git.path, record.base, pull.head)
+            ahead = await predict(self.scope.run, self._git.path, pull.base, pull.head)
             conflicts = ahead.conflicts
-            blockers += [_in_conflict(record.base, conflicts)] if conflicts else []
+            blockers += [in_conflict((pull.base,), conflicts)] if conflicts else []
         except (NotFound, WrongState) as exc:
             blockers.append(exc.message)
         found = None if conflicts is None else bool(conflicts)
-        none = ChecksSummary.NONE, ReviewDecision.NONE
-        return Mergeability(not blockers, *none, found, tuple(blockers), conflicts or ())
+        words = ChecksSummary.NONE, await self.decision(pull)
+        return Mergeability(not blockers, *words, found, tuple(blockers), conflicts or ())
+
+    async def objections(self, pull: Pull) -> tuple[str, ...]:
+        """That it is over, has moved, or somebody wants it changed."""
+        record = await self._current(pull)
+        found: list[str] = []
+        if record.state is not PullState.OPEN:
+            found.append(f"it is {record.state} already")
+        if await self._git.branch_tip(record.branch) != pull.head:
+            found.append(f"{record.branch} has moved on since this was looked at")
+        if reviewing.decision(record) is ReviewDecision.CHANGES_REQUESTED:
+            found.append("a review asked for changes, and nothing was committed since")
+        return tuple(found)
+
+    async def ride(self, riders: Sequence[Rider], journey: Journey) -> TrainResult:
+        """Merge exactly these heads into their common base, as far as they can be."""
+        return await self._station.ride(self._git, home_id(self.scope.home), riders, journey)
+
+    async def review(self, pull: Pull, review: Review, comments: Sequence[ReviewComment]) -> None:
+        """Keep a review of exactly `pull.head`."""
+        await self._current(pull)
+        async with self._lock:
+            record = self._records.all()[pull.number]
+            changed = reviewing.reviewed(record, pull.head, review, comments)
+            if changed is not record:
+                await anyio.to_thread.run_sync(self._records.put, changed)
 
     @property
     def _git(self) -> Git:
@@ -162,7 +187,7 @@ class LocalScm(Scm[LocalScmConfig], BatchObservable):
         if record is not None and record.state is PullState.OPEN:
             record = await self._refresh(view, record)
         tip = view.tips.get(work.branch)
-        if tip is None or not _has_work(view, work, tip) or (record and record.head == tip):
+        if tip is None or not view.has_work(work, tip) or (record and record.head == tip):
             return record
         lines = await size(self._git, view.bases[work.base], tip)
         if record is not None and record.state is PullState.OPEN:
@@ -187,13 +212,13 @@ class LocalScm(Scm[LocalScmConfig], BatchObservable):
         """Read from git whether an open one has been merged, or its branch deleted."""
         tip, base = view.tips.get(record.branch), view.bases.get(record.base)
         base = base or view.tips.get(record.base)
+        if base and record.ready and await self._contains(base, record.ready):
+            return await self._put(record, state=PullState.MERGED, merged_as=record.ready)
         if base and await self._is_in(view, record, tip, base):
             return await self._put(record, state=PullState.MERGED)
         return record if tip else await self._put(record, state=PullState.CLOSED)
 
     async def _is_in(self, view: View, record: PullRecord, tip: str | None, base: str) -> bool:
-        if record.ready and await self._contains(base, record.ready):
-            return True
         if tip and record.head == tip and record.base in view.contained:
             return not view.ahead(tip, record.base)
         return await self._contains(base, record.head)
@@ -217,15 +242,3 @@ class LocalScm(Scm[LocalScmConfig], BatchObservable):
     def _shown(self, record: PullRecord | None) -> Pull | None:
         path: Path | None = self._records.path(record.number).absolute() if record else None
         return record.pull(path.as_uri()) if record and path else None
-
-
-def _has_work(view: View, work: WorkRef, tip: str) -> bool:
-    """Whether a tip is the session's own, and ahead of its base."""
-    claimed = not work.commits or tip in work.commits
-    return claimed and view.ahead(tip, work.base) and tip != work.base_commit
-
-
-def _in_conflict(base: str, files: Sequence[str]) -> str:
-    shown = ", ".join(visible(name, 100) for name in files[:_SHOWN])
-    more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
-    return f"it conflicts with {base} in {shown}{more}"
