@@ -1,0 +1,370 @@
+"""Lives of sessions, tried at random: what is seen comes late, twice and in any order."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from ao_core.engine.case import Decided, Observation, Policy
+from ao_core.engine.decide import decide
+from ao_core.engine.moves import ended
+from ao_core.model.activity import Activity, ActivityState, Source
+from ao_core.model.event import Ended, EventKind, Moved, NewEvent
+from ao_core.model.session import (
+    GONE,
+    TERMINAL_STATES,
+    RuntimeFacts,
+    RuntimeHandle,
+    RuntimeReason,
+    RuntimeState,
+    Session,
+    SessionFacts,
+    is_terminal,
+)
+from ao_core.model.session import SessionReason as R
+from ao_core.model.session import SessionState as S
+from ao_core.model.work import Pull, PullState
+from ao_core.slots.runtime import Seen
+from ao_core.spool import HookEvent, HookKind
+from books import START, a_session
+
+LIVE = frozenset({S.WORKING, S.IDLE, S.NEEDS_INPUT, S.STUCK, S.DETECTING})
+ENDS = frozenset({S.TERMINATED})
+# What an observation may lead to. A start is never gone back to: only `restore` does that.
+ALLOWED = {
+    S.NOT_STARTED: LIVE | ENDS,
+    S.WORKING: LIVE | ENDS,
+    S.IDLE: LIVE | ENDS,
+    S.NEEDS_INPUT: LIVE | ENDS,
+    S.STUCK: LIVE | ENDS,
+    S.DETECTING: LIVE | ENDS,
+    S.DONE: frozenset[S](),
+    S.TERMINATED: frozenset[S](),
+}
+DEATHS = {
+    R.AGENT_PROCESS_EXITED: EventKind.SESSION_EXITED,
+    R.RUNTIME_LOST: EventKind.SESSION_KILLED,
+}
+
+# -- what may be seen -----------------------------------------------------------------------------
+
+PAUSES = st.integers(0, 400)
+AGES = st.integers(0, 900)
+TEXTS = st.sampled_from([None, "a", "b"])
+POLICIES = st.builds(
+    Policy,
+    looks=st.integers(1, 5),
+    doubt=st.timedeltas(timedelta(seconds=1), timedelta(minutes=10)),
+    silence=st.timedeltas(timedelta(seconds=1), timedelta(minutes=20)),
+    rest=st.timedeltas(timedelta(), timedelta(seconds=30)),
+)
+
+
+@dataclass(frozen=True)
+class Glance:
+    """An observation that still has to be given its time: ages are seconds before it."""
+
+    runtime: Seen | None
+    hooks: tuple[tuple[HookKind, int, str | None], ...]
+    activity: tuple[ActivityState, int, Source, str | None] | None
+    pull: tuple[PullState, int, str] | None
+    head: str | None
+
+    def made(self, seconds: int, generation: int) -> Observation:
+        """As it was made then."""
+        now = START + timedelta(seconds=seconds)
+        hooks = sorted(self.hooks, key=lambda one: -one[1])
+        return Observation(
+            now, self.runtime,
+            tuple(
+                HookEvent(f"{seconds}-{age}", kind, now - timedelta(seconds=age), text)
+                for kind, age, text in hooks
+            ),
+            _activity(self.activity, seconds), _pull(self.pull), self.head,
+            generation=generation,
+        )  # fmt: skip
+
+
+def _activity(
+    told: tuple[ActivityState, int, Source, str | None] | None, seconds: int
+) -> Activity | None:
+    if told is None:
+        return None
+    state, age, source, detail = told
+    return Activity(state, START + timedelta(seconds=seconds - age), source, detail)
+
+
+def _pull(told: tuple[PullState, int, str] | None) -> Pull | None:
+    if told is None:
+        return None
+    state, number, head = told
+    return Pull(number, "work", f"pull/{number}", "ao/app-1-x", "main", head, state)
+
+
+RUNTIMES = st.builds(
+    Seen, st.sampled_from(RuntimeState), exit_status=st.none() | st.integers(0, 2), detail=TEXTS
+)
+ALIVE_OR_UNSURE = RUNTIMES.filter(lambda seen: seen.state not in GONE)
+WEAKER = [Source.NATIVE, Source.LOG, Source.SCREEN, Source.PROCESS]
+ONE_HOOK = st.tuples(
+    st.sampled_from([kind for kind in HookKind if kind is not HookKind.REPORTED]), AGES, TEXTS
+)
+REPORT = st.tuples(st.just(HookKind.REPORTED), AGES, TEXTS)
+HOOKS = (
+    st.lists(ONE_HOOK, max_size=3, unique_by=lambda one: one[1]).map(tuple)
+    | REPORT.map(lambda one: (one,))
+)  # fmt: skip
+ACTIVITIES = st.none() | st.tuples(
+    st.sampled_from(ActivityState), AGES, st.sampled_from(WEAKER), TEXTS
+)
+PULLS = st.none() | st.tuples(st.sampled_from(PullState), st.integers(1, 2), st.sampled_from("cd"))
+HEADS = st.sampled_from([None, None, "b0", "c", "d"])
+
+
+def glances(runtimes: st.SearchStrategy[Seen] = RUNTIMES) -> st.SearchStrategy[Glance]:
+    """As the loop makes them: what hooks say, or else what is shown."""
+    seen = st.none() | runtimes
+    return st.builds(Glance, seen, HOOKS, st.none(), PULLS, HEADS) | st.builds(
+        Glance, seen, st.just(()), ACTIVITIES, PULLS, HEADS
+    )
+
+
+# -- what must hold of every single step ----------------------------------------------------------
+
+
+def steps_of(events: Sequence[NewEvent]) -> Iterator[tuple[S | None, S, str]]:
+    """How the events say that the session axis moved: from where, to where, and why."""
+    for event in events:
+        if isinstance(event.body, Moved):
+            yield S(event.body.before), S(event.body.after), event.body.reason
+        elif isinstance(event.body, Ended):
+            yield None, S.TERMINATED, event.body.reason
+
+
+def check(before: Session, seen: Observation, decided: Decided, policy: Policy) -> None:
+    told_as_moved(before, decided)
+    for_a_cause(before, seen, decided, policy)
+    beside_the_facts(before, seen, decided)
+    assert decided == decide(before, seen, policy)
+
+
+def told_as_moved(before: Session, decided: Decided) -> None:
+    """The events, read one after the other, lead from the old facts to the new ones."""
+    state, reason = before.facts.state, str(before.facts.reason)
+    for was, now, why in steps_of(decided.events):
+        assert was in (None, state)
+        assert now in ALLOWED[state], f"{state} -> {now}"
+        state, reason = now, why
+    after = decided.session.facts
+    assert (state, reason) == (after.state, str(after.reason))
+    assert (after == before.facts) or list(steps_of(decided.events))
+
+
+def for_a_cause(before: Session, seen: Observation, decided: Decided, policy: Policy) -> None:
+    """Nothing ends but by a death that was seen of this very agent; doubt is of a failed look."""
+    after, mine = decided.session.facts, seen.generation == before.generation
+    look = seen.seen if mine and before.run.handle is not None else None
+    state = look.state if look else None
+    if after.state in TERMINAL_STATES and not is_terminal(before):
+        assert state in GONE
+        assert DEATHS[after.reason] in [event.kind for event in decided.events]
+    if not is_terminal(before):
+        assert (state in GONE) == (after.state is S.TERMINATED)
+    reached = {now for _, now, _ in steps_of(decided.events)}
+    if S.DETECTING in reached:
+        assert state is RuntimeState.PROBE_FAILED
+    if S.NEEDS_INPUT in reached and state is not RuntimeState.ALIVE:
+        assert mine
+        assert seen.hooks or seen.activity
+    doubt = decided.session.doubt
+    assert (doubt is None) <= (after.state is not S.DETECTING)
+    if after.state is S.DETECTING and doubt is not None and state is RuntimeState.PROBE_FAILED:
+        assert doubt.looks <= policy.looks
+        assert seen.at - doubt.since <= policy.doubt
+
+
+def beside_the_facts(before: Session, seen: Observation, decided: Decided) -> None:
+    """Commits and pull requests are told of exactly when they changed, and nothing else moves."""
+    after, kinds = decided.session, [event.kind for event in decided.events]
+    assert (after.commits != before.commits) == (EventKind.SESSION_COMMITTED in kinds)
+    told = [kind for kind in kinds if kind.startswith("pr.")]
+    assert len(told) == (after.pr != before.pr)
+    assert after.generation == before.generation
+    assert after.run.handle == before.run.handle
+    if is_terminal(before):
+        assert replace(after, pr=before.pr, merged_as=before.merged_as) == before
+    if seen.generation != before.generation:
+        assert (after.activity, after.run) == (before.activity, before.run)
+
+
+def settled(session: Session, seen: Observation, policy: Policy) -> Session:
+    """What comes of the same look again and again: at most the end of a doubt, then nothing."""
+    doubts = seen.seen is not None and seen.seen.state is RuntimeState.PROBE_FAILED
+    told: list[NewEvent] = []
+    for _ in range(policy.looks + 2):
+        again = decide(session, seen, policy)
+        session, told = again.session, [*told, *again.events]
+    assert len(told) <= doubts
+    assert all(now is S.STUCK for _, now, _ in steps_of(told))
+    last = decide(session, seen, policy)
+    assert last.events == ()
+    assert last.wants == frozenset()
+    assert replace(last.session, doubt=session.doubt) == session
+    return session
+
+
+# -- whole lives ----------------------------------------------------------------------------------
+
+
+class Life(RuleBasedStateMachine):
+    """One session: looked at, killed, restored; and looks of before that arrive only now."""
+
+    session: Session
+    policy: Policy
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds = 0
+        self.past: list[Observation] = []
+        self.began_over = 0
+
+    @initialize(policy=POLICIES)
+    def begin(self, policy: Policy) -> None:
+        self.policy = policy
+        self.session = replace(
+            a_session(state=S.NOT_STARTED, reason=R.SPAWN_REQUESTED, base_commit="b0"),
+            generation=1,
+        )
+
+    def take(self, seen: Observation) -> None:
+        before = self.session
+        decided = decide(before, seen, self.policy)
+        check(before, seen, decided, self.policy)
+        self.session = decided.session
+
+    @rule(glance=glances(), pause=PAUSES)
+    def look(self, glance: Glance, pause: int) -> None:
+        self.seconds += pause
+        seen = glance.made(self.seconds, self.session.generation)
+        self.past.append(seen)
+        self.take(seen)
+
+    @rule(glance=glances(ALIVE_OR_UNSURE), pause=PAUSES)
+    def look_at_one_that_lives(self, glance: Glance, pause: int) -> None:
+        self.look(glance, pause)
+
+    @precondition(lambda self: self.past)
+    @rule()
+    def look_again(self) -> None:
+        self.take(self.past[-1])
+        self.session = settled(self.session, self.past[-1], self.policy)
+
+    @precondition(lambda self: self.past)
+    @rule(data=st.data())
+    def hear_of_what_was_seen_before(self, data: st.DataObject) -> None:
+        self.take(data.draw(st.sampled_from(self.past)))
+
+    @precondition(lambda self: not is_terminal(self.session))
+    @rule()
+    def kill(self) -> None:
+        at = START + timedelta(seconds=self.seconds)
+        kind, why = EventKind.SESSION_KILLED, R.MANUALLY_KILLED
+        self.session, _ = ended(self.session, why, at, kind)
+
+    @precondition(lambda self: is_terminal(self.session))
+    @rule(up=st.booleans())
+    def restore(self, up: bool) -> None:
+        """As `restore` begins anew; with a handle once the new agent is up."""
+        at = START + timedelta(seconds=self.seconds)
+        handle = RuntimeHandle("app-1", "double", (("life", str(self.session.generation)),))
+        up_run = RuntimeFacts(RuntimeState.ALIVE, RuntimeReason.PROCESS_RUNNING, handle)
+        self.session = replace(
+            self.session, facts=SessionFacts(S.NOT_STARTED, R.SPAWN_REQUESTED, at),
+            run=up_run if up else RuntimeFacts(), activity=None, doubt=None, question=None,
+            generation=self.session.generation + 1,
+        )  # fmt: skip
+        self.began_over += 1
+
+    @invariant()
+    def nothing_else_revives(self) -> None:
+        assert self.session.generation == 1 + self.began_over
+
+
+Life.TestCase.settings = settings(max_examples=120, stateful_step_count=25, deadline=None)
+TestLife = Life.TestCase
+
+
+# -- said by itself, so that a failure names what broke -------------------------------------------
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(glances(), min_size=1, max_size=6), POLICIES)
+def test_what_was_seen_of_the_agent_before_a_restore_says_nothing_of_the_one_after_it(
+    seen: Sequence[Glance], policy: Policy
+) -> None:
+    session = restored = replace(a_session(), generation=2)
+    for count, glance in enumerate(seen):
+        old = replace(glance.made(count, 1), pull=None, head=None)
+        decided = decide(session, old, policy)
+        quiet = decided.session.facts.reason is R.NO_PROGRESS  # time goes by all the same
+        assert quiet or decided.events == ()
+        session = decided.session
+        assert (session.run, session.activity) == (restored.run, restored.activity)
+    assert not is_terminal(session)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(TEXTS, PAUSES), min_size=1, max_size=12), POLICIES)
+def test_probes_that_fail_never_end_a_session_however_many(
+    failures: Sequence[tuple[str | None, int]], policy: Policy
+) -> None:
+    session, seconds, told = replace(a_session(), generation=1), 0, list[NewEvent]()
+    same, last = 0, ""
+    for detail, pause in failures:
+        seconds += pause
+        same, last = (same + 1 if repr(detail) == last else 1), repr(detail)
+        failed = Seen(RuntimeState.PROBE_FAILED, detail=detail)
+        seen = Glance(failed, (), None, None, None).made(seconds, 1)
+        decided = decide(session, seen, policy)
+        session, told = decided.session, [*told, *decided.events]
+        assert session.facts.state in (S.DETECTING, S.STUCK)
+        assert session.run.state is RuntimeState.PROBE_FAILED
+        assert same <= policy.looks or session.facts.state is S.STUCK
+    assert not any(isinstance(event.body, Ended) for event in told)
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.lists(glances(), min_size=1, max_size=8), PAUSES, POLICIES)
+def test_an_observation_that_was_taken_in_changes_nothing_when_it_comes_again(
+    seen: Sequence[Glance], pause: int, policy: Policy
+) -> None:
+    session, seconds = replace(a_session(base_commit="b0"), generation=1), 0
+    for glance in seen:
+        seconds += pause
+        one = glance.made(seconds, 1)
+        session = settled(decide(session, one, policy).session, one, policy)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.permutations(range(6)), POLICIES)
+def test_a_death_is_told_once_in_whatever_order_the_looks_arrive(
+    order: Sequence[int], policy: Policy
+) -> None:
+    states = [*RuntimeState, RuntimeState.EXITED]
+    session, deaths = replace(a_session(), generation=1), 0
+    for place in order:
+        glance = Glance(Seen(states[place]), (), None, None, None)
+        decided = decide(session, glance.made(place, 1), policy)
+        session = decided.session
+        deaths += sum(isinstance(event.body, Ended) for event in decided.events)
+    assert deaths == 1
+    assert is_terminal(session)
