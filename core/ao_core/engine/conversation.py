@@ -286,7 +286,8 @@ class Conversation:
             now = anyio.current_time()
             if now - self._stirred > _STIRS:
                 self._stirred = now
-                await self._with_room(lambda: stir(self._engine, self._held.session, self._still))
+                id, still = self._held.session, self._still
+                await self._with_room(lambda: stir(self._engine, id, self.ledger, still))
 
     # -- what follows ----------------------------------------------------------------------------
 

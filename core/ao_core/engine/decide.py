@@ -235,7 +235,7 @@ def _by_sign(case: Case, sign: datetime | None) -> Case:
 def _by_silence(case: Case, sign: datetime | None, policy: Policy) -> Case:
     """Whoever works moves something: what it says, what it shows, what its processes use."""
     facts, known = case.session.facts, case.session.activity
-    if facts.state is not SessionState.WORKING or sign is None:
+    if facts.state is not SessionState.WORKING or sign is None or case.session.paused:
         return case
     last = max(facts.since, min(sign, case.at), known.at if known else facts.since)
     if case.at - last <= policy.silence:

@@ -33,6 +33,7 @@ from ao_core.engine.records import Records
 from ao_core.engine.spools import Spools
 from ao_core.errors import EngineRestarted, StoreUnavailable
 from ao_core.ids import SessionId
+from ao_core.model.budget import Budget
 from ao_core.model.session import Drive, Session, is_terminal
 from ao_core.news import News
 from ao_core.registry import Registry
@@ -69,6 +70,7 @@ class Engine:
     spools: Spools = field(default_factory=Spools)
     conversations: Conversations = field(default_factory=Conversations)
     grants: dict[SessionId, Grant] = field(default_factory=dict[SessionId, Grant])
+    ceiling: Budget = field(default_factory=Budget)  # what all sessions together may use
     stopping: anyio.Event = field(default_factory=anyio.Event)
     listening: set[str] = field(default_factory=set[str])
     proving: dict[SessionId, Proof] = field(default_factory=dict[SessionId, Proof])

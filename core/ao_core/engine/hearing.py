@@ -18,6 +18,7 @@ from ao_core.ids import SessionId
 from ao_core.model.activity import Activity, ActivityState, Source
 from ao_core.model.event import NewEvent
 from ao_core.model.session import Session
+from ao_core.model.usage import Usage
 from ao_core.redact import visible
 from ao_core.spool import HookEvent, HookKind
 from ao_core.store.contract import Change
@@ -61,7 +62,7 @@ async def _head(engine: Engine, session: Session) -> str | None:
         return None
 
 
-async def stir(engine: Engine, id: SessionId, still: Guard) -> None:
+async def stir(engine: Engine, id: SessionId, ledger: Ledger, still: Guard) -> None:
     """It works on; nothing more is to be said of it."""
 
     def works(session: Session) -> bool:  # none of its tools waits, and it has asked nothing
@@ -70,7 +71,12 @@ async def stir(engine: Engine, id: SessionId, still: Guard) -> None:
 
     now = engine.clock.now()
     activity = Activity(ActivityState.ACTIVE, now, Source.PROTOCOL)
-    await observe(engine, id, Observation(now, activity=activity), _EVIDENCE, Beside(still=works))
+
+    def used(session: Session) -> Session:
+        return replace(session, usage=session.usage.with_news(ledger.usage))
+
+    beside = Beside(session=used, still=works)
+    await observe(engine, id, Observation(now, activity=activity), _EVIDENCE, beside)
 
 
 def _known(session: Session, ledger: Ledger, facts: Sequence[Fact], at: datetime) -> Session:
@@ -79,11 +85,15 @@ def _known(session: Session, ledger: Ledger, facts: Sequence[Fact], at: datetime
         if isinstance(fact, Opened):  # no more than that: whoever started it takes it from here
             ready = Activity(ActivityState.READY, at, Source.PROTOCOL)
             session = replace(session, native_id=fact.native_id, activity=ready)
+            if not fact.loaded:  # it counts from nothing again
+                spent = session.spent.plus(session.usage)
+                session = replace(session, spent=spent, usage=Usage())
         elif isinstance(fact, Began):
             turn = fact.message or "unnamed"
         elif ends_turn(fact):
             turn = None
-    return replace(session, heard=ledger.count, turn=turn, usage=ledger.usage)
+    usage = session.usage.with_news(ledger.usage)
+    return replace(session, heard=ledger.count, turn=turn, usage=usage)
 
 
 def _hook(fact: Fact) -> HookEvent | None:

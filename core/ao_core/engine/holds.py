@@ -4,6 +4,7 @@ Whoever delivers asks `hold` before each step that reaches an agent, and so does
 """
 
 from ao_core.engine.records import Records
+from ao_core.model.pause import Paused
 from ao_core.model.session import Session, SessionState, is_terminal
 from ao_core.store.records import MESSAGE, SETTLED, Delivery, Message
 
@@ -13,7 +14,12 @@ STARTING = "its agent is starting"
 
 def hold(session: Session) -> str | None:
     """Why nothing may be delivered to a session for now, whatever it is. A new reason goes here."""
-    return None
+    return None if session.paused is None else _paused(session.paused)
+
+
+def _paused(paused: Paused) -> str:
+    until = f" until {paused.until.isoformat(timespec='seconds')}" if paused.until else ""
+    return f"the session is paused: {paused.why}{until}"
 
 
 def why(records: Records, message: Message) -> str | None:

@@ -4,6 +4,7 @@ from ao_core.engine.reaction_rules import Act
 from ao_core.model.event import (
     Event,
     EventKind,
+    Halted,
     Merged,
     MessageMoved,
     Moved,
@@ -11,6 +12,7 @@ from ao_core.model.event import (
     PullSeen,
     Reacted,
     Said,
+    Spent,
     Unresolved,
 )
 from ao_core.model.session import Session
@@ -22,8 +24,11 @@ _K = EventKind
 # what moves with nobody reacting to it; the rest is told by the reaction
 _MOVES = frozenset({
     _K.SESSION_SPAWN_FAILED, _K.SESSION_DONE, _K.PR_MERGED, _K.REVIEW_APPROVED, _K.MERGE_COMPLETED,
-    _K.MERGE_BLOCKED, _K.MESSAGE_FAILED, _K.MESSAGE_UNCERTAIN, _K.INTENT_UNRESOLVED,
-    _K.SUMMARY_ALL_COMPLETE, _K.REACTION_ESCALATED, _K.SESSION_BLOCKED, _K.COPIES_SPARE,
+    _K.MERGE_BLOCKED, _K.MESSAGE_FAILED, _K.MESSAGE_UNCERTAIN, _K.MESSAGE_EXPIRED,
+     _K.INTENT_UNRESOLVED,
+    _K.SUMMARY_ALL_COMPLETE, _K.REACTION_ESCALATED,
+    _K.BUDGET_NEAR, _K.BUDGET_REACHED, _K.BUDGET_UNKNOWN, _K.QUOTA_EXHAUSTED, _K.ENGINE_PAUSED,
+    _K.SESSION_BLOCKED, _K.COPIES_SPARE,
 })  # fmt: skip
 
 
@@ -70,7 +75,18 @@ def _words(event: Event) -> str:
             return f"pull request {number}: {event.kind.split('.')[1].replace('_', ' ')}"
         case MessageMoved(reason=reason):
             return f"a message did not arrive: {reason or 'nobody knows why'}"
+        case Spent():
+            return _spent(event.body)
+        case Halted(why=why, by=by, note=note, until=until):
+            more = f"; it goes on at {until.isoformat(timespec='seconds')}" if until else ""
+            return f"{note or f'paused by {by}: {why}'}{more}"
         case Unresolved(action=action, detail=detail):
             return f"nobody knows what became of a {action}: {detail}"
         case _:
             return str(event.kind)
+
+
+def _spent(body: Spent) -> str:
+    used = "nobody knows how much" if body.used is None else f"{body.used:.10g}"
+    whose = "all workers together have" if body.all_sessions else "it has"
+    return f"{whose} used {used} of {body.limit:.10g} {body.part}"

@@ -8,6 +8,7 @@ from ao_core.engine.case import Decided, Observation
 from ao_core.engine.decide import decide
 from ao_core.engine.engine import Engine
 from ao_core.engine.evidence import lapsing
+from ao_core.engine.pausing import by_words
 from ao_core.engine.records import Step
 from ao_core.ids import SessionId
 from ao_core.model.event import NewEvent
@@ -51,6 +52,8 @@ async def observe(
         more, events = beside.changes()
         after, lapsed, news = lapsing(engine.records, decided.session, fresh.head)
         after = beside.session(after)
+        if paused := by_words(now, after, fresh.at):
+            after, news = paused.value, (*news, *paused.events)
         return Step(after, (*told, *events, *decided.events, *news), (*taken, *more, *lapsed))
 
     await engine.records.update(SESSION, id, step)

@@ -12,7 +12,14 @@ from enum import StrEnum
 
 from ao_core.config.models import Reaction
 from ao_core.model.event import Ended, Event, EventKind, Merged, PullSeen
-from ao_core.model.session import PrState, Session, SessionReason, SessionState, is_terminal
+from ao_core.model.session import (
+    PrReason,
+    PrState,
+    Session,
+    SessionReason,
+    SessionState,
+    is_terminal,
+)
 from ao_core.store.codec import encode
 from ao_core.store.records import Pursuit
 
@@ -127,8 +134,24 @@ def _short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+_STILL = ("agent-stuck", IDLE, "approved-and-green")
+
+
+def again(session: Session, event: Event) -> Trigger | None:
+    """What was held back while the session was paused, and is still so once it goes on."""
+    ready = session.pr.state is PrState.OPEN and session.pr.reason is PrReason.MERGE_READY
+    if event.kind is not _K.SESSION_RESUMED or not ready:
+        return None
+    return Trigger(session.id, "approved-and-green", _short(str(session.pr.head)), event.kind)
+
+
 def holds(session: Session, key: str) -> bool:
-    """Whether what happened is still so: a reader that comes late acts on nothing that is over."""
+    """Whether what happened is still so: a reader that comes late acts on nothing that is over.
+
+    Of a session that is paused it is no news that it stands still, and nothing of it is merged.
+    """
+    if session.paused is not None and key in _STILL:
+        return False
     if key in _OPEN or key == "approved-and-green":
         return session.pr.state is PrState.OPEN
     if key == "agent-exited":

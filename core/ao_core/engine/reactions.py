@@ -92,6 +92,9 @@ class Reactions:
         if event.session is not None:
             self._end(deed, event.session, rules.ended_by(event))
         trigger = rules.trigger_of(event)
+        if trigger is None and event.session is not None:
+            known = self._engine.records.find(SESSION, event.session)
+            trigger = rules.again(known, event) if known else None
         if trigger is not None:
             await self._answer(deed, trigger, event)
         await self._complete(deed, event)
