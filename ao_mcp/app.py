@@ -25,10 +25,12 @@ from ao_core.engine.login import login_environment
 from ao_core.engine.loop import Loop
 from ao_core.engine.outlets import Outlets
 from ao_core.engine.projects import Projects
+from ao_core.engine.queue import Queue
 from ao_core.engine.reactions import Reactions
 from ao_core.engine.records import Records
 from ao_core.engine.recover import recover
 from ao_core.engine.retention import keep_small
+from ao_core.engine.room import Room
 from ao_core.ids import SessionId
 from ao_core.log import LogFile
 from ao_core.model.event import EventKind, NewEvent, Said
@@ -60,6 +62,7 @@ async def run(home: Path, ready: Callable[[], None], lock: int | None = None) ->
         tasks.start_soon(_while_home_lasts, engine)
         tasks.start_soon(_going_on, "nothing is reacted to any more", Reactions(engine).run)
         tasks.start_soon(_going_on, "no notifier is told any more", Outlets(engine).run)
+        tasks.start_soon(_going_on, "nobody in the queue starts any more", Queue(engine).run)
         tasks.start_soon(_going_on, "nothing is cleared away any more", Cleanup(engine).run)
         tasks.start_soon(_keep_awake, engine)
         tasks.start_soon(keep_small, engine, partial(_kept, engine.home))
@@ -94,7 +97,7 @@ async def _engine(home: Home, stack: AsyncExitStack, redactor: Redactor) -> Engi
     stack.callback(tasks.cancel_scope.cancel)
     engine = Engine(
         home, socket_path(home.path, os.environ), records, registry, projects, clock, tasks,
-        version=__version__, worker_command=_WORKER_FACE,
+        version=__version__, worker_command=_WORKER_FACE, room=Room(partial(_most_workers, home)),
     )  # fmt: skip
     stack.callback(engine.spools.close)
     return engine
@@ -133,6 +136,10 @@ async def _kept(home: Home) -> Retention:
     # what cannot be understood might say to keep everything
     own = await anyio.to_thread.run_sync(engine_settings, home.path, os.environ)
     return own.retention
+
+
+async def _most_workers(home: Home) -> int | None:
+    return (await _settings(home)).max_workers
 
 
 async def _going_on(otherwise: str, run: Callable[[], Awaitable[None]]) -> None:

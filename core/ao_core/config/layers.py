@@ -106,7 +106,7 @@ def _problems(error: ValidationError, read: Document) -> Iterator[Problem]:
 
 
 def _is_of_a_project(name: str) -> bool:
-    return field_called(ProjectSettings, name) is not None
+    return field_called(ProjectSettings, name) is not None and field_called(Settings, name) is None
 
 
 def _unused(settings: Settings, read: Document) -> Iterator[Problem]:

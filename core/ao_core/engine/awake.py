@@ -12,7 +12,7 @@ from ao_core import platform
 from ao_core.clock import Clock
 from ao_core.engine.records import Records
 from ao_core.errors import AoError
-from ao_core.model.session import SessionState
+from ao_core.model.session import SessionState, is_waiting
 from ao_core.process import companion
 from ao_core.store.records import SESSION
 
@@ -49,7 +49,8 @@ class Awake:
         _log.info("this machine cannot be kept awake: it may go to sleep while agents work")
 
     def _busy(self) -> bool | None:
-        return any(one.facts.state in _BUSY for one in self._records.all(SESSION)) or None
+        started = (one for one in self._records.all(SESSION) if not is_waiting(one))
+        return any(one.facts.state in _BUSY for one in started) or None
 
     def _idle(self) -> bool | None:
         return not self._busy() or None

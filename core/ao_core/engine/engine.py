@@ -30,6 +30,7 @@ from ao_core.engine.permissions import Permissions
 from ao_core.engine.project import Project
 from ao_core.engine.projects import Projects
 from ao_core.engine.records import Records
+from ao_core.engine.room import Room
 from ao_core.engine.spools import Spools
 from ao_core.errors import EngineRestarted, StoreUnavailable
 from ao_core.ids import SessionId
@@ -74,6 +75,7 @@ class Engine:
     stopping: anyio.Event = field(default_factory=anyio.Event)
     listening: set[str] = field(default_factory=set[str])
     proving: dict[SessionId, Proof] = field(default_factory=dict[SessionId, Proof])
+    room: Room = field(default_factory=Room)
     began: datetime = field(init=False)
     _ending: set[SessionId] = field(default_factory=set[SessionId])
     _ended: News = field(default_factory=News)

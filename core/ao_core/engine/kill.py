@@ -132,6 +132,7 @@ async def end_agent(engine: Engine, project: Project, session: Session) -> None:
         await runtime.destroy(handle)
     engine.spools.remove(session.id)
     engine.grants.pop(session.id, None)
+    engine.room.views.pop(session.id, None)
 
 
 async def _save(

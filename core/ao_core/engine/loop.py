@@ -28,7 +28,15 @@ from ao_core.errors import AoError
 from ao_core.ids import ProjectId, SessionId
 from ao_core.model.activity import Activity, ActivityState
 from ao_core.model.evidence import LASTING
-from ao_core.model.session import GONE, Drive, PrState, RuntimeState, Session, is_terminal
+from ao_core.model.session import (
+    GONE,
+    Drive,
+    PrState,
+    RuntimeState,
+    Session,
+    is_terminal,
+    is_waiting,
+)
 from ao_core.model.work import Pull
 from ao_core.slots.agent import Look
 from ao_core.slots.runtime import Mourning, Runtime, Seen, Typable
@@ -99,7 +107,7 @@ class Loop:
         """One pass over these sessions."""
         by_project: dict[ProjectId, list[Session]] = defaultdict(list)
         for session in self._engine.live():
-            if session.id in dirty:
+            if session.id in dirty and not is_waiting(session):
                 by_project[session.project].append(session)
         for id, sessions in by_project.items():
             try:

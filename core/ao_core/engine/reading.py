@@ -97,6 +97,8 @@ async def _turns(engine: Engine, session: Session) -> str:
 async def _diff(engine: Engine, session: Session) -> str:
     project = await engine.project_of(session)
     path = Path(session.path)
+    if not session.path:
+        return ""
     if session.workspace_gone or not await anyio.Path(path).exists():
         git = git_for(project, project.repository)
         changed = await git.diff(session.base_commit, f"refs/heads/{session.branch}")

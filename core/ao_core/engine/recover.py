@@ -10,9 +10,16 @@ from ao_core.engine.launching import adopt
 from ao_core.engine.merge import seen, work_of
 from ao_core.engine.project import Project
 from ao_core.engine.restore import again
-from ao_core.engine.spawn import carry_out, failed
+from ao_core.engine.starting import carry_out, failed
 from ao_core.errors import AoError
-from ao_core.model.session import Drive, Session, SessionReason, SessionState, is_terminal
+from ao_core.model.session import (
+    Drive,
+    Session,
+    SessionReason,
+    SessionState,
+    is_terminal,
+    is_waiting,
+)
 from ao_core.model.work import PullState
 from ao_core.slots.runtime import Mourning
 from ao_core.store.records import SESSION, Intent, IntentKind, Outcome
@@ -43,6 +50,8 @@ async def recover(engine: Engine) -> None:
 
 
 async def _take_up(engine: Engine, session: Session) -> None:
+    if is_waiting(session):  # the queue sees to it
+        return
     project = await engine.project_of(session)
     engine.spools.add(session.id, project.home.spool(session.id))
     handle = session.run.handle
@@ -58,6 +67,8 @@ async def _take_up(engine: Engine, session: Session) -> None:
 async def _begun(engine: Engine, intent: Intent) -> Outcome:
     """A start that was interrupted: adopt what runs, else do it again under the same name."""
     session = engine.session(intent.session)
+    if is_waiting(session):  # an earlier start had failed
+        return Outcome.FAILED
     if session.facts.state is not SessionState.NOT_STARTED or is_terminal(session):
         return Outcome.DONE if not is_terminal(session) else Outcome.FAILED
     if session.drive is Drive.PROTOCOL:  # it is open when the agent says so: nobody waits for that

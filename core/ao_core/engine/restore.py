@@ -9,8 +9,9 @@ from ao_core.engine.engine import Engine
 from ao_core.engine.keys import Ticket
 from ao_core.engine.launching import bring_up
 from ao_core.engine.project import Project
+from ao_core.engine.queue import is_of_the_queue, take_back
 from ao_core.engine.records import Step
-from ao_core.engine.spawn import failed, settled
+from ao_core.engine.starting import failed, settled
 from ao_core.errors import WrongState
 from ao_core.ids import SessionId
 from ao_core.model.session import (
@@ -35,7 +36,7 @@ async def restore(engine: Engine, caller: Caller, id: SessionId, ticket: Ticket)
     session = engine.session(id) if ticket.subject is None else await settled(engine, id)
     if ticket.subject is not None and session.facts.reason is not SessionReason.ERROR_IN_PROCESS:
         return session
-    if not is_terminal(session):
+    if not is_terminal(session) and not is_of_the_queue(session):
         raise WrongState(f"{id} has not ended.", hint="`send` reaches it; `kill` ends it.")
     project = await engine.projects.seen_by(caller, await engine.project_of(session))
     agent = await engine.projects.agent(project, session.agent)
@@ -45,6 +46,8 @@ async def restore(engine: Engine, caller: Caller, id: SessionId, ticket: Ticket)
         session.credentials,
         environment.layered(project.settings.env, granted, engine.login()),
     )
+    if is_of_the_queue(session):
+        return await take_back(engine, project, id, ticket, granted)
     engine.grants[id] = granted
     return await engine.detached(lambda: _restore(engine, id, project, ticket))
 

@@ -1,100 +1,110 @@
-"""Spawn: check everything, reserve a name, bring the agent up, or leave nothing behind."""
+"""Spawn: check everything, reserve a name, bring the agent up, or leave nothing behind.
 
-from collections.abc import Awaitable, Callable
+Where there is no room, or the work of others has to be done first, the session waits in the queue.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import anyio
 
 from ao_core.engine.caller import Caller
 from ao_core.engine.engine import Engine
-from ao_core.engine.environment import Grant
 from ao_core.engine.keys import Ticket
-from ao_core.engine.launching import bring_up
-from ao_core.engine.moves import ended
 from ao_core.engine.project import Project
+from ao_core.engine.queue import requeued
 from ao_core.engine.records import Step
+from ao_core.engine.reserving import Checked, Wish, reserve
+from ao_core.engine.room import team_of
 from ao_core.engine.side import git_for
+from ao_core.engine.starting import carry_out, settled, started
+from ao_core.engine.waiting import by_number
 from ao_core.errors import (
     AoError,
     BadRequest,
-    Conflict,
     NotInstalled,
-    StoreUnavailable,
     Unknown,
+    WrongState,
     raise_all,
 )
-from ao_core.ids import SessionId, branch_name, new_branch, session_id
-from ao_core.model.event import EventKind, NewEvent, Said, Started
+from ao_core.ids import SessionId, branch_name, session_id
 from ao_core.model.session import (
     Drive,
-    PermissionMode,
     Session,
     SessionFacts,
     SessionReason,
     SessionState,
-    is_terminal,
+    is_waiting,
 )
 from ao_core.model.work import Issue
-from ao_core.redact import visible
 from ao_core.slots.agent import Agent, Conversable
-from ao_core.store.contract import Put
-from ao_core.store.records import COUNTER, SESSION, Counter, Intent, IntentKind, Outcome
+from ao_core.store.records import SESSION
 
-_ATTEMPTS = 20
-_NOTING = 3.0
+__all__ = ["Wish", "driven", "spawn", "spawn_all"]
+
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What the caller wants."""
-
-    project: str | None = None
-    issue: str | None = None
-    prompt: str | None = None
-    agent: str | None = None
-    model: str | None = None
-    branch: str | None = None
-    base: str | None = None
-    permissions: PermissionMode | None = None
-    drive: Drive | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Checked:
-    project: Project
-    agent: str
-    drive: Drive
-    runtime: str
-    issue: Issue | None
-    base: str
-    base_commit: str
-    grant: Grant
-
-
 async def spawn(engine: Engine, caller: Caller, wish: Wish, ticket: Ticket) -> Session:
-    """Start a worker. With a key that was used before, this is the session it started."""
+    """Start a worker, or queue it. With a key that was used before, this is what it started."""
+    return (await spawn_all(engine, caller, wish, ticket))[0]
+
+
+async def spawn_all(
+    engine: Engine, caller: Caller, wish: Wish, ticket: Ticket
+) -> Sequence[Session]:
+    """The same with all copies. One that cannot be started does not keep the others from it."""
     if ticket.subject is not None:
-        return await _repeated(engine, caller, wish, session_id(ticket.subject))
+        ids = _copies(engine, session_id(ticket.subject))
+        return await _each(ids, lambda id: _repeated(engine, caller, wish, id))
     if not wish.issue and not (wish.prompt or "").strip():
         raise BadRequest("There is nothing to do.", hint="Give `issue`, `prompt`, or both.")
     checked = await _check(engine, caller, wish)
-    session = await _reserve(engine, checked, wish, ticket)
-    engine.grants[session.id] = checked.grant
-    return await engine.detached(lambda: carry_out(engine, session.id, checked.project))
+    made = await reserve(engine, checked, wish, ticket)
+    ids = [session.id for session in made]
+    return await engine.detached(lambda: _each(ids, lambda id: _begun(engine, id, checked.project)))
+
+
+def _copies(engine: Engine, first: SessionId) -> Sequence[SessionId]:
+    session = engine.session(first)
+    others = team_of(engine.records).copies(session)
+    return [one.id for one in sorted([session, *others], key=by_number)]
+
+
+async def _each(
+    ids: Sequence[SessionId], start: Callable[[SessionId], Awaitable[Session]]
+) -> Sequence[Session]:
+    """Those that were started, or the first one's error if none was."""
+    if len(ids) == 1:
+        return [await start(ids[0])]
+    checks = [_Check(partial(start, id)) for id in ids]
+    async with anyio.create_task_group() as tasks:
+        for check in checks:
+            tasks.start_soon(check.run)
+    found = [session for check in checks for session in check.found]
+    if not found:
+        raise_all([check.problem for check in checks[:1] if check.problem])
+    return found
+
+
+async def _begun(engine: Engine, id: SessionId, project: Project) -> Session:
+    session = engine.session(id)
+    return session if is_waiting(session) else await carry_out(engine, id, project)
 
 
 async def _repeated(engine: Engine, caller: Caller, wish: Wish, id: SessionId) -> Session:
     """What an earlier call under the same key started; where it could not, this one does."""
     session = await settled(engine, id)
-    if not _never_ran(session):
+    waits = is_waiting(session)
+    if waits and engine.granted(id) is not None:
+        return session
+    if not waits and not _never_ran(session):
         return await started(engine, id)
-    checked = await _check(engine, caller, wish)
-    engine.grants[id] = checked.grant
-    intent = engine.intents.beginning(IntentKind.SPAWN, id, "1")
-    await engine.records.update(SESSION, id, lambda now: _anew(engine, now, intent))
-    return await engine.detached(lambda: carry_out(engine, id, checked.project, redo=True))
+    checked = await _check(engine, caller, replace(wish, after=()))
+    step = partial(_anew, engine)
+    return await requeued(engine, checked.project, id, checked.grant, step)
 
 
 def _never_ran(session: Session) -> bool:
@@ -102,18 +112,19 @@ def _never_ran(session: Session) -> bool:
     return failed and session.generation == 1 and session.run.handle is None
 
 
-def _anew(engine: Engine, session: Session, intent: Put[Intent]) -> Step | None:
-    if not _never_ran(session):  # somebody was faster
+def _anew(engine: Engine, session: Session) -> Step | None:
+    """Put it at the end of the queue, which lets it in at once where there is room."""
+    if not _never_ran(session):  # it waits, or somebody was faster
         return None
-    now = engine.clock.now()
-    facts = SessionFacts(SessionState.NOT_STARTED, SessionReason.SPAWN_REQUESTED, now)
-    return Step(replace(session, facts=facts), (_announced(session),), (intent,))
+    facts = SessionFacts(SessionState.NOT_STARTED, SessionReason.QUEUED, engine.clock.now())
+    number = team_of(engine.records).next_number()
+    return Step(replace(session, facts=facts, queued=number))
 
 
 # -- check ---------------------------------------------------------------------------------------
 
 
-async def _check(engine: Engine, caller: Caller, wish: Wish) -> _Checked:
+async def _check(engine: Engine, caller: Caller, wish: Wish) -> Checked:
     """Look at everything that could fail, and tell all of it at once."""
     project = await engine.projects.for_caller(caller, wish.project)
     named = wish.agent or project.settings.agent or await engine.projects.first_agent(caller)
@@ -121,14 +132,15 @@ async def _check(engine: Engine, caller: Caller, wish: Wish) -> _Checked:
     held = _Check(lambda: _held(engine, project, named, wish.drive or project.settings.drive))
     issue = _Check(lambda: _issue(project, wish))
     base = _Check(lambda: _base(project, wish))
-    checks = (agent, held, issue, base)
+    after = _Check(lambda: _after(engine, wish))
+    checks = (agent, held, issue, base, after)
     async with anyio.create_task_group() as tasks:
         for check in checks:
             tasks.start_soon(check.run)
     raise_all([check.problem for check in checks if check.problem])
     name, (drive, runtime) = agent.found[0], held.found[0]
     grant = await engine.projects.grant(project, await engine.projects.agent(project, name), caller)
-    return _Checked(project, name, drive, runtime, issue.found[0], *base.found[0], grant)
+    return Checked(project, name, drive, runtime, issue.found[0], *base.found[0], grant)
 
 
 @dataclass(slots=True)
@@ -206,135 +218,15 @@ async def _base(project: Project, wish: Wish) -> tuple[str, str]:
     return base, commit
 
 
-# -- reserve -------------------------------------------------------------------------------------
-
-
-async def _reserve(engine: Engine, checked: _Checked, wish: Wish, ticket: Ticket) -> Session:
-    for _ in range(_ATTEMPTS):
-        counter = await engine.records.store.read(COUNTER, checked.project.prefix)
-        number = counter.value.value + 1 if counter else 1
-        session = _session(engine, checked, wish, number)
-        count = Put(
-            COUNTER, checked.project.prefix, Counter(checked.project.prefix, number),
-            counter.revision if counter else 0,
-        )  # fmt: skip
-        intent = engine.intents.beginning(IntentKind.SPAWN, session.id, "1")
-        create = Put(SESSION, session.id, session, 0)
-        changes = [create, count, intent, *ticket.used_for(session.id)]
-        try:
-            await engine.records.commit(changes, [_announced(session)])
-        except Conflict:
-            continue
-        return session
-    raise Conflict("Too many sessions are being started at once.", hint="Try again.")
-
-
-def _session(engine: Engine, checked: _Checked, wish: Wish, number: int) -> Session:
-    project, issue = checked.project, checked.issue
-    id = session_id(f"{project.prefix}-{number}")
-    hint = wish.branch or (issue.branch_name if issue else None)
-    now = engine.clock.now()
-    return Session(
-        id=id,
-        project=project.id,
-        created_at=now,
-        title=_title(wish, issue),
-        agent=checked.agent,
-        runtime=checked.runtime,
-        workspace=project.workspace.name,
-        facts=SessionFacts(SessionState.NOT_STARTED, SessionReason.SPAWN_REQUESTED, now),
-        issue=issue.id if issue else None,
-        prompt=wish.prompt,
-        model=wish.model or project.settings.model,
-        drive=checked.drive,
-        permissions=wish.permissions or project.settings.permissions,
-        branch=new_branch(id, hint),
-        base=checked.base,
-        base_commit=checked.base_commit,
-        generation=1,
-        credentials=checked.grant.credentials,
-    )
-
-
-def _title(wish: Wish, issue: Issue | None) -> str:
-    text = issue.title if issue else (wish.prompt or "").strip().splitlines()[0]
-    return visible(text, 80)
-
-
-def _announced(session: Session) -> NewEvent:
-    body = Started(session.title, session.agent, session.issue, session.branch)
-    return NewEvent(EventKind.SESSION_SPAWN_STARTED, body, session.project, session.id)
-
-
-# -- carry out -----------------------------------------------------------------------------------
-
-
-async def carry_out(
-    engine: Engine, id: SessionId, project: Project, *, redo: bool = False
-) -> Session:
-    """Bring a reserved session up, or end it with the reason."""
-    intent = f"{IntentKind.SPAWN}/{id}/1"
-    async with engine.alone(id):
-        try:
-            session = await bring_up(engine, id, project, resume=False, redo=redo)
-        except Exception as exc:
-            await failed(engine, id, exc, intent)
-            raise
-        end = engine.intents.end
-        await engine.noted(lambda: end(intent, Outcome.DONE), f"the start of {id} is noted")
-    return session
-
-
-async def failed(engine: Engine, id: SessionId, exc: Exception, intent: str) -> None:
-    """The session ends where it could not begin."""
-    kind = type(exc).__name__
-
-    async def note() -> None:
-        await _over(engine, id, exc)
-        await engine.intents.end(intent, Outcome.FAILED, kind)
-
-    await engine.noted(note, f"the failed start of {id} is noted")
-
-
-async def _over(engine: Engine, id: SessionId, exc: Exception) -> None:
-    reason = exc.message if isinstance(exc, AoError) else "an internal error; see the engine's log"
-
-    def over(session: Session) -> Step | None:
-        if is_terminal(session):  # it was killed meanwhile
-            return None
-        now = engine.clock.now()
-        why = SessionReason.ERROR_IN_PROCESS
-        after, _ = ended(session, why, now, EventKind.SESSION_ERRORED)
-        noted = replace(after, facts=replace(after.facts, note=visible(reason, 500)))
-        kind = EventKind.SESSION_SPAWN_FAILED
-        event = NewEvent(kind, Said(visible(reason, 500)), session.project, session.id)
-        return Step(noted, (event,))
-
-    await engine.records.update(SESSION, id, over)
-
-
-async def started(engine: Engine, id: SessionId) -> Session:
-    """Wait until the spawn of this session, begun by an earlier call, has ended."""
-
-    session = await settled(engine, id)
-    if session.facts.reason is SessionReason.ERROR_IN_PROCESS:
-        raise AoError(f"{id} could not be started: {session.facts.note}", hint="Spawn it again.")
-    return session
-
-
-async def settled(engine: Engine, id: SessionId) -> Session:
-    """Wait until a start has ended; it cannot have, for long, where nobody is at it any more."""
-
-    def over() -> Session | None:
-        session = engine.session(id)
-        return None if session.facts.state is SessionState.NOT_STARTED else session
-
-    lock = engine.alone(id)
-    while True:
-        async with lock:
-            pass
-        with anyio.move_on_after(_NOTING):
-            return await engine.records.until(over)
-        if not lock.locked():
-            message = f"What became of the start of {id} cannot be written down."
-            raise StoreUnavailable(message, hint="Free some space, then repeat the call.")
+async def _after(engine: Engine, wish: Wish) -> None:
+    """Only sessions that exist can be waited for: so nobody ever waits for itself in a circle."""
+    team = team_of(engine.records)
+    for id in wish.after:
+        session = engine.records.find(SESSION, id)
+        if session is None:
+            raise Unknown(f"There is no session {id} to wait for.", hint="`list` shows them.")
+        if team.never(id):
+            raise WrongState(
+                f"{id} has ended before its work was done: nothing would ever start after it.",
+                hint="Bring it back with `restore` first, or leave it out of `after`.",
+            )

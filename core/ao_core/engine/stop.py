@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -14,7 +15,7 @@ from ao_core.errors import AoError, StoreError
 from ao_core.files import write_atomic
 from ao_core.ids import ProjectId, SessionId
 from ao_core.model.event import EventKind
-from ao_core.model.session import RuntimeReason, Session, SessionReason, is_terminal
+from ao_core.model.session import RuntimeReason, Session, SessionReason, is_terminal, is_waiting
 from ao_core.store.records import SESSION
 
 _log = logging.getLogger(__name__)
@@ -31,16 +32,22 @@ class Stopped:
 
 async def stop(engine: Engine, project: ProjectId | None = None) -> Stopped:
     """End the agents of one project, or of all."""
-    live = [one for one in engine.live() if project in (None, one.project)]
     stubborn: list[SessionId] = []
-    async with anyio.create_task_group() as tasks:
-        for session in live:
-            tasks.start_soon(_end, engine, session, stubborn)
+    async with engine.room.lock:  # nobody starts in the place of one that ends
+        live = [one for one in engine.live() if project in (None, one.project)]
+        await _end_all(engine, [one for one in live if is_waiting(one)], stubborn)
+        await _end_all(engine, [one for one in live if not is_waiting(one)], stubborn)
     if project is None:
         await _open_runtimes(engine)
     _remember(engine)
     ended = tuple(session.id for session in live if session.id not in stubborn)
     return Stopped(ended, tuple(stubborn))
+
+
+async def _end_all(engine: Engine, live: Sequence[Session], stubborn: list[SessionId]) -> None:
+    async with anyio.create_task_group() as tasks:
+        for session in live:
+            tasks.start_soon(_end, engine, session, stubborn)
 
 
 async def _open_runtimes(engine: Engine) -> None:
