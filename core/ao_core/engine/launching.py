@@ -11,7 +11,7 @@ from typing import Any, cast
 import anyio
 
 from ao_core import prompt
-from ao_core.engine import environment, ports
+from ao_core.engine import committing, environment, ports
 from ao_core.engine.conversations import OPENING_DEADLINE
 from ao_core.engine.engine import Engine
 from ao_core.engine.housing import Effort, made, placed
@@ -55,6 +55,7 @@ async def bring_up(
     effort = Effort(engine, project, agent, session, resume, redo)
     if redo or resume:
         effort.touched.set()
+    given = await _given(effort)
     async with Saga() as saga:
         checkout = await made(effort, saga)
         session = await engine.records.update(
@@ -65,7 +66,7 @@ async def bring_up(
         await prepare(engine, project, session, again=effort.touched.is_set())
         if not resume:
             saga.undo("its folders", lambda: _forget(project, session))
-        launch = await _launch(effort)
+        launch = await _launch(effort, given)
         engine.spools.add(session.id, launch.spool)
         saga.undo("the hooks' folder", lambda: _unwatch(engine, session.id))
         command = await _command(effort, launch)
@@ -93,8 +94,8 @@ async def _forget(project: Project, session: Session) -> None:
 # -- what it is started with ---------------------------------------------------------------------
 
 
-async def _launch(effort: Effort) -> Launch:
-    engine, project, session = effort.engine, effort.project, effort.session
+async def _launch(effort: Effort, given: Mapping[str, str]) -> Launch:
+    project, session = effort.project, effort.session
     folder = project.home.prompts(session.id)
     spool = project.home.spool(session.id)
     issue = await _issue(effort)
@@ -123,7 +124,7 @@ async def _launch(effort: Effort) -> Launch:
         permissions=session.permissions,
         native_id=session.native_id,
         generation=session.generation,
-        environment=_environment(engine, project, session, spool),
+        environment=_environment(effort, given, spool),
     )
 
 
@@ -133,16 +134,21 @@ async def _issue(effort: Effort) -> Issue | None:
     return await effort.project.tracker.get(effort.session.issue)
 
 
-def _environment(
-    engine: Engine, project: Project, session: Session, spool: Path
-) -> Mapping[str, str]:
+async def _given(effort: Effort) -> Mapping[str, str]:
+    """What its project, its client and git's own configuration give the worker."""
+    engine, session = effort.engine, effort.session
     granted = engine.granted(session.id)
-    layers = environment.layered(project.settings.env, granted, engine.login())
+    layers = environment.layered(effort.project.settings.env, granted, engine.login())
     environment.require(session.credentials, layers)
+    return await committing.variables(engine.home, effort.project, layers)
+
+
+def _environment(effort: Effort, given: Mapping[str, str], spool: Path) -> Mapping[str, str]:
+    engine, session = effort.engine, effort.session
     return environment.identity(
-        {**layers, **ports.variables(session)},
+        {**given, **ports.variables(session)},
         session=session.id,
-        project=project.id,
+        project=effort.project.id,
         issue=session.issue,
         spool=spool,
         socket=engine.socket,

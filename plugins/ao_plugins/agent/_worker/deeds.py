@@ -53,7 +53,10 @@ class Hands:
             return "nothing to commit"
         known = self._ran("git", "config", "user.email")[0] == 0
         identity = () if known else _IDENTITY
-        self._git(*identity, "commit", "--quiet", f"--message={message or 'work'}")
+        session = os.environ.get("AO_SESSION_ID")
+        trailer = [f"--trailer=AO-Session: {session}"] if session else []
+        told = f"--message={message or 'work'}"
+        self._git(*identity, "commit", "--quiet", told, *trailer)
         return f"commit {message}"
 
     def run(self, command: str) -> str:
