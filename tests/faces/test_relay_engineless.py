@@ -4,7 +4,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +19,7 @@ Say = Callable[..., dict[str, Any]]
 
 
 @contextmanager
-def relayed(dial: Callable[[object], Connection]) -> Iterator[Say]:
+def relayed(dial: Callable[[object], Connection]) -> Generator[Say]:
     """Say lines to a relay, and hear the next answer."""
     (asks, says), (hears, answers) = os.pipe(), os.pipe()
     runs = threading.Thread(target=Relay(dial, Handshake(None, "1"), asks, answers).run)

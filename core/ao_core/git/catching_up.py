@@ -11,6 +11,7 @@ import anyio
 import anyio.to_thread
 
 from ao_core.errors import Conflict, WrongState
+from ao_core.git.forwarding import Moved, blockers
 from ao_core.git.joining import (
     Joined,
     Wish,
@@ -20,7 +21,7 @@ from ao_core.git.joining import (
     replay,
     scratch_tree,
 )
-from ao_core.git.landing import Moved, advance, blockers
+from ao_core.git.landing import advance
 from ao_core.git.repository import LONG, Git
 from ao_core.ids import SessionId
 from ao_core.model.work import Landed, Landing, MergeMethod

@@ -8,7 +8,8 @@ import pytest
 
 from ao_core.files import try_lock
 from ao_core.git import forwarding
-from ao_core.git.landing import Moved, advance
+from ao_core.git.forwarding import Moved
+from ao_core.git.landing import advance
 from ao_core.git.repository import Git
 from ao_core.process import Completed, run
 from ao_core.testing.repository import Sample, sample
