@@ -266,7 +266,7 @@ class Settings(Section):
                 "readyThreshold", "readyThresholdMs", "ready_threshold", "ready_threshold_ms"
             )
         ),
-    ] = timedelta(minutes=5)
+    ] = READY_WINDOW
     max_workers: Workers = 16
     power: Power = Power()
     retention: Retention = Retention()
@@ -359,3 +359,4 @@ class EffectiveProject:
                 hint="Give it a name under `plugins`, and use that.",
             )
         return self.agents.get(name) or PluginChoice(name, alias=name)
+    ready_threshold: timedelta = READY_WINDOW
