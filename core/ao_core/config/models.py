@@ -32,6 +32,8 @@ from ao_core.config.secret import SecretRef
 from ao_core.errors import BadRequest
 from ao_core.ids import ProjectId
 from ao_core.index import Slot
+from ao_core.model.activity import READY_WINDOW
+from ao_core.model.budget import Budget
 from ao_core.model.event import Priority
 from ao_core.model.session import Drive, PermissionMode
 from ao_core.store.choice import StoreKind
@@ -58,6 +60,19 @@ class Role(Section):
     agent_config: AgentConfig = AgentConfig()
 
 
+class BudgetSettings(Section):
+    """How much may be used: minutes at work, tokens, US dollars."""
+
+    minutes: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
+    tokens: Annotated[int, Field(gt=0)] | None = None
+    cost: Annotated[float, Field(gt=0)] | None = None
+
+    @property
+    def value(self) -> Budget:
+        """As the engine uses it."""
+        return Budget(self.minutes, self.tokens, self.cost)
+
+
 class Choices(Section):
     """What can be chosen for all projects and for each."""
 
@@ -71,6 +86,7 @@ class Choices(Section):
     orchestrator: Role = Role()
     worker: Role = Role()
     drive: Drive | None = None
+    budget: BudgetSettings = BudgetSettings()
 
 
 class Defaults(Choices):
@@ -268,6 +284,7 @@ class Settings(Section):
         ),
     ] = READY_WINDOW
     max_workers: Workers = 16
+    budget: BudgetSettings = BudgetSettings()
     power: Power = Power()
     retention: Retention = Retention()
     lifecycle: Lifecycle = Lifecycle()
@@ -280,7 +297,6 @@ class Settings(Section):
 
     unused: ClassVar = (
         "observability", "port",
-        "ready_threshold",
         "terminal_port", "direct_terminal_port", "dashboard",
     )  # fmt: skip
 
@@ -332,6 +348,7 @@ class EffectiveProject:
     default_branch: str = "main"
     permissions: PermissionMode = PermissionMode.DEFAULT
     drive: Drive | None = None
+    budget: Budget = field(default_factory=Budget)
     model: str | None = None
     rules: str | None = None
     orchestrator_rules: str | None = None
@@ -345,6 +362,7 @@ class EffectiveProject:
     max_workers: int | None = None
     allow_commands: tuple[tuple[str, ...], ...] = ()
     reactions: Mapping[str, Reaction] = field(default_factory=dict[str, Reaction])
+    ready_threshold: timedelta = READY_WINDOW
     commit_identity: CommitIdentity | None = None
     commit_signing: Signing = "inherit"
     merged_grace: timedelta | None = None
@@ -359,4 +377,3 @@ class EffectiveProject:
                 hint="Give it a name under `plugins`, and use that.",
             )
         return self.agents.get(name) or PluginChoice(name, alias=name)
-    ready_threshold: timedelta = READY_WINDOW

@@ -171,6 +171,7 @@ def _effective(loaded: Loaded, id: ProjectId, own: ProjectSettings, role: Part) 
         },
         permissions=chosen.permissions,
         drive=own.drive or shared.drive,
+        budget=own.budget.value.over(shared.budget.value),
         model=chosen.model,
         rules=_rules(loaded, id, own),
         orchestrator_rules=own.orchestrator_rules,
