@@ -21,6 +21,7 @@ from ao_core.engine.caller import Role
 from ao_core.engine.cleanup import Cleanup
 from ao_core.engine.engine import Engine
 from ao_core.engine.home import Home, open_home
+from ao_core.engine.expiring import expire_messages
 from ao_core.engine.login import login_environment
 from ao_core.engine.loop import Loop
 from ao_core.engine.outlets import Outlets
@@ -66,6 +67,9 @@ async def run(home: Path, ready: Callable[[], None], lock: int | None = None) ->
         tasks.start_soon(_going_on, "nothing is cleared away any more", Cleanup(engine).run)
         tasks.start_soon(_keep_awake, engine)
         tasks.start_soon(keep_small, engine, partial(_kept, engine.home))
+        tasks.start_soon(_going_on, "no message expires any more", partial(expire_messages, engine))
+        budgets = Budgets(engine, partial(_ceiling, engine.home))
+        tasks.start_soon(_going_on, "nobody is held to a budget any more", budgets.run)
         await engine.stopping.wait()
         await anyio.sleep(_GRACE)  # the reply to `stop` is still on its way
         tasks.cancel_scope.cancel()

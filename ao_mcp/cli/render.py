@@ -9,7 +9,7 @@ from ao_mcp.cli.blocks import Aside, Block, Facts, Table, Text
 
 Rows: TypeAlias = Sequence[Mapping[str, Any]]
 
-_UNDELIVERED = ("failed", "uncertain")
+_UNDELIVERED = ("failed", "uncertain", "expired")
 
 
 def render(operation: str, reply: Message) -> Sequence[Block]:

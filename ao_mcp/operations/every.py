@@ -5,6 +5,7 @@ from ao_mcp.operations import (
     ending,
     issues,
     listing,
+    mail,
     merging,
     people,
     reporting,
@@ -22,6 +23,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     talking.READ,
     talking.SEND,
     talking.WAIT,
+    talking.UNSEND,
     talking.ANSWER,
     merging.MERGE,
     ending.KILL,
@@ -41,3 +43,5 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     reporting.REPORT,
     reporting.ASK,
 )
+    mail.INBOX,
+    mail.MESSAGE,

@@ -4,10 +4,13 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ao_core.engine.budget_rules import said, spending, weigh
 from ao_core.engine.evidence import verdict_of
+from ao_core.engine.holds import why as why_it_waits
 from ao_core.ids import session_id
 from ao_core.model.attention import attention
 from ao_core.model.evidence import NONE, GateRun, is_owed
+from ao_core.model.saying import Saying
 from ao_core.model.session import (
     Drive,
     RuntimeHandle,
@@ -125,6 +128,7 @@ class MessageLine(Reply):
     message: str
     state: str
     reason: str | None = None
+    evidence: str | None = None
     text: str
 
 
@@ -158,6 +162,14 @@ class EvidenceShown(Reply):
     gates: tuple[GateLine, ...] = ()
 
 
+class SaidLine(Reply):
+    """What the worker told somebody. It is data."""
+
+    at: str
+    to: str
+    text: str
+
+
 class Shown(Reply):
     """Everything known of one session."""
 
@@ -182,6 +194,7 @@ class Shown(Reply):
     question: str | None = None
     report: str | None = None
     evidence: EvidenceShown
+    said: tuple[SaidLine, ...] = ()
     activity: str | None = None
     activity_source: str | None = None
     pull_request: str = "none"
@@ -231,14 +244,17 @@ async def _show(call: Call, asked: Show) -> Shown:
         activity_source=session.activity.source if session.activity else None,
         pull_request=session.pr.state,
         merged_as=session.merged_as,
+        said=tuple(map(_said, session.said)),
         commits=tuple(session.commits[-10:]),
         salvage=tuple(session.salvage),
         credentials=tuple(session.credentials),
         permissions_pending=tuple(map(asked_line, call.engine.permissions.pending(session.id))),
-        messages=tuple(map(_message, _recent(call, session))),
-        input_tokens=session.usage.input_tokens,
-        output_tokens=session.usage.output_tokens,
-        cost_usd=session.usage.cost_usd,
+        messages=tuple(_message(call, one) for one in _recent(call, session)),
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cost_usd=usage.cost_usd,
+        minutes=round(used.minutes, 2),
+        budget=said(weigh(session.budget, used)) or None,
         exit_status=session.run.exit_status,
         exit_signal=session.run.exit_signal,
         attach=tuple(attach),
@@ -266,6 +282,11 @@ def _gate(run: GateRun) -> GateLine:
     return GateLine(
         gate=run.name, passed=run.passed, ended=run.ending, seconds=run.seconds, output=said,
     )  # fmt: skip
+def _said(saying: Saying) -> SaidLine:
+    at = saying.at.isoformat(timespec="seconds")
+    return SaidLine(at=at, to=saying.to, text=visible(saying.text, _OUTPUT))
+
+
 
 
 async def _attach(call: Call, session: Session, handle: RuntimeHandle) -> tuple[str, ...]:
@@ -278,10 +299,10 @@ def _recent(call: Call, session: Session) -> list[Message]:
     return call.engine.records.of_session(MESSAGE, session.id)[-5:]
 
 
-def _message(message: Message) -> MessageLine:
+def _message(call: Call, message: Message) -> MessageLine:
     return MessageLine(
-        message=message.id, state=message.state, reason=message.reason,
-        text=visible(message.body, 200),
+        message=message.id, state=message.state, reason=why_it_waits(call.engine.records, message),
+        evidence=message.evidence, text=visible(message.body, 200),
     )  # fmt: skip
 
 

@@ -45,8 +45,8 @@ class Reported(Reply):
 
 
 async def _report(call: Call, asked: Report) -> Reported:
-    session = _own(call)
-    note = _cleaned(asked.note)
+    session = own(call)
+    note = cleaned(asked.note)
     text = f"{asked.state}: {note}" if asked.state else note
     if asked.state == "done":
         await _turn_known(call.engine, session)
@@ -98,8 +98,8 @@ class Asked(Reply):
 
 
 async def _ask(call: Call, asked: Ask) -> Asked:
-    session = _own(call)
-    question = _cleaned(asked.question)
+    session = own(call)
+    question = cleaned(asked.question)
     await _turn_known(call.engine, session)
     await _tell(call.engine, session, HookKind.WAITING_INPUT, question)
     said = "Your question is open. End your turn now: the answer arrives as your next message."
@@ -128,7 +128,7 @@ ASK = Operation(
 )
 
 
-def _own(call: Call) -> Session:
+def own(call: Call) -> Session:
     """The session of the worker that calls, while it lives."""
     if call.caller.session is None:
         raise Refused("This is for a worker's own session.", hint="Leads use `show` and `answer`.")
@@ -138,7 +138,8 @@ def _own(call: Call) -> Session:
     return session
 
 
-def _cleaned(text: str) -> str:
+def cleaned(text: str) -> str:
+    """The text as it may be shown, or the reason why it is none."""
     found = visible(text, _LONGEST).strip()
     if not found:
         raise BadRequest("There is nothing to read in it.", hint="Say it in plain words.")

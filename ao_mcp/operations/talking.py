@@ -7,15 +7,19 @@ from pydantic import Field
 from ao_core.engine import wait as engine_wait
 from ao_core.engine.answer import answer as engine_answer
 from ao_core.engine.evidence import verdict_of
+from ao_core.engine.holds import why
 from ao_core.engine.reading import LEAST, MOST, What, line_of
 from ao_core.engine.reading import read as engine_read
+from ao_core.engine.send import Letter, unsend
 from ao_core.engine.send import send as engine_send
 from ao_core.engine.wait import LONGEST, Until
-from ao_core.ids import session_id
-from ao_core.store.records import Decision
+from ao_core.ids import record_id, session_id
+from ao_core.store.records import Decision, Message, Mode
 from ao_mcp.operations.contract import Call, Operation, Reply, Request
 from ao_mcp.operations.keyed import keyed
 from ao_mcp.operations.shapes import Key, Line, SessionName, line
+
+_WEEK = 7 * 24 * 3600
 
 
 class Send(Request):
@@ -23,6 +27,13 @@ class Send(Request):
 
     session: SessionName
     message: Annotated[str, Field(description="What to tell the worker.", min_length=1)]
+    mode: Annotated[
+        Mode,
+        Field(description="now: also mid-turn; interrupt: ends the turn; command: its own `/…`."),
+    ] = Mode.WHEN_IDLE
+    expires: Annotated[
+        int | None, Field(ge=1, le=_WEEK, description="Seconds; later it is not delivered.")
+    ] = None
     key: Key = None
 
 
@@ -31,19 +42,27 @@ class Sent(Reply):
 
     message: str = Field(description="The message's id.")
     state: str = Field(
-        description="queued, typed, submitted or accepted; uncertain or failed when it went wrong."
+        description="queued, typed, submitted or accepted; uncertain, failed, expired, cancelled."
     )
     evidence: str | None = None
     reason: str | None = Field(default=None, description="Why it waits or failed.")
 
 
 async def _send(call: Call, asked: Send) -> Sent:
+    letter = Letter(asked.message, asked.mode, asked.expires)
     async with keyed(call, "send", asked) as ticket:
         message = await engine_send(
-            call.engine, call.caller, session_id(asked.session), asked.message, ticket
+            call.engine, call.caller, session_id(asked.session), letter, ticket
         )
+    return _receipt(call, message)
+
+
+def _receipt(call: Call, message: Message) -> Sent:
     return Sent(
-        message=message.id, state=message.state, evidence=message.evidence, reason=message.reason
+        message=message.id,
+        state=message.state,
+        evidence=message.evidence,
+        reason=why(call.engine.records, message),
     )
 
 
@@ -59,6 +78,29 @@ SEND = Operation(
     reply=Sent,
     run=_send,
     positional=("session", "message"),
+)
+
+
+class Unsend(Request):
+    """Which message to take back."""
+
+    message: Annotated[str, Field(description="The message's id.", min_length=1, max_length=80)]
+
+
+async def _unsend(call: Call, asked: Unsend) -> Sent:
+    return _receipt(call, await unsend(call.engine, record_id(asked.message)))
+
+
+UNSEND = Operation(
+    name="unsend",
+    title="Take a message back",
+    description="Take back a message that is still queued. Nothing of it reaches the worker.",
+    request=Unsend,
+    reply=Sent,
+    run=_unsend,
+    idempotent=True,
+    tool=False,
+    positional=("message",),
 )
 
 
@@ -88,6 +130,7 @@ class Answered(Reply):
     message: str | None = None
     state: str = Field(description="How far the answer came.")
     reason: str | None = None
+    evidence: str | None = None
 
 
 async def _answer(call: Call, asked: Answer) -> Answered:
@@ -98,7 +141,7 @@ async def _answer(call: Call, asked: Answer) -> Answered:
         )
     return Answered(
         session=id, request=done.request, decision=done.decision, message=done.message,
-        state=done.state, reason=done.reason,
+        state=done.state, reason=done.reason, evidence=done.evidence,
     )  # fmt: skip
 
 

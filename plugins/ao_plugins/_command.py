@@ -15,6 +15,7 @@ from ao_plugins._template import check, placeholders, words
 
 _TASK = frozenset({"prompt", "prompt_file"})
 _KNOWN = _TASK | {"system_prompt", "model", "session", "workspace", "issue", "permissions"}
+_KEYS = ("interrupt", "working", "now")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _WORKER = [
@@ -32,6 +33,10 @@ _PRESETS: Mapping[str, Mapping[str, object]] = {
         "folded": ["[Pasted text"],
         "allow": ["1"],
         "deny": ["2"],
+        "interrupt": ["C-c"],
+        "working": ["working…", "waiting for your answer"],
+        "draft": r"─\n .*\n> \S",
+        "commands": ["/turns"],
         "receipt": "accepted",
         "screens": {
             "active": ["^ working"],
@@ -70,6 +75,11 @@ class CommandConfig(Config):
     clear: tuple[str, ...] = ("C-u",)
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
+    interrupt: tuple[str, ...] = ()
+    working: tuple[str, ...] = ()
+    now: tuple[str, ...] = ()
+    draft: Annotated[str, Field(max_length=200)] = ""
+    commands: tuple[str, ...] = ()
     screens: Screens = Screens()
     receipt: Literal["submitted", "accepted"] = "submitted"
 
@@ -102,7 +112,23 @@ class CommandConfig(Config):
             raise ValueError("it names a file inside the workspace")
         return log
 
-    @field_validator("dialogs", "folded", "submit", "clear", "allow", "deny")
+    @field_validator("draft")
+    @classmethod
+    def _compiles(cls, draft: str) -> str:
+        try:
+            re.compile(draft)
+        except re.error as exc:
+            raise ValueError(f"it is no regular expression: {exc}") from exc
+        return draft
+
+    @field_validator("commands")
+    @classmethod
+    def _commands(cls, commands: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not one.startswith("/") or one.split() != [one] for one in commands):
+            raise ValueError("each is one word that begins with a slash")
+        return tuple(map(_checked_text, commands))
+
+    @field_validator("dialogs", "folded", "submit", "clear", "allow", "deny", *_KEYS)
     @classmethod
     def _texts(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(map(_checked_text, texts))

@@ -8,8 +8,9 @@ import anyio
 
 from ao_core.engine.caller import Caller, Role
 from ao_core.engine.engine import Engine
+from ao_core.engine.holds import why
 from ao_core.engine.keys import Ticket
-from ao_core.engine.send import send
+from ao_core.engine.send import Letter, send
 from ao_core.errors import BadRequest, Refused, WrongState
 from ao_core.ids import SessionId
 from ao_core.model.session import Drive
@@ -29,6 +30,7 @@ class Answered:
     decision: str | None = None
     message: str | None = None
     reason: str | None = None
+    evidence: str | None = None
 
 
 async def answer(
@@ -59,8 +61,9 @@ async def _reply(
             f"{id} asks for a permission, not for text.",
             hint="Answer with `decision` allow or deny.",
         )
-    message = await send(engine, caller, id, text, ticket)
-    return Answered(message.state, message=message.id, reason=message.reason)
+    message = await send(engine, caller, id, Letter(text), ticket)
+    reason = why(engine.records, message)
+    return Answered(message.state, message=message.id, reason=reason, evidence=message.evidence)
 
 
 async def _decide(

@@ -254,7 +254,7 @@ async def _task(effort: Effort) -> Message:
 async def _message(effort: Effort, text: str) -> Message:
     engine, session = effort.engine, effort.session
     highest = await engine.best_receipt(session)
-    return engine.outbox.compose(session, text, "engine", highest=highest)
+    return engine.outbox.compose(session, text, "engine", highest=highest, introduced=False)
 
 
 async def _up(effort: Effort, handle: RuntimeHandle, prompt: Message | None) -> Session:

@@ -8,6 +8,7 @@ from ao_core.ids import ProjectId, SessionId
 from ao_core.model.activity import Activity, ActivityState
 from ao_core.model.budget import Budget
 from ao_core.model.pause import Paused
+from ao_core.model.saying import Saying
 from ao_core.model.standing import FIRM, Footing, Standing
 from ao_core.model.usage import Usage
 
@@ -240,6 +241,7 @@ class Session:
     ports: tuple[int, ...] = ()  # nobody else's while it lives
     question: str | None = None
     report: str | None = None
+    said: tuple[Saying, ...] = ()  # the last things it told somebody
     merged_as: str | None = None
     consumed: tuple[str, ...] = ()
     kept: str | None = None  # the one of `salvage` that `restore` has yet to put back

@@ -21,7 +21,7 @@ class Mode(StrEnum):
 
 
 class Delivery(StrEnum):
-    """A message's receipt, in order; the last two are ends of their own."""
+    """A message's receipt, in order; the last four are ends of their own."""
 
     QUEUED = "queued"
     PASTING = "pasting"

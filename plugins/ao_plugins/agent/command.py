@@ -76,6 +76,11 @@ class CommandLine(Agent[CommandConfig], Resumable, Conversable):
         """Unless the first prompt is sent after the start."""
         return self.config.prompt == "argument"
 
+    @property
+    def commands(self) -> Sequence[str]:
+        """As configured."""
+        return self.config.commands
+
     def launch(self, launch: Launch) -> Command:
         """The command, with everything put in."""
         return self._command((*self.config.command, *self.config.args), launch)
@@ -94,6 +99,10 @@ class CommandLine(Agent[CommandConfig], Resumable, Conversable):
             clear=config.clear,
             allow=config.allow,
             deny=config.deny,
+            interrupt=config.interrupt,
+            working=config.working,
+            now=config.now,
+            draft=config.draft,
             best=Delivery(config.receipt),
         )
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 _ENVELOPE = re.compile(
     r"\s*\[(?P<token>[A-Za-z0-9]{1,64})\]\s(?P<body>.*)\s\[/(?P=token)\]\s*", re.DOTALL
 )
+_ORIGIN = re.compile(r"\s*\[from [^\]\n]* · [^\]\n]* · [0-9a-f]+\]\n")
+COMMAND = "/turns"  # the one it has of its own
 _FOLD_LINES, _FOLD_LENGTH = 3, 800
 
 
@@ -71,4 +73,9 @@ class Draft:
 def opened(text: str) -> Letter:
     """A message without its envelope."""
     found = _ENVELOPE.fullmatch(text)
-    return Letter(found["body"], found["token"]) if found else Letter(text.strip(), None)
+    return Letter(bare(found["body"]), found["token"]) if found else Letter(text.strip(), None)
+
+
+def bare(text: str) -> str:
+    """A message without the line that says who it is from."""
+    return _ORIGIN.sub("", text, count=1) if _ORIGIN.match(text) else text

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from ao_core.drive.loose import mapping
 from ao_core.drive.messages import BAD_REQUEST, Id, Params
 from ao_plugins.agent._worker.acp import Refusal, Wire
+from ao_plugins.agent._worker.composer import COMMAND, bare
 from ao_plugins.agent._worker.deeds import words
 from ao_plugins.agent._worker.journal import Past
 from ao_plugins.agent._worker.narrator import Narrator
@@ -67,6 +68,10 @@ class Conversation:
             raise Refusal(BAD_REQUEST, "a prompt is under way already", id)
         self._prompt = Prompt(id, len(text.split()), self.narrator.words)
         self.narrator.listens()
+        if text == COMMAND:
+            self.narrator.says(f"{self._turns} turns so far")
+            return self._reply("end_turn")
+        text = bare(text)
         if self.progress.asking:
             self.progress.answer(text)
         elif self.past.task is not None:

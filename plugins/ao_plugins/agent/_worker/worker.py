@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from ao_core.spool import HookKind
-from ao_plugins.agent._worker.composer import Draft, Letter
+from ao_plugins.agent._worker.composer import COMMAND, Draft, Letter
 from ao_plugins.agent._worker.hooks import Hooks
 from ao_plugins.agent._worker.journal import Past
 from ao_plugins.agent._worker.keys import Key
@@ -138,6 +138,8 @@ class Worker:
         if letter is None:
             return
         self.screen.say(letter.text, ">")
+        if letter == Letter(COMMAND, None):
+            return self.screen.say(f"{self._turns} turns so far", "*")
         if letter.token:
             self.hooks.tell(HookKind.ACCEPTED, letter.text, token=letter.token)
         self._take(letter)
