@@ -93,7 +93,8 @@ def _is_outweighed(session: Session, activity: Activity) -> bool:
 
     An agent whose hooks are heard ends its turn by a hook; its log is quiet during any long step.
     """
-    known, state = session.activity, session.facts.state
+    known = session.activity  # what a doubt interrupted holds on
+    state = _settled(session)[0] if _is_doubted(session) else session.facts.state
     if known is None or state not in (SessionState.NEEDS_INPUT, SessionState.WORKING):
         return False
     weaker = _BY_STRENGTH.index(activity.source) > _BY_STRENGTH.index(known.source)
@@ -127,15 +128,18 @@ def _fact(case: Case, seen: Seen, reason: RuntimeReason) -> Case:
 
 def _alive(case: Case, seen: Seen, policy: Policy) -> Case:
     case = _fact(case, seen, RuntimeReason.PROCESS_RUNNING)
-    facts = case.session.facts
-    doubted = facts.state is SessionState.DETECTING or (
-        facts.state is SessionState.STUCK and facts.reason is SessionReason.PROBE_FAILURE
-    )
-    if not doubted:
+    if not _is_doubted(case.session):
         return case
     state, reason = _settled(case.session)
     note = case.session.question if state is SessionState.NEEDS_INPUT else None
     return to(case, state, reason, note)
+
+
+def _is_doubted(session: Session) -> bool:
+    facts = session.facts
+    return facts.state is SessionState.DETECTING or (
+        facts.state is SessionState.STUCK and facts.reason is SessionReason.PROBE_FAILURE
+    )
 
 
 def _settled(session: Session) -> tuple[SessionState, SessionReason]:

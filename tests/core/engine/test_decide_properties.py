@@ -131,11 +131,10 @@ HEADS = st.sampled_from([None, None, "b0", "c", "d"])
 
 
 def glances(runtimes: st.SearchStrategy[Seen] = RUNTIMES) -> st.SearchStrategy[Glance]:
-    """As the loop makes them: what hooks say, or else what is shown."""
-    seen = st.none() | runtimes
-    return st.builds(Glance, seen, HOOKS, st.none(), PULLS, HEADS) | st.builds(
-        Glance, seen, st.just(()), ACTIVITIES, PULLS, HEADS
-    )
+    """As the loop makes them: what hooks say, or else what one that lives shows."""
+    heard = st.builds(Glance, st.none() | runtimes, HOOKS, st.none(), PULLS, HEADS)
+    lives = st.none() | st.just(Seen(RuntimeState.ALIVE))
+    return heard | st.builds(Glance, lives, st.just(()), ACTIVITIES, PULLS, HEADS)
 
 
 # -- what must hold of every single step ----------------------------------------------------------
@@ -368,3 +367,25 @@ def test_a_death_is_told_once_in_whatever_order_the_looks_arrive(
         deaths += sum(isinstance(event.body, Ended) for event in decided.events)
     assert deaths == 1
     assert is_terminal(session)
+
+
+TOLD = st.sampled_from([
+    HookKind.TURN_STARTED, HookKind.TURN_ENDED, HookKind.WAITING_INPUT, HookKind.BLOCKED
+])  # fmt: skip
+SAYS = [state for state in ActivityState if state is not ActivityState.EXITED]  # it lives
+SHOWN = st.tuples(st.sampled_from(SAYS), st.just(0), st.sampled_from(WEAKER), st.none())
+
+
+@settings(max_examples=120, deadline=None)
+@given(TOLD, SHOWN, st.integers(1, 3))
+def test_a_doubt_in_between_makes_weaker_evidence_no_stronger(
+    told: HookKind, shown: tuple[ActivityState, int, Source, str | None], failures: int
+) -> None:
+    hook = Glance(None, ((told, 0, "a"),), None, None, None).made(1, 1)
+    known = doubted = decide(replace(a_session(), generation=1), hook, Policy()).session
+    for second in range(failures):
+        failed = Glance(Seen(RuntimeState.PROBE_FAILED), (), None, None, None)
+        doubted = decide(doubted, failed.made(2 + second, 1), Policy()).session
+    look = Glance(Seen(RuntimeState.ALIVE), (), shown, None, None).made(10, 1)
+    plain, after = decide(known, look, Policy()).session, decide(doubted, look, Policy()).session
+    assert (after.facts.state, after.question) == (plain.facts.state, plain.question)
