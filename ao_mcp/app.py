@@ -17,11 +17,12 @@ from ao_core.config.load import engine_settings
 from ao_core.config.models import Retention, Settings
 from ao_core.config.problem import ConfigProblems
 from ao_core.engine.awake import Awake
+from ao_core.engine.budgets import Budgets
 from ao_core.engine.caller import Role
 from ao_core.engine.cleanup import Cleanup
 from ao_core.engine.engine import Engine
-from ao_core.engine.home import Home, open_home
 from ao_core.engine.expiring import expire_messages
+from ao_core.engine.home import Home, open_home
 from ao_core.engine.login import login_environment
 from ao_core.engine.loop import Loop
 from ao_core.engine.outlets import Outlets
@@ -34,6 +35,7 @@ from ao_core.engine.retention import keep_small
 from ao_core.engine.room import Room
 from ao_core.ids import SessionId
 from ao_core.log import LogFile
+from ao_core.model.budget import Budget
 from ao_core.model.event import EventKind, NewEvent, Said
 from ao_core.redact import RedactingFilter, Redactor
 from ao_core.registry import Registry
@@ -65,11 +67,11 @@ async def run(home: Path, ready: Callable[[], None], lock: int | None = None) ->
         tasks.start_soon(_going_on, "no notifier is told any more", Outlets(engine).run)
         tasks.start_soon(_going_on, "nobody in the queue starts any more", Queue(engine).run)
         tasks.start_soon(_going_on, "nothing is cleared away any more", Cleanup(engine).run)
-        tasks.start_soon(_keep_awake, engine)
-        tasks.start_soon(keep_small, engine, partial(_kept, engine.home))
         tasks.start_soon(_going_on, "no message expires any more", partial(expire_messages, engine))
         budgets = Budgets(engine, partial(_ceiling, engine.home))
         tasks.start_soon(_going_on, "nobody is held to a budget any more", budgets.run)
+        tasks.start_soon(_keep_awake, engine)
+        tasks.start_soon(keep_small, engine, partial(_kept, engine.home))
         await engine.stopping.wait()
         await anyio.sleep(_GRACE)  # the reply to `stop` is still on its way
         tasks.cancel_scope.cancel()
@@ -144,6 +146,10 @@ async def _kept(home: Home) -> Retention:
 
 async def _most_workers(home: Home) -> int | None:
     return (await _settings(home)).max_workers
+
+
+async def _ceiling(home: Home) -> Budget:
+    return (await _settings(home)).budget.value
 
 
 async def _going_on(otherwise: str, run: Callable[[], Awaitable[None]]) -> None:

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 import click
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -34,6 +35,21 @@ class _Shape:
 
     kind: "click.ParamType[Any]"
     many: bool = False
+
+
+class _Table(click.ParamType[object]):
+    """Several values under their names; what they have to be, the engine says."""
+
+    name = "NAME=VALUE,…"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> object:
+        """`minutes=60,cost=5` as a table."""
+        pairs = [one.partition("=") for one in str(value).split(",")]
+        if not all(name.strip() and sign for name, sign, _ in pairs):
+            self.fail(f"{value!r} is not of the form name=value,name=value", param, ctx)
+        return {name.strip(): text.strip() for name, _, text in pairs}
 
 
 class _Argument(click.Argument):
@@ -171,6 +187,8 @@ def _shape(annotation: object) -> _Shape:
         return _Shape(click.Choice(inner))
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return _Shape(click.Choice([str(member.value) for member in annotation]))
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return _Shape(_Table())
     raise TypeError(f"A command line has no way to say {annotation!r}.")
 
 

@@ -48,6 +48,7 @@ def team(lines: Rows) -> Table:
             "session": one["session"],
             "status": one["status"],
             "activity": one.get("activity"),
+            "paused": one.get("paused"),
             "needs": _needs(one),
             "issue": one.get("issue"),
             "title": one["title"],

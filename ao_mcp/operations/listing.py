@@ -21,7 +21,7 @@ from ao_core.model.session import (
 from ao_core.redact import visible
 from ao_core.store.records import EVIDENCE, MESSAGE, SESSION, Message, Permission
 from ao_mcp.operations.contract import Call, Operation, Reply, Request
-from ao_mcp.operations.shapes import Line, ProjectName, SessionName, line
+from ao_mcp.operations.shapes import Line, ProjectName, SessionName, line, paused_shown
 
 _OUTPUT = 1_500
 
@@ -191,10 +191,11 @@ class Shown(Reply):
     base: str
     path: str
     workspace_gone: bool = False
+    paused: str | None = None
     question: str | None = None
     report: str | None = None
-    evidence: EvidenceShown
     said: tuple[SaidLine, ...] = ()
+    evidence: EvidenceShown
     activity: str | None = None
     activity_source: str | None = None
     pull_request: str = "none"
@@ -207,6 +208,8 @@ class Shown(Reply):
     input_tokens: int | None = Field(default=None, description="As the agent tells; else null.")
     output_tokens: int | None = None
     cost_usd: float | None = None
+    minutes: float = Field(default=0.0, description="At work.")
+    budget: str | None = Field(default=None, description="Used of what it may use.")
     exit_status: int | None = None
     exit_signal: int | None = None
     attach: tuple[str, ...] = Field(default=(), description="Command that attaches a person.")
@@ -217,6 +220,7 @@ async def _show(call: Call, asked: Show) -> Shown:
     attach: tuple[str, ...] = ()
     if session.run.handle is not None and not is_terminal(session):
         attach = await _attach(call, session, session.run.handle)
+    used, usage = spending(session, call.engine.clock.now()), session.spent.plus(session.usage)
     who, why = attention(session)
     return Shown(
         session=session.id,
@@ -237,14 +241,15 @@ async def _show(call: Call, asked: Show) -> Shown:
         base=session.base,
         path=session.path,
         workspace_gone=session.workspace_gone,
+        paused=paused_shown(session),
         question=session.question,
         report=session.report,
+        said=tuple(map(_said, session.said)),
         evidence=_evidence(call, session),
         activity=session.activity.state if session.activity else None,
         activity_source=session.activity.source if session.activity else None,
         pull_request=session.pr.state,
         merged_as=session.merged_as,
-        said=tuple(map(_said, session.said)),
         commits=tuple(session.commits[-10:]),
         salvage=tuple(session.salvage),
         credentials=tuple(session.credentials),
@@ -277,16 +282,16 @@ def _evidence(call: Call, session: Session) -> EvidenceShown:
     )
 
 
-def _gate(run: GateRun) -> GateLine:
-    said = None if run.passed else visible(run.tail[-_OUTPUT:], _OUTPUT)
-    return GateLine(
-        gate=run.name, passed=run.passed, ended=run.ending, seconds=run.seconds, output=said,
-    )  # fmt: skip
 def _said(saying: Saying) -> SaidLine:
     at = saying.at.isoformat(timespec="seconds")
     return SaidLine(at=at, to=saying.to, text=visible(saying.text, _OUTPUT))
 
 
+def _gate(run: GateRun) -> GateLine:
+    said = None if run.passed else visible(run.tail[-_OUTPUT:], _OUTPUT)
+    return GateLine(
+        gate=run.name, passed=run.passed, ended=run.ending, seconds=run.seconds, output=said,
+    )  # fmt: skip
 
 
 async def _attach(call: Call, session: Session, handle: RuntimeHandle) -> tuple[str, ...]:

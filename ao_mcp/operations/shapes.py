@@ -5,10 +5,11 @@ from typing import Annotated
 from pydantic import Field
 
 from ao_core.model.attention import attention
+from ao_core.model.budget import Budget
 from ao_core.model.evidence import NONE
 from ao_core.model.session import Session, derive_status, is_terminal
 from ao_core.redact import visible
-from ao_mcp.operations.contract import Reply
+from ao_mcp.operations.contract import Reply, Request
 
 SessionName = Annotated[
     str, Field(description="The session's id, such as `ao-3`.", min_length=1, max_length=60)
@@ -27,6 +28,30 @@ ProjectName = Annotated[
 ]
 
 
+class Allowance(Request):
+    """How much may be used."""
+
+    minutes: Annotated[float | None, Field(gt=0, description="At work.")] = None
+    tokens: Annotated[int | None, Field(gt=0)] = None
+    cost: Annotated[float | None, Field(gt=0, description="USD.")] = None
+
+    @property
+    def value(self) -> Budget:
+        """As the engine uses it."""
+        return Budget(self.minutes, self.tokens, self.cost)
+
+
+def paused_shown(session: Session) -> str | None:
+    """Why it is paused, since when and perhaps until when, in one line."""
+    paused = session.paused
+    if paused is None or is_terminal(session):
+        return None
+    since = paused.since.isoformat(timespec="seconds")
+    until = f", until {paused.until.isoformat(timespec='seconds')}" if paused.until else ""
+    note = f" ({visible(paused.note, 160)})" if paused.note else ""
+    return f"{paused.why} since {since} by {paused.by}{until}{note}"
+
+
 class Line(Reply):
     """One session in one line."""
 
@@ -38,6 +63,7 @@ class Line(Reply):
     title: str
     issue: str | None = None
     activity: str | None = None
+    paused: str | None = None
     evidence: str = NONE
     ended: bool = False
 
@@ -54,6 +80,7 @@ def line(session: Session, evidence: str = NONE) -> Line:
         title=session.title,
         issue=session.issue,
         activity=session.activity.state if session.activity else None,
+        paused=paused_shown(session),
         evidence=evidence,
         ended=is_terminal(session),
     )

@@ -5,10 +5,12 @@ from typing import Annotated
 from pydantic import Field
 
 from ao_core.engine import spawn as engine_spawn
+from ao_core.engine.budgets import untold
+from ao_core.model.budget import Budget
 from ao_core.model.session import Drive, PermissionMode, derive_status
 from ao_mcp.operations.contract import Call, Operation, Reply, Request
 from ao_mcp.operations.keyed import keyed
-from ao_mcp.operations.shapes import Key, ProjectName
+from ao_mcp.operations.shapes import Allowance, Key, ProjectName
 
 
 class Spawn(Request):
@@ -41,6 +43,7 @@ class Spawn(Request):
         Drive | None,
         Field(description="Speak to it by `protocol` (ACP), or as a person in a `terminal`."),
     ] = None
+    budget: Annotated[Allowance | None, Field(description="What it may use.")] = None
     key: Key = None
 
 
@@ -53,6 +56,7 @@ class Spawned(Reply):
     branch: str
     path: str
     agent: str
+    warnings: tuple[str, ...] = ()
     cursor: int = Field(description="Pass to `wait` to hear what happens from here on.")
 
 
@@ -60,6 +64,7 @@ async def _run(call: Call, asked: Spawn) -> Spawned:
     wish = engine_spawn.Wish(
         asked.project, asked.issue, asked.prompt, asked.agent, asked.model, asked.branch,
         asked.base, asked.permissions, asked.drive,
+        budget=asked.budget.value if asked.budget else Budget(),
     )  # fmt: skip
     async with keyed(call, "spawn", asked) as ticket:
         cursor = call.engine.records.head
@@ -72,6 +77,7 @@ async def _run(call: Call, asked: Spawn) -> Spawned:
         path=session.path,
         agent=session.agent,
         cursor=cursor,
+        warnings=await untold(call.engine, session),
     )
 
 

@@ -223,3 +223,14 @@ def _due_in(session: Session, now: datetime) -> float | None:
     minutes = session.budget.of(Part.MINUTES)
     left = None if minutes is None else minutes * 60 - worked(session, now)
     return left if left is not None and left > 0 else None
+
+
+async def untold(engine: Engine, session: Session) -> tuple[str, ...]:
+    """Which parts of its budget cannot be held, in words."""
+    told = (await engine.agent_of(session)).tells(session.drive)
+    parts = [one for one in session.budget.parts if one is not Part.MINUTES and one not in told]
+    how = "in a terminal" if session.drive is Drive.TERMINAL else "by protocol"
+    return tuple(
+        f"agent {session.agent} does not tell its {part} {how}: that part of the budget is not held"
+        for part in parts
+    )

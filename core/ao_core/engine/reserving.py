@@ -5,7 +5,7 @@ so there is never one more than there is room for, and a crash leaves all of it 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ao_core.engine.engine import Engine
 from ao_core.engine.environment import Grant
@@ -15,6 +15,7 @@ from ao_core.engine.room import team_of
 from ao_core.engine.waiting import Limits, Team, upcoming, waits_for
 from ao_core.errors import Conflict
 from ao_core.ids import SessionId, new_branch, session_id
+from ao_core.model.budget import Budget
 from ao_core.model.event import EventKind, NewEvent, Said, Started
 from ao_core.model.session import (
     Drive,
@@ -48,6 +49,7 @@ class Wish:
     drive: Drive | None = None
     after: tuple[SessionId, ...] = ()
     copies: int = 1
+    budget: Budget = field(default_factory=Budget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,7 @@ def _session(engine: Engine, checked: Checked, wish: Wish, number: int) -> Sessi
         generation=1,
         credentials=checked.grant.credentials,
         after=unique(wish.after),
+        budget=wish.budget.over(project.settings.budget),
     )
 
 

@@ -8,6 +8,7 @@ from ao_core.engine.caller import Caller
 from ao_core.engine.engine import Engine
 from ao_core.engine.keys import Ticket
 from ao_core.engine.launching import bring_up
+from ao_core.engine.pausing import allow_start
 from ao_core.engine.project import Project
 from ao_core.engine.queue import is_of_the_queue, take_back
 from ao_core.engine.records import Step
@@ -38,6 +39,7 @@ async def restore(engine: Engine, caller: Caller, id: SessionId, ticket: Ticket)
         return session
     if not is_terminal(session) and not is_of_the_queue(session):
         raise WrongState(f"{id} has not ended.", hint="`send` reaches it; `kill` ends it.")
+    allow_start(engine)
     project = await engine.projects.seen_by(caller, await engine.project_of(session))
     agent = await engine.projects.agent(project, session.agent)
     await engine.projects.agent_found(project, session.agent, caller)

@@ -13,6 +13,7 @@ import anyio
 from ao_core.engine.caller import Caller
 from ao_core.engine.engine import Engine
 from ao_core.engine.keys import Ticket
+from ao_core.engine.pausing import allow_start
 from ao_core.engine.project import Project
 from ao_core.engine.queue import requeued
 from ao_core.engine.records import Step
@@ -61,6 +62,7 @@ async def spawn_all(
         return await _each(ids, lambda id: _repeated(engine, caller, wish, id))
     if not wish.issue and not (wish.prompt or "").strip():
         raise BadRequest("There is nothing to do.", hint="Give `issue`, `prompt`, or both.")
+    allow_start(engine)
     checked = await _check(engine, caller, wish)
     made = await reserve(engine, checked, wish, ticket)
     ids = [session.id for session in made]

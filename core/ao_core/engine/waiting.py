@@ -111,7 +111,8 @@ def upcoming(team: Team, limits: Limits) -> list[Session]:
 
 
 def _is_ready(team: Team, session: Session) -> bool:
-    return session.facts.reason is SessionReason.QUEUED and not team.unmet(session)
+    ready = session.facts.reason is SessionReason.QUEUED and session.paused is None
+    return ready and not team.unmet(session)
 
 
 class _Room:
@@ -142,6 +143,8 @@ def waits_for(team: Team, limits: Limits, session: Session) -> str:
     """What a session in the queue waits for, in one line."""
     if session.facts.reason is SessionReason.BLOCKED:
         return session.facts.note or "it cannot start"
+    if session.paused is not None:
+        return "it is paused"
     if unmet := team.unmet(session):
         return f"it waits for the work of {', '.join(unmet)} to be done"
     room = _Room(limits, filter(takes_room, team.sessions.values()))

@@ -7,7 +7,8 @@ from datetime import datetime
 from pathlib import Path
 
 from ao_core.activity import Evidence, cascade
-from ao_core.model.activity import Activity, ActivityState
+from ao_core.model.activity import READY_WINDOW, Activity, ActivityState
+from ao_core.model.budget import Part
 from ao_core.model.session import Drive, PermissionMode
 from ao_core.model.usage import Usage
 from ao_core.plugin import ConfigT, Plugin
@@ -115,6 +116,11 @@ class Agent(Plugin[ConfigT]):
     def commands(self) -> Sequence[str]:
         """Commands of its own, such as `/compact`, that may be sent to it word for word."""
         return ()
+
+    def tells(self, drive: Drive) -> frozenset[Part]:
+        """Of what it may tell how much it used; by protocol, its turns show whether it does."""
+        spoken = drive is Drive.PROTOCOL
+        return frozenset({Part.TOKENS, Part.COST}) if spoken else frozenset()
 
     @abstractmethod
     def launch(self, launch: Launch) -> Command:
