@@ -25,6 +25,9 @@ def an_engine(books: Books, project: object = None) -> Engine:
     def live() -> list[Session]:
         return [one for one in books.records.all(SESSION) if not is_terminal(one)]
 
+    def policy_of(session: object) -> Policy:
+        return Policy()
+
     def nothing(session: object) -> None:
         """Nobody else is there."""
 
@@ -37,6 +40,6 @@ def an_engine(books: Books, project: object = None) -> Engine:
         session=books.records.session, project_of=project_of, is_ending=nothing,
         listening=set[str](), deliver=nothing, pull_due=nothing, nudge=nothing,
         patiently=patiently, projects=SimpleNamespace(by_id=project_of), live=live,
-        best_receipt=best_receipt,
+        best_receipt=best_receipt, policy_of=policy_of,
     )  # fmt: skip
     return cast("Engine", made)

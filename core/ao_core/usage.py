@@ -45,7 +45,7 @@ class Usage:
         then, before = self._last.get(pid, (born, 0.0))
         self._last[pid] = (now, busy)
         cpu = 100 * max(0.0, busy - before) / max(now - then, 0.01)
-        return Metrics(now - born, sum(memory for memory, _ in uses), cpu)
+        return Metrics(now - born, sum(memory for memory, _ in uses), cpu, busy)
 
 
 async def end_orphans(leader: int, grace: float, *, before: float | None = None) -> None:
@@ -82,6 +82,7 @@ def _use(process: "psutil.Process") -> tuple[int, float] | None:
     try:
         with process.oneshot():
             times = process.cpu_times()
-            return process.memory_info().rss, times.user + times.system
+            own, ended = times.user + times.system, (*times, 0.0, 0.0)[2:4]
+            return process.memory_info().rss, own + sum(ended)
     except psutil.Error:  # it ended meanwhile
         return None

@@ -1,9 +1,10 @@
 """What deciding works on: an observation, the session it is about, and what comes of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from ao_core.config.models import EffectiveProject
 from ao_core.engine.moves import moved
 from ao_core.model.activity import READY_WINDOW, Activity, Source
 from ao_core.model.event import NewEvent
@@ -31,6 +32,13 @@ class Policy:
     silence: timedelta = timedelta(minutes=10)
     rest: timedelta = timedelta(seconds=5)
     ready: timedelta = READY_WINDOW
+
+
+def patience(settings: EffectiveProject, usual: Policy) -> Policy:
+    """As patient as a project wants it."""
+    stuck = settings.reactions.get("agent-stuck")
+    silence = stuck.threshold if stuck and stuck.threshold else usual.silence
+    return replace(usual, silence=silence, ready=settings.ready_threshold)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from ao_core.clock import Clock
-from ao_core.engine.case import Policy
+from ao_core.engine.case import Policy, patience
 from ao_core.engine.conversations import Conversations
 from ao_core.engine.courier import Courier
 from ao_core.engine.environment import Grant
@@ -126,6 +126,11 @@ class Engine:
     def alone(self, session: SessionId) -> anyio.Lock:
         """Held by whoever starts, ends or restores the session."""
         return self._locks.setdefault(session, anyio.Lock())
+
+    def policy_of(self, session: Session) -> Policy:
+        """How patient its project is; as usual where that is not open."""
+        project = self.projects.at_hand(session.project)
+        return patience(project.settings, self.policy) if project else self.policy
 
     async def project_of(self, session: Session) -> Project:
         """The project a session belongs to."""

@@ -23,6 +23,8 @@ from ao_core.engine.merge import work_of
 from ao_core.engine.observing import Beside, observe
 from ao_core.engine.project import Project
 from ao_core.engine.side import collected, has_left, head_of
+from ao_core.engine.signs import Signs
+from ao_core.engine.standing import Standings
 from ao_core.engine.words import OWN_WORD
 from ao_core.errors import AoError
 from ao_core.ids import ProjectId, SessionId
@@ -34,12 +36,13 @@ from ao_core.model.session import (
     PrState,
     RuntimeState,
     Session,
+    SessionState,
     is_terminal,
     is_waiting,
 )
 from ao_core.model.work import Pull
 from ao_core.slots.agent import Look
-from ao_core.slots.runtime import Mourning, Runtime, Seen, Typable
+from ao_core.slots.runtime import Measurable, Mourning, Runtime, Seen, Typable
 from ao_core.slots.scm import BatchObservable
 from ao_core.spool import HookEvent, HookKind
 from ao_core.store.records import EVIDENCE
@@ -60,6 +63,7 @@ class Loop:
         self._mourned: set[str] = set()
         self._asking: dict[SessionId, datetime] = {}
         self._looked: dict[SessionId, datetime] = {}  # at pull requests, since this engine started
+        self._signs, self._standings = Signs(), Standings(engine.clock.now)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -165,7 +169,12 @@ class Loop:
             await self._last_words(session)
         moved = turned or gone or await self._has_lapsed(project, session)
         head = await head_of(project, session) if moved else None
-        observation = Observation(self._engine.clock.now(), seen, tuple(hooks), activity, head=head)
+        alive = seen is not None and seen.state is RuntimeState.ALIVE
+        observation = Observation(
+            self._engine.clock.now(), seen, tuple(hooks), activity, head=head,
+            sign=await self._sign(session, seen, heard=bool(hooks)) if seen and alive else None,
+            standing=await self._standings.look(project, session, seen.pid if seen else None),
+        )  # fmt: skip
         decided = await self._commit(session.id, observation, tuple(file.name for file in files))
         for file in files:
             file.unlink(missing_ok=True)
@@ -190,6 +199,21 @@ class Loop:
             await talks.begin(self._engine, project, session, handle)
         except AoError as exc:  # whether it lives is seen all the same
             _log.warning("%s cannot be listened to: %s", session.id, exc.message)
+
+    async def _sign(self, session: Session, seen: Seen, *, heard: bool) -> datetime | None:
+        """When something of it moved last; None where that is not clear yet."""
+        now, silence = self._engine.clock.now(), self._engine.policy_of(session).silence
+        sign = self._signs.seen(session, seen.output, now, heard=heard)
+        moves = session.facts.state in (SessionState.WORKING, SessionState.STUCK)
+        runtime, handle = await self._engine.runtime_of(session), session.run.handle
+        if not moves or handle is None or not isinstance(runtime, Measurable):
+            return sign
+        if not self._signs.is_quiet(session, now, silence):
+            return sign
+        used = await cast("Measurable", runtime).metrics(handle)
+        if used is None or used.busy is None:
+            return sign
+        return self._signs.used(session, used.busy, now)
 
     async def _last_words(self, session: Session) -> None:
         """What an agent said before it ended comes before its end."""
@@ -240,7 +264,9 @@ class Loop:
             screen = await cast("Typable", runtime).screen(session.run.handle)
         launch = launch_of(self._engine, project, session)
         now = self._engine.clock.now()
-        activity = await agent.activity(Look(launch, True, now, session.created_at, screen))
+        ready = self._engine.policy_of(session).ready
+        look = Look(launch, True, now, session.created_at, screen, ready=ready)
+        activity = await agent.activity(look)
         return None if self._is_fleeting(session, activity) else activity
 
     def _is_fleeting(self, session: Session, activity: Activity | None) -> bool:
@@ -270,6 +296,8 @@ class Loop:
             self._outputs.pop(after.id, None)
             self._looked.pop(after.id, None)
             self._asking.pop(after.id, None)
+            self._signs.forget(after.id)
+            self._standings.forget(after.id)
 
     def _calls(self, session: Session, wanted: frozenset[Want]) -> bool:
         """Whether its pull request is to be looked at: for what was seen, since the last engine

@@ -45,7 +45,7 @@ async def observe(
             seen=None if engine.is_ending(id) else seen.seen,
             hooks=tuple(hook for hook in seen.hooks if hook.id not in now.consumed),
         )
-        decided = decide(now, fresh, engine.policy)
+        decided = decide(now, fresh, engine.policy_of(now))
         latest.append(decided)
         tokens = {hook.token for hook in fresh.hooks if hook.token and hook.kind in _TAKES}
         taken, told = engine.outbox.accepting(id, tokens, evidence)

@@ -145,6 +145,10 @@ class Projects:
             return zero(here, loaded), None
         raise Unknown("There is no such project.", hint="Run it inside the repository.")
 
+    def at_hand(self, id: ProjectId) -> Project | None:
+        """One that is open."""
+        return self._open.get(id)
+
     async def by_id(self, id: ProjectId) -> Project:
         """A project that is open, or was worked on before."""
         if id in self._open:

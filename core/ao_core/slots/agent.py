@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from ao_core.activity import Evidence, cascade
@@ -92,6 +92,7 @@ class Look:
     started_at: datetime
     screen: str | None = None
     ended_at: datetime | None = None
+    ready: timedelta = READY_WINDOW
 
 
 class Agent(Plugin[ConfigT]):
@@ -154,6 +155,7 @@ class Agent(Plugin[ConfigT]):
                 screen=screen,
             ),
             look.now,
+            look.ready,
         )
 
     async def info(self, launch: Launch) -> AgentInfo | None:

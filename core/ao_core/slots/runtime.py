@@ -59,6 +59,7 @@ class Metrics:
     uptime: float
     memory: int | None = None
     cpu_percent: float | None = None
+    busy: float | None = None  # seconds of processor time so far
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import anyio
 
-from ao_core.engine.case import Decided, Observation, Want
+from ao_core.engine.case import Decided, Observation, Policy, Want
 from ao_core.engine.engine import Engine
 from ao_core.engine.loop import Loop
 from ao_core.engine.project import Project
@@ -100,6 +100,12 @@ async def test_who_cannot_be_listened_to_is_looked_at_all_the_same() -> None:
     def unread(id: str, consumed: object) -> tuple[list[HookEvent], list[Path]]:
         return [], []
 
+    def patient(session: object) -> Policy:
+        return Policy()
+
+    async def held(session: object) -> object:
+        return object()
+
     def none(kind: object, id: str) -> None:
         """Nor a record."""
 
@@ -107,7 +113,7 @@ async def test_who_cannot_be_listened_to_is_looked_at_all_the_same() -> None:
         conversations=SimpleNamespace(begin=begin, of=nothing),
         spools=SimpleNamespace(read=unread), is_pull_due=nothing, is_ending=nothing,
         clock=FakeClock(), records=SimpleNamespace(find=none), proving={},
-        session={session.id: session}.get,
+        session={session.id: session}.get, policy_of=patient, runtime_of=held,
     )  # fmt: skip
     loop, seen = Loop(cast("Engine", engine)), list[Observation]()
 
