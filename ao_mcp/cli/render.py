@@ -70,7 +70,7 @@ def table(rows: Rows) -> Table:
 
 def _needs(line: Mapping[str, Any]) -> str:
     who, why = str(line.get("attention", "none")), str(line.get("why", ""))
-    return "" if who == "none" else f"{who}: {why}"
+    return why if who == "none" else f"{who}: {why}"
 
 
 def _list(reply: Message) -> Sequence[Block]:

@@ -1,6 +1,7 @@
 """Every operation, in the order the faces show them."""
 
 from ao_mcp.operations import (
+    comparing,
     conversing,
     ending,
     issues,
@@ -36,6 +37,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     issues.GET_ISSUE,
     issues.CREATE_ISSUE,
     issues.UPDATE_ISSUE,
+    comparing.COMPARE,
     conversing.TRANSCRIPT,
     conversing.INTERRUPT,
     running.STOP,

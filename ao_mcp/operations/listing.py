@@ -7,6 +7,8 @@ from pydantic import Field
 from ao_core.engine.budget_rules import said, spending, weigh
 from ao_core.engine.evidence import verdict_of
 from ao_core.engine.holds import why as why_it_waits
+from ao_core.engine.queue import place_of, spare
+from ao_core.engine.room import team_of
 from ao_core.ids import session_id
 from ao_core.model.attention import attention
 from ao_core.model.evidence import NONE, GateRun, is_owed
@@ -67,9 +69,14 @@ async def _list(call: Call, asked: List) -> Listed:
     more = page[-1].id if len(found) > len(page) else None
     return Listed(
         projects=await _projects(call, every),
-        sessions=tuple(line(one, verdict_of(call.engine.records, one.id)) for one in page),
+        sessions=tuple(_line(call, one) for one in page),
         next=more,
     )
+
+
+def _line(call: Call, session: Session) -> Line:
+    engine = call.engine
+    return line(session, verdict_of(engine.records, session.id), place_of(engine, session))
 
 
 def _order(session: Session) -> tuple[str, int, str]:
@@ -187,6 +194,9 @@ class Shown(Reply):
     drive: str
     permissions: str
     issue: str | None = None
+    after: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
+    spare: str = Field(default="", description="Copies to kill.")
     branch: str
     base: str
     path: str
@@ -222,13 +232,14 @@ async def _show(call: Call, asked: Show) -> Shown:
         attach = await _attach(call, session, session.run.handle)
     used, usage = spending(session, call.engine.clock.now()), session.spent.plus(session.usage)
     who, why = attention(session)
+    team = team_of(call.engine.records)
     return Shown(
         session=session.id,
         project=session.project,
         title=session.title,
         status=derive_status(session),
         attention=who,
-        why=visible(why, 300),
+        why=visible(why or place_of(call.engine, session), 300),
         state=session.facts.state,
         reason=session.facts.reason,
         since=session.facts.since.isoformat(timespec="seconds"),
@@ -237,6 +248,9 @@ async def _show(call: Call, asked: Show) -> Shown:
         drive=session.drive,
         permissions=session.permissions,
         issue=session.issue,
+        after=session.after,
+        copies=tuple(one.id for one in team.copies(session)),
+        spare=spare(team, session),
         branch=session.branch,
         base=session.base,
         path=session.path,

@@ -68,15 +68,15 @@ class Line(Reply):
     ended: bool = False
 
 
-def line(session: Session, evidence: str = NONE) -> Line:
-    """A session as one line."""
+def line(session: Session, evidence: str = NONE, waits: str = "") -> Line:
+    """A session as one line; `waits` is what keeps one in the queue."""
     who, why = attention(session)
     return Line(
         session=session.id,
         project=session.project,
         status=derive_status(session),
         attention=who,
-        why=visible(why, 300),
+        why=visible(why or waits, 300),
         title=session.title,
         issue=session.issue,
         activity=session.activity.state if session.activity else None,

@@ -6,6 +6,8 @@ from pydantic import Field
 
 from ao_core.engine import spawn as engine_spawn
 from ao_core.engine.budgets import untold
+from ao_core.engine.queue import place_of
+from ao_core.ids import session_id
 from ao_core.model.budget import Budget
 from ao_core.model.session import Drive, PermissionMode, derive_status
 from ao_mcp.operations.contract import Call, Operation, Reply, Request
@@ -29,7 +31,10 @@ class Spawn(Request):
     model: Annotated[str | None, Field(description="Model for the agent.", max_length=200)] = None
     branch: Annotated[
         str | None,
-        Field(description="Hint for the branch name; it is made unique.", max_length=150),
+        Field(
+            description="Hint for its branch's name, made unique; or a branch to go on with.",
+            max_length=150,
+        ),
     ] = None
     base: Annotated[
         str | None,
@@ -44,6 +49,13 @@ class Spawn(Request):
         Field(description="Speak to it by `protocol` (ACP), or as a person in a `terminal`."),
     ] = None
     budget: Annotated[Allowance | None, Field(description="What it may use.")] = None
+    after: Annotated[
+        tuple[Annotated[str, Field(max_length=60)], ...],
+        Field(description="Sessions whose work must be done first.", max_length=20),
+    ] = ()
+    copies: Annotated[
+        int, Field(ge=1, le=8, description="So many on the same; `read what=copies` compares.")
+    ] = 1
     key: Key = None
 
 
@@ -57,18 +69,22 @@ class Spawned(Reply):
     path: str
     agent: str
     warnings: tuple[str, ...] = ()
+    queued: str = Field(default="", description="Place in the queue, and why.")
+    copies: tuple[str, ...] = ()
     cursor: int = Field(description="Pass to `wait` to hear what happens from here on.")
 
 
 async def _run(call: Call, asked: Spawn) -> Spawned:
     wish = engine_spawn.Wish(
         asked.project, asked.issue, asked.prompt, asked.agent, asked.model, asked.branch,
-        asked.base, asked.permissions, asked.drive,
+        asked.base, asked.permissions, asked.drive, tuple(map(session_id, asked.after)),
+        asked.copies,
         budget=asked.budget.value if asked.budget else Budget(),
     )  # fmt: skip
     async with keyed(call, "spawn", asked) as ticket:
         cursor = call.engine.records.head
-        session = await engine_spawn.spawn(call.engine, call.caller, wish, ticket)
+        made = await engine_spawn.spawn_all(call.engine, call.caller, wish, ticket)
+    session = made[0]
     return Spawned(
         session=session.id,
         status=derive_status(session),
@@ -76,6 +92,8 @@ async def _run(call: Call, asked: Spawn) -> Spawned:
         branch=session.branch,
         path=session.path,
         agent=session.agent,
+        queued=place_of(call.engine, session),
+        copies=tuple(one.id for one in made) if asked.copies > 1 else (),
         cursor=cursor,
         warnings=await untold(call.engine, session),
     )
@@ -87,7 +105,7 @@ OPERATION = Operation(
     description=(
         "Start a worker agent on an issue or a task, in a git worktree and terminal of its own."
         " Returns as soon as the agent runs; use `wait` to hear when it needs you or is done."
-        " Start several for independent work; they run in parallel."
+        " Start several for independent work; they run in parallel, or wait their turn in a queue."
     ),
     request=Spawn,
     reply=Spawned,

@@ -20,7 +20,7 @@ from ao_core.engine.records import Step
 from ao_core.engine.reserving import announced, begun, hold, in_line, start_of
 from ao_core.engine.room import team_of
 from ao_core.engine.starting import carry_out, started
-from ao_core.engine.waiting import Team, is_merged, upcoming
+from ao_core.engine.waiting import Team, is_merged, upcoming, waits_for
 from ao_core.errors import AoError, CredentialsNeeded, WrongState
 from ao_core.ids import SessionId
 from ao_core.model.event import Event, EventKind, NewEvent, Said
@@ -252,3 +252,12 @@ def _again(engine: Engine, session: Session, ticket: Ticket) -> Step | None:
         queued=team.next_number(), generation=session.generation + 1,
     )  # fmt: skip
     return Step(after, (in_line(team, engine.room.limits, after),), used)
+
+
+def place_of(engine: Engine, session: Session) -> str:
+    """Where a session stands in the queue, and what it waits for; nothing if it does not."""
+    if not is_waiting(session):
+        return ""
+    team = team_of(engine.records)
+    waits = waits_for(team, engine.room.limits, session)
+    return f"queued, place {team.place(session)} of {len(team.line())}: {waits}"

@@ -1,4 +1,4 @@
-"""Read one session, a bounded piece at a time: screen, turns, diff, events, checks."""
+"""Read one session, a bounded piece at a time: screen, turns, diff, events, checks, copies."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
@@ -10,6 +10,7 @@ from typing import cast
 import anyio
 
 from ao_core.drive.transcript import Part, rendered
+from ao_core.engine.comparing import compare, told
 from ao_core.engine.conversed import conversed
 from ao_core.engine.engine import Engine
 from ao_core.engine.launching import launch_of
@@ -36,6 +37,7 @@ class What(StrEnum):
     DIFF = "diff"
     EVENTS = "events"
     CHECKS = "checks"
+    COPIES = "copies"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +137,15 @@ async def _checks(engine: Engine, session: Session) -> str:
     return visible("\n".join(f"{one.name}: {one.state} {one.url or ''}" for one in checks), MOST)
 
 
+async def _copies(engine: Engine, session: Session) -> str:
+    return visible(told(engine, await compare(engine, [session.id])), MOST)
+
+
 _READERS: Mapping[What, Callable[[Engine, Session], Awaitable[str]]] = {
     What.SCREEN: _screen,
     What.TURNS: _turns,
     What.DIFF: _diff,
     What.EVENTS: _events,
     What.CHECKS: _checks,
+    What.COPIES: _copies,
 }

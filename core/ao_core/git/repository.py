@@ -86,6 +86,15 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """How a file differs between two commits; without numbers it is no text."""
+
+    path: str
+    added: int | None
+    removed: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """One commit, in short."""
 
@@ -240,6 +249,12 @@ class Git:
         done = await self.call("diff", *how, *ends, "--", limit=limit)
         return done.stdout[:limit].decode(errors="replace")
 
+    async def numstat(self, base: str, head: str) -> tuple[Changed, ...]:
+        """Which files differ between two commits, and by how many lines."""
+        how = ("--numstat", "-z", "--no-renames", "--no-ext-diff", "--no-textconv")
+        done = await self.call("diff", *how, "--end-of-options", base, head, "--")
+        return tuple(_changed(os.fsdecode(one)) for one in done.stdout.split(b"\0") if one)
+
     async def log(self, base: str, head: str, limit: int = 1000) -> tuple[Commit, ...]:
         """The commits of `head` that `base` does not have, newest first."""
         how = ("-z", f"--max-count={limit}", "--format=%H%x1f%an%x1f%ct%x1f%s")
@@ -365,6 +380,11 @@ def _registered(block: str) -> Registered:
         prunable="prunable" in facts,
         bare="bare" in facts,
     )
+
+
+def _changed(line: str) -> Changed:
+    added, removed, path = line.split("\t", 2)
+    return Changed(path, *(None if one == "-" else int(one) for one in (added, removed)))
 
 
 def _change(line: str) -> Change:
