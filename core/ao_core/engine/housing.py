@@ -57,7 +57,8 @@ async def made(effort: Effort, saga: Saga) -> Checkout:
         return await _again(effort, plan)
     checkout = await _created(effort, plan, run)
     git, base = git_for(project, project.repository), checkout.base_commit
-    saga.undo("the branch", lambda: git.drop_branch(checkout.branch, base))
+    if not session.adopted:
+        saga.undo("the branch", lambda: git.drop_branch(checkout.branch, base))
     saga.undo("the workspace", lambda: _removed(effort, checkout))
     await project.workspace.prepare(checkout, run)
     return checkout
@@ -90,6 +91,8 @@ async def _note(effort: Effort, saved: Saved) -> None:
 
 async def _created(effort: Effort, plan: Plan, run: Run) -> Checkout:
     workspace = effort.project.workspace
+    if effort.session.adopted:
+        return await workspace.restore(plan, run)
     try:
         return await workspace.create(plan, run)
     except WrongState:
@@ -106,7 +109,8 @@ async def _again(effort: Effort, plan: Plan) -> Checkout:
     if there and session.workspace_gone:
         await _clear_away(effort, plan)
         there = False
-    if not there and not session.commits and await head_of(project, session) is None:
+    new = not session.commits and not session.adopted
+    if not there and new and await head_of(project, session) is None:
         checkout = await project.workspace.create(plan, run)  # it never came to have a branch
     else:
         checkout = await project.workspace.restore(plan, run)

@@ -7,6 +7,7 @@ so there is never one more than there is room for, and a crash leaves all of it 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from ao_core.engine.adopting import Adopted
 from ao_core.engine.engine import Engine
 from ao_core.engine.environment import Grant
 from ao_core.engine.keys import Ticket
@@ -64,6 +65,7 @@ class Checked:
     base: str
     base_commit: str
     grant: Grant
+    adopted: Adopted | None = None
 
 
 async def reserve(
@@ -161,7 +163,7 @@ def announced(session: Session) -> NewEvent:
 
 
 def _session(engine: Engine, checked: Checked, wish: Wish, number: int) -> Session:
-    project, issue = checked.project, checked.issue
+    project, issue, known = checked.project, checked.issue, checked.adopted
     id = session_id(f"{project.prefix}-{number}")
     hint = wish.branch or (issue.branch_name if issue else None)
     now = engine.clock.now()
@@ -179,7 +181,9 @@ def _session(engine: Engine, checked: Checked, wish: Wish, number: int) -> Sessi
         model=wish.model or project.settings.model,
         drive=checked.drive,
         permissions=wish.permissions or project.settings.permissions,
-        branch=new_branch(id, hint),
+        branch=known.branch if known else new_branch(id, hint),
+        adopted=known is not None,
+        commits=(known.tip,) if known and known.tip != known.base_commit else (),
         base=checked.base,
         generation=1,
         credentials=checked.grant.credentials,

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import anyio
 
+from ao_core.engine.adopting import adopted
 from ao_core.engine.caller import Caller
 from ao_core.engine.engine import Engine
 from ao_core.engine.keys import Ticket
@@ -135,14 +136,18 @@ async def _check(engine: Engine, caller: Caller, wish: Wish) -> Checked:
     issue = _Check(lambda: _issue(project, wish))
     base = _Check(lambda: _base(project, wish))
     after = _Check(lambda: _after(engine, wish))
-    checks = (agent, held, issue, base, after)
+    target, hint = wish.base or project.branch, wish.branch
+    taken = _Check(lambda: adopted(engine, project, hint, target, copies=wish.copies))
+    checks = (agent, held, issue, base, after, taken)
     async with anyio.create_task_group() as tasks:
         for check in checks:
             tasks.start_soon(check.run)
     raise_all([check.problem for check in checks if check.problem])
     name, (drive, runtime) = agent.found[0], held.found[0]
     grant = await engine.projects.grant(project, await engine.projects.agent(project, name), caller)
-    return Checked(project, name, drive, runtime, issue.found[0], *base.found[0], grant)
+    (target, commit), known = base.found[0], taken.found[0]
+    commit = known.base_commit if known else commit
+    return Checked(project, name, drive, runtime, issue.found[0], target, commit, grant, known)
 
 
 @dataclass(slots=True)

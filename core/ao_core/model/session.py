@@ -226,6 +226,7 @@ class Session:
     permissions: PermissionMode = PermissionMode.DEFAULT
     branch: str = ""
     base: str = ""
+    adopted: bool = False  # its branch was there before it
     base_commit: str = ""
     path: str = ""
     workspace_gone: bool = False

@@ -1,0 +1,69 @@
+"""A worker goes on with a branch that is there: as it stands, whatever becomes of the worker."""
+
+from pathlib import Path
+
+import pytest
+
+from ao_core.errors import AoError, BadRequest, PluginError, WrongState
+from team import CONFIG, Kind, Team, git
+
+
+@pytest.fixture(params=["worktree", "clone"])
+def repository(tmp_path: Path, request: pytest.FixtureRequest, kind: Kind) -> Path:
+    config = CONFIG.replace("    agent:", f"    workspace: {request.param}\n    agent:", 1)
+    made = Team.new_repository(tmp_path / "sample", kind.project(config))
+    git(made, "switch", "-q", "-c", "feature")
+    (made / "begun.txt").write_text("begun\n")
+    git(made, "add", "begun.txt")
+    git(made, "commit", "-q", "-m", "begun")
+    git(made, "switch", "-q", "main")
+    git(made, "commit", "-q", "--allow-empty", "-m", "main goes on")
+    return made
+
+
+def test_it_goes_on_where_the_branch_is_and_its_work_is_merged_with_what_was_there(
+    team: Team,
+) -> None:
+    before, parted = git(team.repository, "rev-parse", "feature", "main~1").split()
+    session = team.spawn("do: write a.txt <<a>>", "do: commit a", branch="feature")
+    shown = team.until_so(session, lambda now: now["state"] == "idle" and len(now["commits"]) > 1)
+    assert shown["branch"] == "feature"
+    assert shown["commits"][0] == before
+    assert git(team.repository, "log", "--format=%s", "main..feature") == "a\nbegun"
+    assert git(team.repository, "merge-base", "feature", "main") == parted
+    assert "begun.txt" in team.call("read", session=session, what="diff")["text"]
+    killed = team.call("kill", session=session)
+    assert killed["workspace_removed"]
+    assert git(team.repository, "log", "-1", "--format=%s", "feature") == "a"
+    assert team.call("restore", session=session)["branch"] == "feature"
+    team.until_so(session, lambda now: now["state"] == "idle")
+    assert team.call("merge", session=session)["merged"]
+    assert (team.repository / "begun.txt").exists()
+
+
+def test_a_branch_that_somebody_has_checked_out_is_left_to_them(team: Team) -> None:
+    git(team.repository, "switch", "-q", "feature")
+    with pytest.raises(WrongState) as caught:
+        team.spawn("do: say hello", branch="feature")
+    assert str(team.repository) in caught.value.message
+    git(team.repository, "switch", "-q", "main")
+    session = team.spawn("do: say hello", branch="feature")
+    with pytest.raises(WrongState) as caught:
+        team.spawn("do: say hello", branch="feature")
+    assert session in caught.value.message
+    with pytest.raises(BadRequest):
+        team.spawn("do: say hello", branch="main")
+    assert team.call("list", ended=True)["sessions"][0]["session"] == session
+
+
+def test_a_start_that_fails_leaves_the_branch_as_it_was(team: Team) -> None:
+    before = git(team.repository, "for-each-ref", "refs/heads")
+    config = team.repository / "agent-orchestrator.yaml"
+    config.write_text(
+        config.read_text().replace("    agent:", "    post_create: ['false']\n    agent:", 1)
+    )
+    with pytest.raises(AoError) as caught:
+        team.trusted().spawn("do: say hello", branch="feature")
+    assert not isinstance(caught.value, WrongState | BadRequest | PluginError)
+    assert git(team.repository, "for-each-ref", "refs/heads") == before
+    assert len(git(team.repository, "worktree", "list").splitlines()) == 1
