@@ -17,12 +17,15 @@ Step = Callable[[str], Awaitable[None]]
 
 @dataclass(slots=True)
 class Agent:
-    """Speaks the protocol: each prompt is a turn that asks once whether it may, if it `asks`.
+    """Speaks the protocol: each prompt is a turn that asks once whether it may, if it `asks`, or
+    that goes on until it is cancelled, if that is what `hangs`.
 
     `log` is what its host keeps; what an engine wrote as it died is `late`, and arrives later.
     """
 
     asks: bool = True
+    hangs: str | None = None
+    cancels: int = 0
     log: list[Entry] = field(default_factory=list[Entry])
     late: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
     prompts: list[str] = field(default_factory=list[str])
@@ -67,11 +70,19 @@ class Agent:
         elif method == "session/prompt":
             self._prompt = id
             self.prompts.append(said["params"]["prompt"][0]["text"])
+            if self.prompts[-1] == self.hangs:
+                return self._say(messages.notice("session/update", {"update": {}}))
             if not self.asks:
+                self._prompt = None
                 return self._say(messages.result(id, {"stopReason": "end_turn"}))
             options = [{"optionId": "yes", "kind": "allow_once", "name": "Yes"}]
             asked = {"toolCall": {"toolCallId": "t", "title": "odd"}, "options": options}
             self._say(messages.request(7, "session/request_permission", asked))
+        elif method == "session/cancel":
+            self.cancels += 1
+            if self._prompt is not None:
+                self._say(messages.result(self._prompt, {"stopReason": "cancelled"}))
+                self._prompt = None
         elif id == 7 and self._prompt is not None:
             self.answers.append(said["result"]["outcome"]["outcome"])
             self._say(messages.result(self._prompt, {"stopReason": "end_turn"}))

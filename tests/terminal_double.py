@@ -20,6 +20,8 @@ from ao_core.slots.runtime import AttachInfo, Marks, Runtime, Seen, Start, Typab
 DIALOG = "Do you want to proceed?"
 FOLDED = "[Pasted text]"
 CLEAR = Composer().clear
+WORKING = "working…"
+INTERRUPT = ("C-c",)
 
 Step = Callable[[str], Awaitable[None]]
 
@@ -41,6 +43,10 @@ class Terminal:
     presses: int = 0
     wronged: list[str] = field(default_factory=list[str])
     heard: anyio.Event = field(default_factory=anyio.Event)
+    busy: bool = False
+    stubborn: bool = False
+    interruptions: int = 0
+    keys: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])
 
     @property
     def alive(self) -> bool:
@@ -51,7 +57,8 @@ class Terminal:
         """What is visible: a dialog stands in front of the draft."""
         composer = FOLDED if self.folds and self.draft else self.draft
         front = self.dialog or ("" if self.blind else composer)
-        return "" if self.torn else "\n".join([*self.received[-3:], f"> {front}"])
+        status = [WORKING] if self.busy else []
+        return "" if self.torn else "\n".join([*self.received[-3:], *status, f"> {front}"])
 
     def shows(self, texts: Sequence[str]) -> bool:
         """Whether one of them is visible."""
@@ -74,6 +81,15 @@ class Terminal:
         self.received.append(self.draft)
         self.draft = ""
         self.heard.set()
+
+    def interrupt(self, mark: str) -> None:
+        """The key that ends a turn; without one it would end the agent."""
+        self._must_be_typed_to("interrupted")
+        if not self.busy:
+            self.wronged.append("interrupted while it rests")
+        self.marks = Marks(self.marks.pasted, mark)
+        self.interruptions += 1
+        self.busy = self.stubborn
 
     def _must_be_typed_to(self, how: str) -> None:
         if not self.alive:
@@ -157,7 +173,11 @@ class TerminalDouble(Runtime[Config], Typable):
         await self._at("submit")
         terminal = self.at(handle.id)
         free = terminal.alive and terminal.shows(expect) and not terminal.shows(refuse)
-        if free:
+        if free and tuple(keys) == INTERRUPT:
+            terminal.interrupt(mark)
+            await self._at("interrupted")
+        elif free:
+            terminal.keys.append(tuple(keys))
             terminal.submit(mark)
             await self._at("submitted")
         return free

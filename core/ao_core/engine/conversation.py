@@ -150,8 +150,10 @@ class Conversation:
         if (turn := self.ledger.turn) is None:
             raise WrongState("No turn is under way.", hint="`send` begins one.")
         stop = messages.notice("session/cancel", {"sessionId": self.ledger.native_id})
+        again = turn.cancelled
         while self._goes_on(turn):
-            if await self._tell(stop, patient=False):
+            late = turn.cancelled and not again  # an engine before this one said it after all
+            if late or await self._tell(stop, patient=False):
                 asks = self._engine.permissions
                 return await asks.expire(self._held.session, "the turn was cancelled")
             await self.further()

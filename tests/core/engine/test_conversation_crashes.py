@@ -18,7 +18,7 @@ from ao_core.ids import SessionId
 from ao_core.model.event import EventKind
 from ao_core.model.session import Drive, RuntimeHandle, SessionState
 from ao_core.store.contract import Store
-from ao_core.store.records import MESSAGE, PERMISSION, SESSION, Decision, Delivery
+from ao_core.store.records import MESSAGE, PERMISSION, SESSION, Decision, Delivery, Mode
 from ao_core.testing.clock import FakeClock
 from bare_engine import an_engine
 from books import Books, a_session, books_on, opened_books
@@ -71,18 +71,20 @@ async def answer_when_asked(engine: Engine) -> None:
 
 def done(engine: Engine) -> bool | None:
     session = engine.session("app-1")
-    (message,) = engine.records.all(MESSAGE)
+    taken = all(one.state is Delivery.ACCEPTED for one in engine.records.all(MESSAGE))
     rests = session.facts.state is SessionState.IDLE and session.turn is None
-    return True if rests and message.state is Delivery.ACCEPTED else None
+    return True if rests and taken else None
 
 
 @asynccontextmanager
-async def a_queued_message(folder: Path) -> AsyncGenerator[Store]:
+async def a_queued_message(folder: Path, *more: tuple[str, Mode]) -> AsyncGenerator[Store]:
     async with opened_books(folder) as books:
         session = a_session(drive=Drive.PROTOCOL, generation=1)
         await books.keep(session)
-        message = books.outbox.compose(session, "do it", "lead", highest=Delivery.ACCEPTED)
-        await books.outbox.queue(session, message)
+        for text, mode in (("do it", Mode.WHEN_IDLE), *more):
+            best = Delivery.ACCEPTED
+            message = books.outbox.compose(session, text, "lead", highest=best, mode=mode)
+            await books.outbox.queue(session, message)
         yield books.store
 
 
@@ -131,6 +133,32 @@ async def test_a_turn_that_ended_while_there_was_no_engine_is_not_repeated(tmp_p
                 assert await lived(store, books, agent, Fuse(1_000_000)), (step, fuse.seen)
             assert agent.prompts == ["do it"], (step, fuse.seen)
         if whole:
+            return
+    raise AssertionError("it never came to its end")
+
+
+@pytest.mark.parametrize("arrives_late", [True, False])
+@pytest.mark.timeout(300)
+async def test_a_turn_is_interrupted_once_and_what_interrupts_it_is_said_once(
+    tmp_path: Path, *, arrives_late: bool
+) -> None:
+    for step in range(MOST):
+        folder, fuse = tmp_path / str(step), Fuse(step)
+        agent = Agent(asks=False, hangs="do it")
+        folder.mkdir()
+        async with a_queued_message(folder, ("no, this", Mode.INTERRUPT)) as store:
+            books = await books_on(store, FakeClock())
+            whole = await lived(store, books, agent, fuse)
+            if not arrives_late:
+                agent.late.clear()
+            where = (step, fuse.seen)
+            if not whole:
+                assert await lived(store, books, agent, Fuse(1_000_000)), where
+            assert (agent.prompts, agent.cancels) == (["do it", "no, this"], 1), (where, agent.log)
+            after = await books_on(store, books.clock)
+            assert len(await after.journal(EventKind.MESSAGE_ACCEPTED)) == 2, where
+        if whole:
+            assert step > 20, fuse.seen
             return
     raise AssertionError("it never came to its end")
 

@@ -14,10 +14,10 @@ from ao_core.engine.outbox import enveloped
 from ao_core.model.event import MessageMoved
 from ao_core.plugin import Scope
 from ao_core.slots.agent import Composer
-from ao_core.store.records import MESSAGE, Delivery, Message
+from ao_core.store.records import MESSAGE, Delivery, Message, Mode
 from books import Books, a_session, books_on, opened_books
 from fused_store import Crash, FusedStore
-from terminal_double import DIALOG, FOLDED, Terminal, TerminalDouble
+from terminal_double import DIALOG, FOLDED, INTERRUPT, WORKING, Terminal, TerminalDouble
 
 T = TypeVar("T")
 D = Delivery
@@ -58,6 +58,10 @@ def shut(terminal: Terminal) -> None:
     terminal.dialog = None
 
 
+def rest(terminal: Terminal) -> None:
+    terminal.busy = False
+
+
 @dataclass(frozen=True, slots=True)
 class Story:
     """What happens while a message is on its way."""
@@ -67,11 +71,16 @@ class Story:
     deaf_to: int = 0
     folds: bool = False
     asks: bool = False
+    mode: Mode = Mode.WHEN_IDLE
+    busy: bool = False
     script: dict[tuple[str, int], Act] = field(default_factory=dict[tuple[str, int], Act])
 
     @property
     def composer(self) -> Composer:
-        return Composer(dialogs=(DIALOG,), folded=(FOLDED,), best=self.best)
+        return Composer(
+            dialogs=(DIALOG,), folded=(FOLDED,), best=self.best, draft=r"> \S[^\n]*\Z",
+            interrupt=INTERRUPT, working=(WORKING,), now=("Tab",),
+        )  # fmt: skip
 
 
 STORIES = [
@@ -81,6 +90,18 @@ STORIES = [
     Story("folded", folds=True),
     Story("dialog first", asks=True, script={("shows", 2): shut}),
     Story("dialog over the draft", script={("pasted", 1): ask, ("shows", 7): shut}),
+    Story("interrupt", D.ACCEPTED, mode=Mode.INTERRUPT, busy=True),
+    Story("interrupt at rest", mode=Mode.INTERRUPT),
+    Story(
+        "interrupt behind a dialog",
+        mode=Mode.INTERRUPT,
+        busy=True,
+        asks=True,
+        script={("shows", 2): shut},
+    ),
+    Story("now", mode=Mode.NOW, busy=True),
+    Story("command", mode=Mode.COMMAND),
+    Story("command after the turn", mode=Mode.COMMAND, busy=True, script={("shows", 9): rest}),
     Story("dialog before Enter", script={("submit", 1): ask, ("shows", 10): shut}),
 ]
 
@@ -117,6 +138,8 @@ class Trial:
     async def next_engine(self) -> Message:
         self.runtime.step = Fuse(10**6)
         shut(self.terminal)
+        if self.story.mode is Mode.COMMAND:
+            rest(self.terminal)
         books = await self.books.reopened()
         await self._run(books)
         found = books.records.find(MESSAGE, self.message.id)
@@ -165,12 +188,14 @@ class Trial:
 async def trial(books: Books, folder: Path, story: Story, number: int) -> Trial:
     session = a_session(f"app-{number}")
     await books.keep(session)
-    message = books.outbox.compose(session, "go on", "lead", highest=story.best)
+    text = "/compact" if story.mode is Mode.COMMAND else "go on"
+    message = books.outbox.compose(session, text, "lead", highest=story.best, mode=story.mode)
     await books.outbox.queue(session, message)
     runtime = TerminalDouble(Scope(folder))
     terminal = runtime.at(session.id)
     terminal.deaf_to, terminal.folds = story.deaf_to, story.folds
     terminal.dialog = DIALOG if story.asks else None
+    terminal.busy = story.busy
     return Trial(books, runtime, story, message)
 
 
@@ -190,6 +215,9 @@ async def test_wherever_the_engine_ends_the_message_is_typed_once(
             assert one.terminal.pasted == [enveloped(one.message)], where
             assert one.terminal.received == [enveloped(one.message)], where
             assert one.terminal.wronged == [], where
+            stopped = story.busy and story.mode is Mode.INTERRUPT
+            assert one.terminal.interruptions == stopped, where
+            assert bool(found.ended) is (story.mode is Mode.INTERRUPT), where
             assert is_forward(await one.receipts()), where
             if not fuse.blown:
                 places = fuse.seen
