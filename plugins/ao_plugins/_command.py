@@ -29,6 +29,7 @@ _PRESETS: Mapping[str, Mapping[str, object]] = {
         "protocol": [*_WORKER, "--acp"],
         "modes": {"default": "default", "permissionless": "permissionless"},
         "log": ".ao/worker.jsonl",
+        "usage": True,
         "dialogs": ["Do you want to proceed?"],
         "folded": ["[Pasted text"],
         "allow": ["1"],
@@ -69,6 +70,7 @@ class CommandConfig(Config):
     env: Mapping[str, str] = Field(default={}, repr=False)
     credentials: tuple[str, ...] = ()
     log: str | None = None
+    usage: bool = False  # whether lines of its log tell what it used
     dialogs: tuple[str, ...] = ()
     folded: tuple[str, ...] = ()
     submit: tuple[str, ...] = Field(default=("Enter",), min_length=1)

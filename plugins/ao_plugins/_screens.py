@@ -19,6 +19,7 @@ class Screens(Config):
     blocked: tuple[str, ...] = Field(default=(), max_length=_PATTERNS)
     active: tuple[str, ...] = Field(default=(), max_length=_PATTERNS)
     idle: tuple[str, ...] = Field(default=(), max_length=_PATTERNS)
+    quota: tuple[str, ...] = Field(default=(), max_length=_PATTERNS)
 
     @field_validator("*")
     @classmethod
@@ -34,10 +35,20 @@ class Screens(Config):
 
     def state(self, screen: str) -> ActivityState | None:
         """What the last lines show; None if nothing matches."""
-        written = [line for line in screen.splitlines() if line.strip()]
-        lines = [line[:_LINE_LENGTH] for line in written[-_LINES:]]
+        lines = _last(screen)
         for name in _ORDER:
             patterns: tuple[str, ...] = getattr(self, name)
             if any(re.search(pattern, line) for pattern in patterns for line in lines):
                 return ActivityState(name)
-        return None
+        return ActivityState.BLOCKED if self.exhausted(screen) else None
+
+    def exhausted(self, screen: str) -> str | None:
+        """The last line that says that a quota is used up."""
+        lines = reversed(_last(screen))
+        found = (one for one in lines if any(re.search(pattern, one) for pattern in self.quota))
+        return next(found, None)
+
+
+def _last(screen: str) -> list[str]:
+    written = [line for line in screen.splitlines() if line.strip()]
+    return [line[:_LINE_LENGTH] for line in written[-_LINES:]]

@@ -118,6 +118,9 @@ def by_words(before: Session, after: Session, at: datetime) -> Step | None:
         return None
     until = found.until + jitter(after.id) if found.until else None
     note = visible(heard.detail or "", 200)
+    if heard.source is Source.SCREEN and note == after.exhausted:
+        return None
+    after = replace(after, exhausted=note)
     step = pausing(after, Paused(PauseReason.QUOTA, at, ENGINE, note, until, interrupted=True))
     if step is None:
         return None

@@ -257,6 +257,7 @@ class Session:
     told_of: tuple[str, ...] = ()  # what of its budget was told and is still so
     spent: Usage = field(default_factory=Usage)  # in conversations before this one
     worked: float = 0.0  # seconds, before `facts.since`
+    exhausted: str | None = None  # how it said so last, which its screen may still show
     after: tuple[SessionId, ...] = ()  # whose work has to be done before it starts
     group: SessionId | None = None  # the first of the copies it is one of
     queued: int = 0  # its number in the queue, from when it is put there until it starts

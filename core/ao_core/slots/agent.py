@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -139,6 +139,10 @@ class Agent(Plugin[ConfigT]):
     def classify(self, screen: str) -> ActivityState | None:
         """What the screen shows: idle, active, waiting for input, blocked; None if unclear."""
 
+    def quota(self, screen: str) -> str | None:
+        """The line in which the screen says that its quota is used up, if one does."""
+        return None
+
     async def native(self, look: Look) -> Activity | None:
         """The last thing its own log says, with the log's own time; None without such a log."""
         return None
@@ -146,7 +150,7 @@ class Agent(Plugin[ConfigT]):
     async def activity(self, look: Look) -> Activity | None:
         """What it does now, by the cascade every agent shares; None when nothing is known."""
         screen = self.classify(look.screen) if look.screen is not None else None
-        return await cascade(
+        found = await cascade(
             Evidence(
                 workspace=look.launch.workspace,
                 alive=look.alive,
@@ -157,6 +161,9 @@ class Agent(Plugin[ConfigT]):
             look.now,
             look.ready,
         )
+        said = self.quota(look.screen) if look.screen is not None else None
+        blocked = found is not None and found.state is ActivityState.BLOCKED
+        return replace(found, detail=said) if said and found and blocked else found
 
     async def info(self, launch: Launch) -> AgentInfo | None:
         """Its native id, summary and usage; None when it keeps no log."""

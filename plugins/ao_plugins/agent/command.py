@@ -16,6 +16,7 @@ import anyio
 
 from ao_core.errors import BadRequest
 from ao_core.model.activity import Activity, ActivityState
+from ao_core.model.budget import Part
 from ao_core.model.session import Drive, PermissionMode
 from ao_core.plugin import Config, Detection, Manifest
 from ao_core.slots.agent import (
@@ -32,7 +33,7 @@ from ao_core.slots.runtime import Command
 from ao_core.store.records import Delivery
 from ao_plugins._command import CommandConfig
 from ao_plugins._template import filled, placeholders
-from ao_plugins._transcript import conversation, last_word, named
+from ao_plugins._transcript import conversation, last_word, named, used
 
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@+-]{0,199}")
 _HINT = "Install it, or name the program you use as the `command` of this agent."
@@ -110,15 +111,25 @@ class CommandLine(Agent[CommandConfig], Resumable, Conversable):
         """By the configured patterns."""
         return self.config.screens.state(screen)
 
+    def quota(self, screen: str) -> str | None:
+        """By the configured patterns."""
+        return self.config.screens.exhausted(screen)
+
     async def native(self, look: Look) -> Activity | None:
         """The last line of its log, where it keeps one."""
         log = self._log(look.launch)
         return await anyio.to_thread.run_sync(last_word, log) if log else None
 
     async def info(self, launch: Launch) -> AgentInfo | None:
-        """Its own id, where it keeps a log."""
+        """Its own id and what it has used, where it keeps a log."""
         log = self._log(launch)
-        return AgentInfo(await anyio.to_thread.run_sync(named, log)) if log else None
+        return await anyio.to_thread.run_sync(_info, log) if log else None
+
+    def tells(self, drive: Drive) -> frozenset[Part]:
+        """In a terminal, what the lines of its log tell, where the configuration says so."""
+        if drive is Drive.PROTOCOL or self.config.usage:
+            return frozenset({Part.TOKENS, Part.COST})
+        return frozenset()
 
     async def turns(self, launch: Launch, limit: int = 20) -> Sequence[Turn]:
         """The last messages, where it keeps a log."""
@@ -154,6 +165,10 @@ class CommandLine(Agent[CommandConfig], Resumable, Conversable):
 
     def _log(self, launch: Launch) -> Path | None:
         return launch.workspace / self.config.log if self.config.log else None
+
+
+def _info(log: Path) -> AgentInfo:
+    return AgentInfo(named(log), usage=used(log))
 
 
 def _values(launch: Launch) -> dict[str, str | None]:

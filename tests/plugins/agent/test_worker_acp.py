@@ -115,10 +115,23 @@ def test_each_tool_goes_through_its_states_in_order(client: Client) -> None:
     assert states == ["pending", "in_progress", "completed"]
 
 
-def test_a_turn_tells_the_words_it_took(client: Client) -> None:
+def test_a_turn_tells_the_words_all_took_so_far(client: Client) -> None:
     usage = client.prompt("do: say one two three")["usage"]
     assert usage == {"inputTokens": 5, "outputTokens": 3, "totalTokens": 8}
-    assert client.prompt("and so?")["usage"]["outputTokens"] == 4
+    assert client.prompt("and so?")["usage"]["outputTokens"] == 7
+
+
+def test_what_it_is_told_to_spend_is_told_and_adds_up(client: Client) -> None:
+    client.prompt("do: spend 0.25 100")
+    usage = client.prompt("do: spend 0.50 20\ndo: say hi")["usage"]
+    costs = [one["cost"]["amount"] for one in client.updates if "cost" in one]
+    assert costs[-1] == 0.75
+    assert usage["outputTokens"] > 120
+
+
+def test_it_can_say_that_its_quota_is_used_up(client: Client) -> None:
+    blocked = client.prompt("do: quota 5")["_meta"]["ao"]["blocked"]
+    assert blocked == "You've hit your usage limit. Your quota will reset after 5s."
 
 
 def test_its_log_is_word_by_word_the_one_of_the_terminal(bench: Bench, tmp_path: Path) -> None:

@@ -23,11 +23,9 @@ _OPTIONS = [
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is being answered, and how many words had been said before."""
+    """What is being answered."""
 
     id: Id
-    heard: int
-    said: int
 
 
 @dataclass(slots=True)
@@ -49,6 +47,7 @@ class Conversation:
         default_factory=dict[int, Callable[[str], None]]
     )
     _requests: int = 0
+    _heard: int = 0  # words, in all
     _always: set[str] = field(default_factory=set[str])
 
     def __post_init__(self) -> None:
@@ -66,7 +65,7 @@ class Conversation:
         """Take a turn, go on with the one that is open, or both."""
         if self.busy:
             raise Refusal(BAD_REQUEST, "a prompt is under way already", id)
-        self._prompt = Prompt(id, len(text.split()), self.narrator.words)
+        self._prompt, self._heard = Prompt(id), self._heard + len(text.split())
         self.narrator.listens()
         if text == COMMAND:
             self.narrator.says(f"{self._turns} turns so far")
@@ -166,9 +165,9 @@ class Conversation:
         prompt, self._prompt = self._prompt, None
         if prompt is None:  # cancelled between two prompts, while a question was open
             return
-        said = self.narrator.words - prompt.said
-        total = prompt.heard + said
-        usage = {"totalTokens": total, "inputTokens": prompt.heard, "outputTokens": said}
+        said = self.narrator.words + self.narrator.tokens
+        total = self._heard + said
+        usage = {"totalTokens": total, "inputTokens": self._heard, "outputTokens": said}
         meta = {"_meta": {"ao": about}} if about else {}
         self.wire.answer(prompt.id, {"stopReason": stop, "usage": usage, **meta})
 

@@ -80,6 +80,16 @@ class Journal:
         """It waits no longer."""
         self._put(role="assistant", text=text, state="active")
 
+    def spends(self, cost: float, tokens: int) -> tuple[float, int]:
+        """So much more was used; what it comes to in all."""
+        lines = [
+            one for one in read_json_lines_tail(self._path, _TAIL) if one.get("role") == "usage"
+        ]
+        last = lines[-1] if lines else {"cost_usd": "0", "output_tokens": "0"}
+        total = float(str(last["cost_usd"])) + cost, int(str(last["output_tokens"])) + tokens
+        self._put(role="usage", cost_usd=str(total[0]), output_tokens=str(total[1]))
+        return total
+
     def ends(self, text: str, state: str = "ready") -> None:
         """The turn is over."""
         self._put(role="assistant", text=text, state=state)

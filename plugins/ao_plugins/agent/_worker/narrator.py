@@ -12,14 +12,16 @@ Update: TypeAlias = Mapping[str, object]
 _Status: TypeAlias = Literal["pending", "in_progress", "completed", "failed"]
 
 _KINDS = {"write": "edit", "append": "edit", "commit": "execute", "run": "execute"}
-_SPOKEN = frozenset({"say", "ask", "crash", "loop"})  # the others are shown as tools
+_SPOKEN = frozenset(
+    {"say", "ask", "crash", "loop", "spend", "quota"}
+)  # the others are shown as tools
 _LONGEST_TITLE = 200
 _LONGEST_PLAN = 40  # of a longer one, only the beginning and the end are told
 _CHATTER = 150
 
 
 class Narrator(Audience):
-    """Tells it as it happens. `words` counts what was said."""
+    """Tells it as it happens. `words` counts what was said, `tokens` what else was used."""
 
     def __init__(
         self, tell: Callable[[Update], None], workspace: Path, *, chatty: bool = False
@@ -31,7 +33,7 @@ class Narrator(Audience):
         self._call: str | None = None
         self._said: str | None = None
         self._messages = 0
-        self.words = 0
+        self.words, self.tokens = 0, 0
 
     def opens(self, turn: int) -> None:
         """The turn with this number begins."""
@@ -69,6 +71,12 @@ class Narrator(Audience):
             self.says(said)
         elif step.verb not in _SPOKEN:
             self._finish(_status(said), said)
+
+    def spent(self, cost: float, tokens: int) -> None:
+        """Tell what it has cost so far; of tokens the end of the turn tells."""
+        self.tokens = tokens
+        price = {"amount": cost, "currency": "USD"}
+        self._tell({"sessionUpdate": "usage_update", "used": tokens, "size": 10**6, "cost": price})
 
     def closes(self, said: str) -> None:
         """End the turn; its last word is told unless it just was."""

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 VERBS = frozenset(
-    {"write", "append", "commit", "ask", "run", "sleep", "crash", "say", "loop"}
+    {"write", "append", "commit", "ask", "run", "sleep", "crash", "say", "loop",
+     "spend", "quota"}
 )  # fmt: skip
 _BLOCK = re.compile(r"^```do[ \t]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 _STEP = re.compile(

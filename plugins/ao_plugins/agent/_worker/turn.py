@@ -59,6 +59,9 @@ class Audience:
     def did(self, step: Step, said: str) -> None:
         """It is through with it."""
 
+    def spent(self, cost: float, tokens: int) -> None:
+        """It has used so much, in all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Aloud(Audience):
@@ -137,6 +140,10 @@ class Doer:
             case "sleep":
                 yield Sleep(_seconds(step.argument))
                 return f"slept {step.argument}"
+            case "spend":
+                return self._spend(step.argument)
+            case "quota":
+                raise ScriptError(_used_up(step.argument))
             case "crash":
                 raise Crash(int(_seconds(step.argument or "1")) & 255)
             case _:
@@ -152,6 +159,11 @@ class Doer:
             return f"{DENIED} {command}"
         return (yield Work(lambda: hands.run(command)))
 
+    def _spend(self, argument: str) -> str:
+        cost, _, tokens = argument.partition(" ")
+        self.audience.spent(*self.journal.spends(_seconds(cost), int(_seconds(tokens or "0"))))
+        return f"spent {cost} USD and {tokens or 0} tokens"
+
     def _ask(self, question: str) -> Turn:
         self.journal.waits(question)
         self.answer = yield Question(question)
@@ -162,6 +174,12 @@ class Doer:
 def steps_of(task: str, *, first: bool) -> tuple[Step, ...]:
     """What a task is about; only the first is work by itself."""
     return parse(task) or (without_script(task) if first else ())
+
+
+def _used_up(seconds: str) -> str:
+    """As agents say it."""
+    more = f" Your quota will reset after {_seconds(seconds):g}s." if seconds else ""
+    return f"You've hit your usage limit.{more}"
 
 
 def _seconds(text: str) -> float:
