@@ -20,8 +20,9 @@ def render(operation: str, reply: Message) -> Sequence[Block]:
 def failed(operation: str, reply: Message) -> bool:
     """Whether the reply says that what was wanted did not come about."""
     if operation == "merge":
-        stopped = bool(reply.get("conflicts") or reply.get("blockers"))
-        return stopped or not (reply.get("merged") or reply.get("dry_run"))
+        return _is_stopped(reply)
+    if operation == "restore":
+        return any(one.get("error") for one in reply.get("team", ()))
     return operation in ("send", "answer") and reply.get("state") in _UNDELIVERED
 
 
@@ -115,7 +116,19 @@ def _wait(reply: Message) -> Sequence[Block]:
     return [*blocks, Aside(f"go on: --cursor {reply['cursor']}")]
 
 
+def _is_stopped(reply: Message) -> bool:
+    """Whether some of the work did not get where it was to go, or would not."""
+    well = ("landed", "already", "updated", "ready" if reply.get("dry_run") else "landed")
+    if any(one["outcome"] not in well for one in reply.get("members", ())):
+        return True
+    stopped = bool(reply.get("conflicts") or reply.get("blockers"))
+    done = reply.get("merged") or reply.get("dry_run") or reply["outcome"] in ("updated", "already")
+    return stopped or not done
+
+
 def _merge(reply: Message) -> Sequence[Block]:
+    if len(reply.get("members", ())) > 1:
+        return _train(reply)
     stops = [name for name in ("conflicts", "blockers") if reply.get(name)]
     blocks: list[Block] = [Text(_landed(reply), "bold")]
     blocks += [Text("\n  ".join([f"{name}:", *reply[name]])) for name in stops]
@@ -124,8 +137,32 @@ def _merge(reply: Message) -> Sequence[Block]:
     return blocks
 
 
+def _train(reply: Message) -> Sequence[Block]:
+    """One line for each member, then all that is to be said of those that stayed behind."""
+    lines = [
+        {
+            "session": one["session"],
+            "outcome": one["outcome"],
+            "commit": str(one.get("commit") or "")[:12],
+            "files": one.get("files"),
+            "with": one.get("whom"),
+        }
+        for one in reply["members"]
+    ]
+    said = [
+        Text(f"{one['session']}: {one['why']}")
+        for one in reply["members"]
+        if one.get("why") and not one.get("files")
+    ]
+    stands = [Text("\n  ".join(["blockers:", *reply["blockers"]]))] if reply["blockers"] else []
+    waits = f"The finished result waits at {reply['ref']}." if reply.get("ref") else ""
+    return [table(lines), *said, *stands, *([Text(waits)] if waits else [])]
+
+
 def _landed(reply: Message) -> str:
     session, target, outcome = reply["session"], reply["target"], reply["outcome"]
+    if outcome == "updated":
+        return f"{session} is up to date with {target}."
     at = f" as {str(reply['commit'])[:12]}" if reply.get("commit") else ""
     if outcome == "already":
         return f"{session} is in {target} already."

@@ -9,13 +9,13 @@ import pytest
 from ao_core import process
 from ao_core.engine.keys import Ticket
 from ao_core.engine.kill import kill
-from ao_core.engine.merge import merge
 from ao_core.engine.reading import What, read
 from ao_core.engine.restore import restore
 from ao_core.engine.side import run_in
 from ao_core.engine.spawn import Wish, spawn
+from ao_core.engine.trains import Wish as TrainWish
+from ao_core.engine.trains import merge
 from ao_core.model.session import PrState, Session, SessionReason
-from ao_core.model.work import MergeMethod
 from ao_core.process import Completed
 from ao_plugins.runtime.tmux import Tmux
 from inside import a_person, engine_at, settled
@@ -90,8 +90,8 @@ async def test_every_git_of_a_sessions_life_passes_the_runtime(
         recorder.check()
         await kill(engine, session, reason=SessionReason.MANUALLY_KILLED)
         recorder.clear()
-        report = await merge(engine, session, MergeMethod.MERGE, dry_run=False)
-        assert report.landed.commit == git(repository, "rev-parse", "main")
+        report = await merge(engine, [session], TrainWish())
+        assert report.commit == git(repository, "rev-parse", "main")
         recorder.check()
 
 

@@ -59,7 +59,7 @@ def merged(team: Team, session: str) -> dict[str, Any]:
         report = team.call("merge", session=session)
         if report["merged"]:
             return report
-        assert report["outcome"] == "ready", report
+        assert report["outcome"] in ("ready", "left_out"), report
 
 
 def test_two_homes_on_one_clone_keep_apart(one_clone: dict[str, Team]) -> None:

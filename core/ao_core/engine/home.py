@@ -90,6 +90,11 @@ class ProjectHome:
         """What was saved beside git."""
         return private_dir(self.path / "archive")
 
+    @property
+    def scratch(self) -> Path:
+        """Work trees of our own, for as long as something is tried in them."""
+        return private_dir(self.path / "scratch")
+
     def prompts(self, session: str) -> Path:
         """A session's prompt files."""
         return private_dir(private_dir(self.path / "prompts") / session)

@@ -4,7 +4,7 @@ A crash in between leaves an intent without an outcome. On start each of these g
 its kind, which looks at the world: done, not done, or unknown. Unknown is reported, not repeated.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -47,6 +47,14 @@ class Intents:
             return Step(done, self._report(done) if outcome is Outcome.UNKNOWN else ())
 
         await self._records.update(INTENT, intent_id, ended)
+
+    def ending(self, intent_id: str, outcome: Outcome, detail: str = "") -> Sequence[Put[Intent]]:
+        """The change that closes an intent, to be committed with what came of it."""
+        intent = self._records.find(INTENT, intent_id)
+        if intent is None or intent.outcome is not Outcome.PENDING:
+            return ()
+        done = replace(intent, outcome=outcome, ended_at=self._clock.now(), detail=detail)
+        return (Put(INTENT, intent_id, done, self._records.revision(INTENT, intent_id)),)
 
     def _report(self, intent: Intent) -> tuple[NewEvent, ...]:
         body = Unresolved(intent.id, str(intent.kind), intent.detail)

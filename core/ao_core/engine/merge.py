@@ -1,5 +1,7 @@
-"""Merge the work of one session into its target, or say what stands in the way."""
+"""What a merge has to know of each session before anything happens, and what stands in its way."""
 
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,27 +14,13 @@ from ao_core.engine.evidence import lapsing
 from ao_core.engine.project import Project
 from ao_core.engine.records import Step
 from ao_core.engine.side import collected, git_for, head_of
-from ao_core.errors import AoError
+from ao_core.errors import BadRequest
 from ao_core.ids import SessionId
-from ao_core.model.event import EventKind, Merged, NewEvent
 from ao_core.model.session import Session, SessionState, is_terminal
-from ao_core.model.work import Landed, Landing, Mergeability, MergeMethod, Pull, PullState
+from ao_core.model.work import Pull, PullState
 from ao_core.redact import visible
 from ao_core.slots.scm import WorkRef
-from ao_core.store.records import SESSION, IntentKind, Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a merge did, or would do."""
-
-    session: Session
-    target: str
-    method: MergeMethod
-    landed: Landed
-    pull: Pull | None = None
-    dry_run: bool = False
-
+from ao_core.store.records import SESSION
 
 _BUSY = {
     SessionState.NOT_STARTED: "it has not started yet",
@@ -49,31 +37,58 @@ def work_of(session: Session) -> WorkRef:
     )  # fmt: skip
 
 
-async def merge(engine: Engine, id: SessionId, method: MergeMethod, *, dry_run: bool) -> Report:
-    """Merge one session. Whatever the outcome, nothing is forced and nothing is lost."""
-    engine.session(id)
-    return await engine.detached(lambda: _judged(engine, id, method, dry_run=dry_run))
+def together(engine: Engine, ids: Sequence[SessionId]) -> tuple[Session, ...]:
+    """The sessions that are to be merged in one go, each once; raises where they cannot be."""
+    sessions = tuple(engine.session(id) for id in dict.fromkeys(ids))
+    if not sessions:
+        raise BadRequest("No session is named.", hint="Name those whose work is to be merged.")
+    if len({one.project for one in sessions}) > 1:
+        raise _apart("projects", [(one.project, one.id) for one in sessions])
+    if len({one.base for one in sessions}) > 1:
+        raise _apart("branches", [(one.base, one.id) for one in sessions])
+    return sessions
 
 
-async def _judged(engine: Engine, id: SessionId, method: MergeMethod, *, dry_run: bool) -> Report:
-    async with engine.alone(id):
-        session = await look_at_head(engine, id)
-        project = await engine.project_of(session)
-        pull = await project.scm.find(work_of(session))
-        if pull is not None and pull.state is PullState.MERGED:
-            return await _already(engine, project, session, pull, method)
-        judged = await project.scm.mergeability(pull, method) if pull else None
-        blockers = await _blockers(project, session, judged)
-        if pull is None or blockers or dry_run:
-            landed = _unmoved(judged, blockers)
-            return Report(session, session.base, method, landed, pull, dry_run)
-        return await _merge(engine, project, session, pull, method)
+def _apart(what: str, pairs: Sequence[tuple[str, str]]) -> BadRequest:
+    groups = {key: ", ".join(id for its, id in pairs if its == key) for key, _ in pairs}
+    shown = "; ".join(f"{visible(key, 100)}: {ids}" for key, ids in groups.items())
+    return BadRequest(
+        f"These are merged into different {what}: {shown}.",
+        hint="Merge those of each by themselves.",
+    )
 
 
-def _unmoved(judged: Mergeability | None, blockers: tuple[str, ...]) -> Landed:
-    if judged is not None and judged.conflicts:
-        return Landed(Landing.CONFLICT, blockers=blockers, conflicts=judged.files)
-    return Landed(Landing.READY, blockers=blockers)
+@asynccontextmanager
+async def all_alone(engine: Engine, sessions: Sequence[Session]) -> AsyncGenerator[None]:
+    """While nobody else starts, ends or merges any of them; always asked for in one order."""
+    async with AsyncExitStack() as locks:
+        for id in sorted(one.id for one in sessions):
+            await locks.enter_async_context(engine.alone(id))
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A session as it stands before its work is merged; without `blockers` it may go."""
+
+    session: Session
+    pull: Pull | None = None
+    blockers: tuple[str, ...] = ()
+
+    @property
+    def merged(self) -> bool:
+        """Whether it has been merged before."""
+        return self.pull is not None and self.pull.state is PullState.MERGED
+
+
+async def candidate(engine: Engine, project: Project, id: SessionId) -> Candidate:
+    """Look at a session and its work; what its host objects to is asked elsewhere."""
+    session = await look_at_head(engine, id)
+    pull = await project.scm.find(work_of(session))
+    if pull is not None:
+        session = await seen(engine, id, pull)
+    found = Candidate(session, pull)
+    return found if found.merged else replace(found, blockers=await _blockers(project, found))
 
 
 async def look_at_head(engine: Engine, id: SessionId) -> Session:
@@ -97,34 +112,30 @@ def _recorded(session: Session, head: str | None) -> Session:
     return replace(session, commits=(*session.commits, head))
 
 
-async def _blockers(
-    project: Project, session: Session, judged: Mergeability | None
-) -> tuple[str, ...]:
-    found: list[str] = []
-    if session.facts.state in _BUSY:
-        found.append(_BUSY[session.facts.state])
-    if await _has_workspace(session):
+async def _blockers(project: Project, found: Candidate) -> tuple[str, ...]:
+    session, blockers = found.session, list[str]()
+    if why := is_busy(session):
+        blockers.append(why)
+    if await has_workspace(session):
         if why := await collected(project, session):
-            found.append(why)
+            blockers.append(why)
         dirty = await git_for(project, Path(session.path)).status()
         if dirty:
-            found.append(f"{len(dirty)} changes in its workspace are not committed")
-    if judged is None:
-        return (*found, f"its branch has no commits that {session.base} lacks")
-    return (*found, *judged.blockers)
+            blockers.append(f"{len(dirty)} changes in its workspace are not committed")
+    if found.pull is None:
+        blockers.append(f"its branch has no commits that {session.base} lacks")
+    return tuple(blockers)
 
 
-async def _has_workspace(session: Session) -> bool:
+def is_busy(session: Session) -> str | None:
+    """Why its work cannot be touched now, if so."""
+    return _BUSY.get(session.facts.state)
+
+
+async def has_workspace(session: Session) -> bool:
+    """Whether its files are there."""
     gone = session.workspace_gone or not session.path
     return not gone and await anyio.Path(session.path).exists()
-
-
-async def _already(
-    engine: Engine, project: Project, session: Session, pull: Pull, method: MergeMethod
-) -> Report:
-    session = await seen(engine, session.id, pull)
-    landed = Landed(Landing.ALREADY, commit=pull.merged_as or pull.head)
-    return Report(session, session.base, method, landed, pull)
 
 
 async def seen(engine: Engine, id: SessionId, pull: Pull) -> Session:
@@ -133,44 +144,5 @@ async def seen(engine: Engine, id: SessionId, pull: Pull) -> Session:
     def step(now: Session) -> Step:
         decided = decide(now, Observation(engine.clock.now(), pull=pull), engine.policy)
         return Step(decided.session, decided.events)
-
-    return await engine.records.update(SESSION, id, step)
-
-
-async def _merge(
-    engine: Engine, project: Project, session: Session, pull: Pull, method: MergeMethod
-) -> Report:
-    intent = await engine.intents.begin(IntentKind.MERGE, session.id, f"{pull.head}-{session.base}")
-    try:
-        message = f"{visible(session.title, 72)}\n\nAO-Session: {session.id}\n"
-        landed = await project.scm.merge(pull, method, message=message)
-    except AoError as exc:
-        await engine.intents.end(intent.id, Outcome.FAILED, exc.code)
-        raise
-    session = await _told(engine, session.id, method, landed)
-    if landed.landing in (Landing.LANDED, Landing.ALREADY):
-        done = replace(pull, state=PullState.MERGED, merged_as=landed.commit)
-        session = await seen(engine, session.id, done)
-    await engine.intents.end(intent.id, Outcome.DONE, str(landed.landing))
-    return Report(session, session.base, method, landed, pull)
-
-
-_TOLD = {
-    Landing.LANDED: EventKind.MERGE_COMPLETED,
-    Landing.ALREADY: EventKind.MERGE_COMPLETED,
-    Landing.READY: EventKind.MERGE_BLOCKED,
-    Landing.CONFLICT: EventKind.MERGE_CONFLICTS,
-}
-
-
-async def _told(engine: Engine, id: SessionId, method: MergeMethod, landed: Landed) -> Session:
-    def step(now: Session) -> Step:
-        body = Merged(
-            now.base, method, landed.commit, landed.ref, landed.blockers, landed.conflicts
-        )
-        kind = _TOLD[landed.landing]
-        merged_as = landed.commit if kind is EventKind.MERGE_COMPLETED else now.merged_as
-        event = NewEvent(kind, body, now.project, now.id)
-        return Step(replace(now, merged_as=merged_as), (event,))
 
     return await engine.records.update(SESSION, id, step)

@@ -16,17 +16,17 @@ import anyio
 from ao_core import prompt
 from ao_core.config.models import Reaction
 from ao_core.engine import reaction_rules as rules
+from ao_core.engine.aftermath import DONE
 from ao_core.engine.bookmark import Bookmark
 from ao_core.engine.engine import Engine
-from ao_core.engine.merge import merge
 from ao_core.engine.reaction_rules import ALL_COMPLETE, Act, Trigger
 from ao_core.engine.reaction_words import evidence_of, follow_up, summary, told
+from ao_core.engine.trains import Wish, merge
 from ao_core.errors import AoError, Conflict
 from ao_core.ids import ProjectId
 from ao_core.model.event import Event, EventKind, NewEvent, Reacted, Said
 from ao_core.model.evidence import is_shown
 from ao_core.model.session import PrState, Session, SessionState, is_terminal
-from ao_core.model.work import Landing, MergeMethod
 from ao_core.store.contract import Change, Drop, Put
 from ao_core.store.records import EVIDENCE, PURSUIT, SESSION, Pursuit
 
@@ -245,9 +245,10 @@ class Reactions:
         """Make a merge that is to be made; whatever comes of it is told."""
         session = self._engine.session(pursuit.subject)
         try:
-            done = await merge(self._engine, session.id, MergeMethod.MERGE, dry_run=False)
-            why = "; ".join((*done.landed.blockers, *done.landed.conflicts))
-            merged = done.landed.landing in (Landing.LANDED, Landing.ALREADY)
+            report = await merge(self._engine, [session.id], Wish())
+            (done,) = report.members
+            why = "; ".join(filter(None, (*report.blockers, done.why)))
+            merged = done.fate in DONE
         except AoError as exc:
             why, merged = exc.message, False
         await self._engine.patiently(lambda: self._merged(pursuit, merged, why), "a merge is noted")

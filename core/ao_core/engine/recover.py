@@ -11,6 +11,7 @@ from ao_core.engine.merge import seen, work_of
 from ao_core.engine.project import Project
 from ao_core.engine.restore import again
 from ao_core.engine.starting import carry_out, failed
+from ao_core.engine.train_gates import end_left
 from ao_core.errors import AoError
 from ao_core.model.session import (
     Drive,
@@ -153,6 +154,7 @@ async def _killing(engine: Engine, intent: Intent) -> Outcome:
 async def _merging(engine: Engine, intent: Intent) -> Outcome:
     """Git itself says whether the merge took place."""
     session = engine.session(intent.session)
+    await end_left(engine, session.id)
     try:
         project = await engine.project_of(session)
         pull = await project.scm.find(work_of(session))

@@ -83,13 +83,14 @@ Leaving: TypeAlias = Callable[[Sequence[Ride]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """The whole train, its members in the order they were tried."""
+    """The whole train, its members in the order they were tried; `onto` is where the target is."""
 
     outcome: Outcome
     members: tuple[Ride, ...]
     commit: str | None = None
     ref: str | None = None
     blockers: tuple[str, ...] = ()
+    onto: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ async def build(
         train = await _assemble(plan)
     result = await _finish(plan, train, kept)
     why = f"{prediction.target} keeps moving; try again"
-    return result or _blocked(train.rides, why)
+    return result or _blocked(train.rides, why, train.onto)
 
 
 async def _assemble(plan: _Plan) -> _Train:
@@ -169,9 +170,9 @@ async def _finish(plan: _Plan, train: _Train, kept: str) -> TrainResult | None:
     """Move the target to what was built; None where it moved meanwhile."""
     failures = _failures(train.rides)
     if plan.whole and failures:
-        return _blocked(train.rides, f"{failures[0].id} could not be merged")
+        return _blocked(train.rides, f"{failures[0].id} could not be merged", train.onto)
     if train.commit == train.onto:
-        return TrainResult(Outcome.NOTHING, tuple(train.rides))
+        return TrainResult(Outcome.NOTHING, tuple(train.rides), onto=train.onto)
     if plan.leaving:
         await plan.leaving(train.rides)
     target = plan.prediction.target
@@ -179,9 +180,9 @@ async def _finish(plan: _Plan, train: _Train, kept: str) -> TrainResult | None:
     if landed is None:
         return None
     if landed.landing is Landing.LANDED:
-        return TrainResult(Outcome.LANDED, tuple(train.rides), train.commit)
+        return TrainResult(Outcome.LANDED, tuple(train.rides), train.commit, onto=train.commit)
     rides = tuple(_instead(ride, Fate.READY) for ride in train.rides)
-    return TrainResult(Outcome.READY, rides, train.commit, kept, landed.blockers)
+    return TrainResult(Outcome.READY, rides, train.commit, kept, landed.blockers, train.onto)
 
 
 async def _board(plan: _Plan, aside: Git, train: _Train, outlook: Outlook) -> Ride:
@@ -260,7 +261,7 @@ def _rehearse(prediction: Prediction, *, whole: bool) -> TrainResult:
         rides.append(_expected(prediction, outlook, ready))
     failures = _failures(rides)
     if whole and failures:
-        return _blocked(rides, f"{failures[0].id} could not be merged")
+        return _blocked(rides, f"{failures[0].id} could not be merged", prediction.onto)
     some = any(ride.fate is Fate.READY for ride in rides)
     return TrainResult(Outcome.READY if some else Outcome.NOTHING, tuple(rides))
 
@@ -284,9 +285,9 @@ def _failures(rides: Sequence[Ride]) -> list[Ride]:
     return [ride for ride in rides if ride.fate in _BAD]
 
 
-def _blocked(rides: Sequence[Ride], why: str) -> TrainResult:
+def _blocked(rides: Sequence[Ride], why: str, onto: str) -> TrainResult:
     shown = tuple(_instead(ride, Fate.LEFT_OUT, why) for ride in rides)
-    return TrainResult(Outcome.BLOCKED, shown, blockers=(why,))
+    return TrainResult(Outcome.BLOCKED, shown, blockers=(why,), onto=onto)
 
 
 def _instead(ride: Ride, fate: Fate, why: str | None = None) -> Ride:

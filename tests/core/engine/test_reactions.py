@@ -1,6 +1,6 @@
 """Reactions as the journal goes on, and what of them survives an engine."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +14,9 @@ import pytest
 from ao_core.config.models import DEFAULT_REACTIONS, Reaction
 from ao_core.engine.reactions import Reactions
 from ao_core.engine.records import Step
+from ao_core.engine.trains import Wish
 from ao_core.errors import WrongState
+from ao_core.git.train import Fate
 from ao_core.ids import SessionId
 from ao_core.model.event import (
     Body,
@@ -30,7 +32,6 @@ from ao_core.model.event import (
 from ao_core.model.evidence import Evidence, Verdict
 from ao_core.model.session import PrFacts, PrReason, PrState, Session, SessionFacts, SessionState
 from ao_core.model.session import SessionReason as Reason
-from ao_core.model.work import Landed, Landing
 from ao_core.store.records import EVIDENCE, MESSAGE, PURSUIT
 from ao_core.testing.clock import FakeClock
 from bare_engine import an_engine
@@ -228,17 +229,18 @@ async def test_one_whose_work_was_verified_is_over_and_one_whose_gates_fail_is_n
 class Merges:
     """Stands in for the merging itself."""
 
-    landing: Landing | Exception = Landing.LANDED
+    landing: Fate | Exception = Fate.LANDED
     made: list[str] = field(default_factory=list[str])
 
-    async def __call__(self, engine: object, id: str, method: object, *, dry_run: bool) -> Any:
-        assert not dry_run
-        self.made.append(id)
+    async def __call__(self, engine: object, ids: Sequence[str], wish: Wish) -> Any:
+        assert not wish.dry_run
+        self.made += ids
         await anyio.lowlevel.checkpoint()
         if isinstance(self.landing, Exception):
             raise self.landing
-        blockers = () if self.landing is Landing.LANDED else ("main is dirty",)
-        return SimpleNamespace(landed=Landed(self.landing, blockers=blockers))
+        blockers = () if self.landing is Fate.LANDED else ("main is dirty",)
+        share = SimpleNamespace(fate=self.landing, why=None)
+        return SimpleNamespace(members=(share,), blockers=blockers)
 
 
 AUTO = {"approved-and-green": Reaction(action="auto-merge")}
@@ -247,7 +249,7 @@ READY = replace(FAILING, reason=PrReason.MERGE_READY)
 
 @pytest.mark.parametrize(
     ("landing", "escalated"),
-    [(Landing.LANDED, None), (Landing.READY, "main is dirty"), (WrongState("busy"), "busy")],
+    [(Fate.LANDED, None), (Fate.READY, "main is dirty"), (WrongState("busy"), "busy")],
 )
 async def test_what_is_approved_and_green_is_merged_where_that_is_wanted(
     books: Books, monkeypatch: pytest.MonkeyPatch, landing: Any, escalated: str | None

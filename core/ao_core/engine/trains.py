@@ -1,0 +1,223 @@
+"""The merge train: many sessions' work into their base, each proved on top of those before it.
+
+Every member's merge is an intent before anything moves, and closed together with what came of it.
+A crash in between needs no memory of the train: whether work reached its target, git says.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from ao_core.engine import aftermath
+from ao_core.engine.boarding import objections, travel
+from ao_core.engine.case import Observation
+from ao_core.engine.decide import decide
+from ao_core.engine.engine import Engine
+from ao_core.engine.merge import Candidate, all_alone, candidate, together
+from ao_core.engine.project import Project
+from ao_core.engine.records import Step
+from ao_core.engine.side import collected
+from ao_core.engine.train_gates import gate_of
+from ao_core.errors import AoError
+from ao_core.git.train import Fate, Outcome, Ride, TrainResult
+from ao_core.ids import SessionId
+from ao_core.model.event import NewEvent
+from ao_core.model.session import Session
+from ao_core.model.work import MergeMethod, Pull, PullState
+from ao_core.redact import visible
+from ao_core.slots.scm import Journey, Rider
+from ao_core.store.contract import Change
+from ao_core.store.records import SESSION, IntentKind
+from ao_core.store.records import Outcome as Ending
+
+Tell: TypeAlias = Callable[[float, float | None, str], Awaitable[None]]
+_TITLE = 72
+
+
+async def nobody(done: float, total: float | None, text: str) -> None:
+    """Nobody asked how far it has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How to merge; `whole`: all of them, or none."""
+
+    method: MergeMethod = MergeMethod.MERGE
+    whole: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What became of one session's work; `blockers` are what stood in its way beforehand."""
+
+    session: Session
+    fate: Fate
+    commit: str | None = None
+    files: tuple[str, ...] = ()
+    whom: tuple[str, ...] = ()
+    why: str | None = None
+    blockers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a train did, or would do; its members in the order they were tried."""
+
+    target: str
+    method: MergeMethod
+    outcome: Outcome
+    members: tuple[Share, ...]
+    commit: str | None = None
+    ref: str | None = None
+    blockers: tuple[str, ...] = ()
+    dry_run: bool = False
+    updated: bool = False  # the other way round: their base into each of them
+
+
+async def merge(
+    engine: Engine, ids: Sequence[SessionId], wish: Wish, tell: Tell = nobody
+) -> Report:
+    """Merge them as one train. Whatever the outcome, nothing is forced and nothing is lost."""
+    sessions = together(engine, ids)
+    return await engine.detached(lambda: _merged(engine, sessions, wish, tell))
+
+
+async def _merged(engine: Engine, sessions: Sequence[Session], wish: Wish, tell: Tell) -> Report:
+    async with all_alone(engine, sessions):
+        project = await engine.project_of(sessions[0])
+        found = [await _candidate(engine, project, one.id) for one in sessions]
+        train = _Train(engine, project, wish, tell, found)
+        return await train.run()
+
+
+async def _candidate(engine: Engine, project: Project, id: SessionId) -> Candidate:
+    found = await candidate(engine, project, id)
+    if found.pull is None or found.merged:
+        return found
+    against = await objections(project.scm, found.pull)
+    return replace(found, blockers=(*found.blockers, *against))
+
+
+@dataclass(frozen=True, slots=True)
+class _Train:
+    engine: Engine
+    project: Project
+    wish: Wish
+    tell: Tell
+    found: Sequence[Candidate]
+
+    async def run(self) -> Report:
+        going = {one.session.id: (one, pull) for one in self.found if (pull := _free(one))}
+        stuck = [one for one in self.found if one.blockers]
+        if not going or (stuck and self.wish.whole):
+            return self._report(_left(self.found, stuck), TrainResult(_nothing(going), ()))
+        result = await self._travel(list(going.values()))
+        shares = [
+            _share(await self._settled(*going[ride.id], result, ride), ride)
+            for ride in result.members
+        ]
+        others = [_stays(one) for one in self.found if one.session.id not in going]
+        return self._report([*shares, *others], result)
+
+    async def _travel(self, going: Sequence[tuple[Candidate, Pull]]) -> TrainResult:
+        riders = [Rider(one.session.id, pull, _title(one.session)) for one, pull in going]
+        intents = [] if self.wish.dry_run else await self._begin(riders)
+        try:
+            return await travel(self.project.scm, riders, self._journey(riders))
+        except AoError as exc:
+            for intent in intents:
+                await self.engine.intents.end(intent, Ending.FAILED, exc.code)
+            raise
+
+    async def _begin(self, riders: Sequence[Rider]) -> list[str]:
+        begin, kind = self.engine.intents.beginning, IntentKind.MERGE
+        puts = [begin(kind, one.session, _fingerprint(one.pull)) for one in riders]
+        await self.engine.records.commit(puts)
+        return [put.id for put in puts]
+
+    def _journey(self, riders: Sequence[Rider]) -> Journey:
+        done, total = 0, len(riders)
+
+        async def boarded(ride: Ride) -> None:
+            nonlocal done
+            done = min(done + 1, total)
+            await self.tell(done, total, f"{ride.id}: {ride.fate}")
+
+        gate = gate_of(self.engine, self.project, [one.session for one in riders])
+        wish = self.wish
+        return Journey(wish.method, gate, boarded, wish.whole, wish.dry_run)
+
+    async def _settled(
+        self, one: Candidate, pull: Pull, result: TrainResult, ride: Ride
+    ) -> Session:
+        """Commit what came of it, what the journal is told of it, and the end of the act."""
+        if self.wish.dry_run:
+            return one.session
+        if ride.fate not in aftermath.DONE:
+            await collected(self.project, one.session)  # a clone is told where its base is now
+        engine, id = self.engine, one.session.id
+        told = aftermath.news(one.session, pull, self.wish.method, result, ride)
+
+        def step(now: Session) -> Step:
+            after, events = _arrived(engine, now, pull, ride)
+            detail = str(ride.fate)
+            intent = f"{IntentKind.MERGE}/{id}/{_fingerprint(pull)}"
+            closed: Sequence[Change] = engine.intents.ending(intent, Ending.DONE, detail)
+            news = (told, *events) if told else tuple(events)
+            return Step(after, news, tuple(closed))
+
+        return await engine.records.update(SESSION, id, step)
+
+    def _report(self, shares: Sequence[Share], result: TrainResult) -> Report:
+        target, wish = self.found[0].session.base, self.wish
+        return Report(
+            target, wish.method, result.outcome, tuple(shares), result.commit, result.ref,
+            result.blockers, wish.dry_run,
+        )  # fmt: skip
+
+
+def _arrived(
+    engine: Engine, now: Session, pull: Pull, ride: Ride
+) -> tuple[Session, Sequence[NewEvent]]:
+    """The session once its work has reached its target, as a look at its pull request has it."""
+    if ride.fate not in aftermath.DONE:
+        return now, ()
+    done = replace(pull, state=PullState.MERGED, merged_as=ride.commit)
+    seen = Observation(engine.clock.now(), pull=done)
+    decided = decide(replace(now, merged_as=ride.commit), seen, engine.policy)
+    return decided.session, decided.events
+
+
+def _free(one: Candidate) -> Pull | None:
+    return None if one.merged or one.blockers else one.pull
+
+
+def _nothing(going: object) -> Outcome:
+    return Outcome.BLOCKED if going else Outcome.NOTHING
+
+
+def _left(found: Sequence[Candidate], stuck: Sequence[Candidate]) -> list[Share]:
+    """Nobody goes."""
+    why = f"{stuck[0].session.id} could not be merged" if stuck else None
+    return [replace(_stays(one), why=why) if _free(one) else _stays(one) for one in found]
+
+
+def _stays(one: Candidate) -> Share:
+    if one.merged and one.pull:
+        return Share(one.session, Fate.ALREADY, one.pull.merged_as or one.pull.head)
+    why = "; ".join(one.blockers) or None
+    return Share(one.session, Fate.LEFT_OUT, why=why, blockers=one.blockers)
+
+
+def _share(session: Session, ride: Ride) -> Share:
+    why = aftermath.reason(ride)
+    return Share(session, ride.fate, ride.commit, ride.files, ride.whom, why)
+
+
+def _fingerprint(pull: Pull) -> str:
+    return f"{pull.head}-{pull.base}"
+
+
+def _title(session: Session) -> str:
+    return visible(session.title, _TITLE)

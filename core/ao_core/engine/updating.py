@@ -1,0 +1,117 @@
+"""Bring workers' branches up to date with their base, each in its own workspace, between turns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ao_core.engine.engine import Engine
+from ao_core.engine.merge import all_alone, has_workspace, is_busy, look_at_head, together
+from ao_core.engine.project import Project
+from ao_core.engine.records import Step
+from ao_core.engine.side import collected, git_for, run_in, run_through
+from ao_core.engine.trains import Report, Share, Tell, Wish, nobody
+from ao_core.errors import AoError, WrongState
+from ao_core.git.catching_up import bring_up_to_date
+from ao_core.git.forecast import in_conflict
+from ao_core.git.joining import sweep
+from ao_core.git.land import predict
+from ao_core.git.repository import Git
+from ao_core.git.train import Fate, Outcome
+from ao_core.ids import SessionId
+from ao_core.model.event import EventKind, Merged, NewEvent
+from ao_core.model.session import Session
+from ao_core.model.work import Landed, Landing, MergeMethod
+from ao_core.store.records import SESSION
+
+_FATES = {
+    Landing.LANDED: Fate.LANDED,
+    Landing.ALREADY: Fate.ALREADY,
+    Landing.CONFLICT: Fate.CONFLICT,
+}
+
+
+async def update(
+    engine: Engine, ids: Sequence[SessionId], wish: Wish, tell: Tell = nobody
+) -> Report:
+    """Merge the base into each branch, or rebase that onto it; a conflict goes to the worker."""
+    sessions = together(engine, ids)
+    return await engine.detached(lambda: _updated(engine, sessions, wish, tell))
+
+
+async def _updated(engine: Engine, sessions: Sequence[Session], wish: Wish, tell: Tell) -> Report:
+    project, shares = await engine.project_of(sessions[0]), list[Share]()
+    for session in sessions:
+        async with all_alone(engine, [session]):
+            shares.append(await _Update(engine, project, wish, session.id).run())
+        await tell(len(shares), len(sessions), f"{session.id}: {shares[-1].fate}")
+    moved = any(one.fate is Fate.LANDED for one in shares)
+    outcome = Outcome.LANDED if moved else Outcome.NOTHING
+    target = sessions[0].base
+    return Report(target, wish.method, outcome, tuple(shares), dry_run=wish.dry_run, updated=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Update:
+    engine: Engine
+    project: Project
+    wish: Wish
+    id: SessionId
+
+    async def run(self) -> Share:
+        session = await look_at_head(self.engine, self.id)
+        if why := await self._hindrance(session):
+            return Share(session, Fate.LEFT_OUT, why=why, blockers=(why,))
+        try:
+            landed = await (self._foreseen if self.wish.dry_run else self._made)(session)
+        except WrongState as exc:  # it is in the middle of something
+            return Share(session, Fate.LEFT_OUT, why=exc.message, blockers=(exc.message,))
+        except AoError as exc:  # the others are brought up to date all the same
+            return Share(session, Fate.FAILED, why=exc.message)
+        return await self._share(session, landed)
+
+    async def _hindrance(self, session: Session) -> str | None:
+        if why := is_busy(session):
+            return why
+        if not await has_workspace(session):
+            return "its workspace is gone"
+        return await collected(self.project, session)
+
+    async def _made(self, session: Session) -> Landed:
+        folder = Path(session.path)
+        run = run_through(await self.engine.runtime_of(session), folder, session.run.handle)
+        scratch = self.project.home.scratch / session.id
+        await sweep(Git(run, folder), scratch)
+        rebase = self.wish.method is MergeMethod.REBASE
+        return await bring_up_to_date(
+            run, folder, session.base, scratch=scratch, rebase=rebase, session=session.id
+        )
+
+    async def _foreseen(self, session: Session) -> Landed:
+        repository = self.project.repository
+        run = run_in(self.project, repository)
+        ahead = await predict(run, repository, session.branch, session.base)
+        if ahead.conflicts:
+            return Landed(Landing.CONFLICT, conflicts=ahead.conflicts)
+        return Landed(Landing.ALREADY if ahead.already else Landing.LANDED)
+
+    async def _share(self, session: Session, landed: Landed) -> Share:
+        fate = _FATES[landed.landing]
+        if fate is Fate.CONFLICT and not self.wish.dry_run:
+            session = await self._told(session, landed.conflicts)
+        if fate is Fate.LANDED and not self.wish.dry_run:
+            session = await look_at_head(self.engine, self.id)
+        whom = (session.base,) if fate is Fate.CONFLICT else ()
+        why = in_conflict(whom, landed.conflicts) if whom else None
+        if self.wish.dry_run and fate is Fate.LANDED:
+            fate = Fate.READY
+        return Share(session, fate, landed.commit, landed.conflicts, whom, why)
+
+    async def _told(self, session: Session, files: tuple[str, ...]) -> Session:
+        git = git_for(self.project, self.project.repository)
+        head, onto = await git.branch_tip(session.branch), await git.branch_tip(session.base)
+        body = Merged(
+            session.base, self.wish.method, conflicts=files, head=head, onto=onto,
+            whom=(session.base,),
+        )  # fmt: skip
+        event = NewEvent(EventKind.MERGE_CONFLICTS, body, session.project, session.id)
+        return await self.engine.records.update(SESSION, self.id, lambda now: Step(now, (event,)))
