@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -34,6 +35,7 @@ from ao_core.engine.recover import recover
 from ao_core.engine.retention import keep_small
 from ao_core.engine.room import Room
 from ao_core.ids import SessionId
+from ao_core.files import private_dir, write_atomic
 from ao_core.log import LogFile
 from ao_core.model.budget import Budget
 from ao_core.model.event import EventKind, NewEvent, Said
@@ -108,9 +110,18 @@ async def _engine(home: Home, stack: AsyncExitStack, redactor: Redactor) -> Engi
     stack.callback(engine.spools.close)
     return engine
 
+    await anyio.to_thread.run_sync(_write_wrapper, home)
 
 def _store_kind(home: Home) -> StoreKind:
     """The store this home is kept in, also after a conversion that was broken off."""
+def _write_wrapper(home: Home) -> None:
+    """`ao` for workers, whichever is on their own PATH."""
+    path = private_dir(home.bin) / "ao"
+    script = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -I -m ao_mcp.cli "$@"\n'
+    if not path.exists() or path.read_text() != script:
+        write_atomic(path, script, 0o700)
+
+
     settle(home.path, os.environ)
     kind = chosen(home.path, os.environ)
     require_data(home.path, kind)

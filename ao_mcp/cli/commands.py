@@ -23,6 +23,7 @@ OWN: Mapping[str, str] = {
     "store": "ao_mcp.cli.store",
     "demo": "ao_mcp.cli.demo",
 }
+INSIDE = ("report", "ask")  # what workers say
 
 
 class Commands(click.Group):
@@ -30,13 +31,15 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All of them, our own first."""
-        return [*OWN, *self._verbs()]
+        return [*OWN, *INSIDE, *self._verbs()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """One of them. Only an operation's command loads the operations."""
         if cmd_name in OWN:
             command: click.Command = import_module(OWN[cmd_name]).command
             return command
+        if cmd_name in INSIDE:
+            return getattr(import_module("ao_mcp.cli.inside"), cmd_name)
         return self._verbs().get(cmd_name)
 
     def resolve_command(
@@ -53,7 +56,9 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """What one does with the team, then what one does with the engine and this machine."""
         own = {name: self.get_command(ctx, name) for name in OWN}
-        for title, commands in (("The team", self._verbs()), ("The engine", own)):
+        inside = {name: self.get_command(ctx, name) for name in INSIDE}
+        groups = (("The team", self._verbs()), ("The engine", own), ("For workers", inside))
+        for title, commands in groups:
             with formatter.section(title):
                 rows = [(name, one.get_short_help_str(70)) for name, one in commands.items() if one]
                 formatter.write_dl(rows)

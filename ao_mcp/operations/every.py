@@ -2,6 +2,7 @@
 
 from ao_mcp.operations import (
     comparing,
+    consulting,
     conversing,
     ending,
     issues,
@@ -47,6 +48,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     worker.PERMISSION,
     reporting.REPORT,
     reporting.ASK,
+    consulting.CONSULT,
     mail.INBOX,
     mail.MESSAGE,
 )

@@ -49,8 +49,8 @@ async def _report(call: Call, asked: Report) -> Reported:
     note = cleaned(asked.note)
     text = f"{asked.state}: {note}" if asked.state else note
     if asked.state == "done":
-        await _turn_known(call.engine, session)
-    await _tell(call.engine, session, HookKind.REPORTED, text, asked.state)
+        await turn_known(call.engine, session)
+    await tell(call.engine, session, HookKind.REPORTED, text, asked.state)
     call.engine.nudge(session.id)
     return Reported(said=f"Noted.{_MORE.get(asked.state or '', '')}", report=text)
 
@@ -100,13 +100,13 @@ class Asked(Reply):
 async def _ask(call: Call, asked: Ask) -> Asked:
     session = own(call)
     question = cleaned(asked.question)
-    await _turn_known(call.engine, session)
-    await _tell(call.engine, session, HookKind.WAITING_INPUT, question)
+    await turn_known(call.engine, session)
+    await tell(call.engine, session, HookKind.WAITING_INPUT, question)
     said = "Your question is open. End your turn now: the answer arrives as your next message."
     return Asked(said=said, question=question)
 
 
-async def _turn_known(engine: Engine, session: Session) -> None:
+async def turn_known(engine: Engine, session: Session) -> None:
     """The beginning of the turn it tells it in comes by another way; it would forget it again."""
     if session.drive is Drive.PROTOCOL:
         with anyio.move_on_after(_PATIENCE):
@@ -146,7 +146,7 @@ def cleaned(text: str) -> str:
     return found
 
 
-async def _tell(
+async def tell(
     engine: Engine, session: Session, kind: HookKind, text: str, state: str | None = None
 ) -> None:
     """Take it in as the agent's own word, as if a hook had said it."""

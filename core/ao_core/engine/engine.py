@@ -74,6 +74,7 @@ class Engine:
     ceiling: Budget = field(default_factory=Budget)  # what all sessions together may use
     stopping: anyio.Event = field(default_factory=anyio.Event)
     listening: set[str] = field(default_factory=set[str])
+    consulting: list[SessionId] = field(default_factory=list[SessionId])  # they wait for an answer
     proving: dict[SessionId, Proof] = field(default_factory=dict[SessionId, Proof])
     room: Room = field(default_factory=Room)
     began: datetime = field(init=False)
@@ -202,6 +203,8 @@ class Engine:
 
     def deliver(self, session: SessionId) -> None:
         """See to it that the session's messages are being carried."""
+        if session in self.consulting:
+            return
         if session not in self._carrying and self.outbox.waiting(session):
             self._carrying.add(session)
             self.tasks.start_soon(self._carry, session)

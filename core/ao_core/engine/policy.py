@@ -52,7 +52,7 @@ _READS = frozenset({"read", "list", "search", "glob", "grep"})
 _EDITS = frozenset({"edit", "write", "create", "delete"})
 _LOOKING = (
     ("git", "status"), ("git", "diff"), ("git", "log"), ("git", "show"),
-    ("ls",), ("pwd",), ("cat",),
+    ("ls",), ("pwd",), ("cat",), ("ao", "report"), ("ao", "ask"),
 )  # fmt: skip
 _KEEPING = (("git", "add"), ("git", "commit"))
 _ALONE = (("git", "branch", "--show-current"),)  # `--no-show-current -D main` would undo it
