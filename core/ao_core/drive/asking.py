@@ -108,8 +108,9 @@ def _command(raw: Mapping[str, Any]) -> tuple[str, ...] | None:
     more = _words(raw.get(_ARGUMENTS, []))
     if more and len(words) != 1:  # a line and arguments: nobody knows how they come together
         raise _Unclear
-    # words, too, may be put together for a shell
-    return () if any(map(is_for_a_shell, (*words, *more))) else (*words, *more)
+    # words, too, may be put together for a shell; those of a line are as it has them
+    loose = more if isinstance(given[0], str) else (*words, *more)
+    return () if any(map(is_for_a_shell, loose)) else (*words, *more)
 
 
 def _words(value: object) -> tuple[str, ...]:

@@ -174,9 +174,13 @@ def is_for_a_shell(text: str) -> bool:
     return bool(_SHELL & set(text))
 
 
+_QUOTED = re.compile(r"""'[^']*'|"[^"$`\\!]*\"""")  # nothing in it means anything to a shell
+
+
 def parse_command(text: str) -> tuple[str, ...]:
     """A command line as words, or nothing when only a shell could say what it means."""
-    if is_for_a_shell(text):
+    # behind a backslash a quote is none
+    if is_for_a_shell(text if "\\" in text else _QUOTED.sub("''", text)):
         return ()
     try:
         return tuple(shlex.split(text))

@@ -199,13 +199,15 @@ def test_a_plain_command_line_is_taken_apart() -> None:
         "git", "commit", "-m", "a b", "c d", "e f",
     )  # fmt: skip
     assert parse_command("") == ()
+    asked = ("ao", "ask", "which way? a; b", "#2")
+    assert parse_command("ao ask 'which way? a; b' \"#2\"") == asked
 
 
 BASH = "/bin/bash"
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.text("ab '\"\\\t-=/.é", min_size=1, max_size=12))
+@settings(max_examples=60, deadline=None)
+@given(st.text("ab ''\"\"\\\t-=/.é?*;#$", min_size=1, max_size=12))
 def test_a_shell_takes_the_words_for_the_same(text: str) -> None:
     words = parse_command(text)
     if words:
