@@ -1,0 +1,72 @@
+"""All that a home's store holds, read from a copy of it while its engine goes on."""
+
+import shutil
+import sqlite3
+import tempfile
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+from ao_core.clock import SystemClock
+from ao_core.errors import AoError
+from ao_core.model.event import Event
+from ao_core.model.session import Session
+from ao_core.store.choice import PLACES, StoreKind, open_store, present
+from ao_core.store.records import INTENT, MESSAGE, SESSION, Intent, Message
+
+_TRIES = 5
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The records and the journal at one moment."""
+
+    sessions: dict[str, Session]
+    messages: dict[str, Message]
+    intents: dict[str, Intent]
+    journal: list[Event]
+
+    def of(self, session: str) -> list[Event]:
+        """What the journal tells of one session."""
+        return [event for event in self.journal if event.session == session]
+
+
+def snapshot(home: Path) -> Snapshot:
+    """What the store of a home holds. Files may be written meanwhile: then it is tried again."""
+    for _ in range(_TRIES - 1):
+        try:
+            return _taken(home)
+        except (AoError, OSError, shutil.Error):
+            continue
+    return _taken(home)
+
+
+def _taken(home: Path) -> Snapshot:
+    (kind,) = present(home)
+    with tempfile.TemporaryDirectory(prefix="ao-snapshot-") as folder:
+        _copy(home, Path(folder), kind)
+        return anyio.run(_read, Path(folder), kind)
+
+
+def _copy(home: Path, folder: Path, kind: StoreKind) -> None:
+    place = PLACES[kind]
+    if kind == "files":
+        shutil.copytree(home / place, folder / place)
+        return
+    with (
+        closing(sqlite3.connect(f"file:{home / place}?mode=ro", uri=True)) as source,
+        closing(sqlite3.connect(folder / place)) as copy,
+    ):
+        source.backup(copy)
+
+
+async def _read(folder: Path, kind: StoreKind) -> Snapshot:
+    async with open_store(folder, kind, SystemClock()) as store:
+        return Snapshot(
+            {row.id: row.value async for row in store.scan(SESSION)},
+            {row.id: row.value async for row in store.scan(MESSAGE)},
+            {row.id: row.value async for row in store.scan(INTENT)},
+            [event async for event in store.follow(0, live=False)],
+        )
