@@ -188,7 +188,7 @@ def _shape(annotation: object) -> _Shape:
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return _Shape(click.Choice([str(member.value) for member in annotation]))
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return _Shape(_Table())
+        return _Shape(click.STRING if hasattr(annotation, "spoken") else _Table())
     raise TypeError(f"A command line has no way to say {annotation!r}.")
 
 

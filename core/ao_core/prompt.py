@@ -74,6 +74,11 @@ def reaction(key: str, base: str, evidence: str | None) -> str:
     return _joined([told, fenced(evidence) if evidence else None]).strip()
 
 
+def review_prompt(commit: str, remarks: str) -> str:
+    """What a worker is told whose work was reviewed."""
+    return _filled("review", {"commit": commit, "remarks": fenced(remarks)})
+
+
 def gates_prompt(commit: str, found: Sequence[str]) -> str:
     """What a worker is told whose work does not pass; what was printed has to be fenced."""
     return _filled("gates", {"commit": commit, "found": "\n\n".join(found)})

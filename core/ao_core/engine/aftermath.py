@@ -4,10 +4,12 @@ What only the worker can mend is told as such, once the target is where the work
 was tried on: a conflict with work that did not reach the target is nobody's to mend yet.
 """
 
+from dataclasses import replace
+
 from ao_core.git.forecast import in_conflict
 from ao_core.git.train import Fate, Outcome, Ride, TrainResult
 from ao_core.model.event import EventKind, Merged, NewEvent
-from ao_core.model.session import Session
+from ao_core.model.session import PrReason, PrState, Session
 from ao_core.model.work import MergeMethod, Pull
 
 DONE = frozenset({Fate.LANDED, Fate.ALREADY})
@@ -36,6 +38,16 @@ def news(
         ride.files, pull.head, result.onto, ride.whom, why,
     )  # fmt: skip
     return NewEvent(kind, body, session.project, session.id)
+
+
+def left_behind(session: Session, ride: Ride) -> Session:
+    """What is known to fail or to be in conflict is not shown as if it could be merged."""
+    pr = session.pr
+    if ride.unproved and pr.state is PrState.OPEN:
+        return replace(session, pr=replace(pr, reason=PrReason.CI_FAILING))
+    if ride.fate is Fate.CONFLICT and pr.reason is PrReason.MERGE_READY:
+        return replace(session, pr=replace(pr, reason=PrReason.APPROVED))
+    return session
 
 
 def _kind(target: str, result: TrainResult, ride: Ride) -> EventKind | None:

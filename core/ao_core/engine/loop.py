@@ -22,6 +22,7 @@ from ao_core.engine.launching import launch_of
 from ao_core.engine.merge import work_of
 from ao_core.engine.observing import Beside, observe
 from ao_core.engine.project import Project
+from ao_core.engine.reviewing import is_approved, reconsider
 from ao_core.engine.side import collected, has_left, head_of
 from ao_core.engine.signs import Signs
 from ao_core.engine.standing import Standings
@@ -320,6 +321,9 @@ class Loop:
         for id, pull in (await _observed(project, sessions)).items():
             if pull is not None:
                 await self._commit(id, Observation(self._engine.clock.now(), pull=pull), ())
+        for id in ids:
+            if is_approved(self._engine.session(id)):
+                self._engine.tasks.start_soon(reconsider, self._engine, id)
 
 
 async def _observed(project: Project, sessions: Sequence[Session]) -> dict[SessionId, Pull | None]:

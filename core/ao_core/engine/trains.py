@@ -182,7 +182,7 @@ def _arrived(
 ) -> tuple[Session, Sequence[NewEvent]]:
     """The session once its work has reached its target, as a look at its pull request has it."""
     if ride.fate not in aftermath.DONE:
-        return now, ()
+        return aftermath.left_behind(now, ride), ()
     done = replace(pull, state=PullState.MERGED, merged_as=ride.commit)
     seen = Observation(engine.clock.now(), pull=done)
     decided = decide(replace(now, merged_as=ride.commit), seen, engine.policy)
