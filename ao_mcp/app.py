@@ -34,8 +34,8 @@ from ao_core.engine.records import Records
 from ao_core.engine.recover import recover
 from ao_core.engine.retention import keep_small
 from ao_core.engine.room import Room
-from ao_core.ids import SessionId
 from ao_core.files import private_dir, write_atomic
+from ao_core.ids import SessionId
 from ao_core.log import LogFile
 from ao_core.model.budget import Budget
 from ao_core.model.event import EventKind, NewEvent, Said
@@ -108,12 +108,10 @@ async def _engine(home: Home, stack: AsyncExitStack, redactor: Redactor) -> Engi
         version=__version__, worker_command=_WORKER_FACE, room=Room(partial(_most_workers, home)),
     )  # fmt: skip
     stack.callback(engine.spools.close)
+    await anyio.to_thread.run_sync(_write_wrapper, home)
     return engine
 
-    await anyio.to_thread.run_sync(_write_wrapper, home)
 
-def _store_kind(home: Home) -> StoreKind:
-    """The store this home is kept in, also after a conversion that was broken off."""
 def _write_wrapper(home: Home) -> None:
     """`ao` for workers, whichever is on their own PATH."""
     path = private_dir(home.bin) / "ao"
@@ -122,6 +120,8 @@ def _write_wrapper(home: Home) -> None:
         write_atomic(path, script, 0o700)
 
 
+def _store_kind(home: Home) -> StoreKind:
+    """The store this home is kept in, also after a conversion that was broken off."""
     settle(home.path, os.environ)
     kind = chosen(home.path, os.environ)
     require_data(home.path, kind)
