@@ -14,6 +14,7 @@ from datetime import datetime
 import anyio
 
 from ao_core.engine.budget_rules import (
+    NEAR,
     Finding,
     Stand,
     had_turn,
@@ -72,6 +73,7 @@ class Budgets:
         self, engine: Engine, ceiling: Callable[[], Awaitable[Budget]] = unlimited
     ) -> None:
         self._engine, self._ceiling = engine, ceiling
+        self._woken = anyio.Event()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -80,7 +82,7 @@ class Budgets:
             tasks.start_soon(self._follow)
             while True:
                 await self._safely(self.look, "the budgets")
-                await self._engine.clock.sleep(self._pause())
+                await self._rest()
 
     async def _follow(self) -> None:
         records = self._engine.records
@@ -91,6 +93,20 @@ class Budgets:
                     if event.kind in _RESTS:
                         await self._safely(lambda id=id: self._ask(id), id)
                     await self._safely(lambda id=id: self.look_at(id), id)
+                    self._hurry(id)
+
+    async def _rest(self) -> None:
+        """Until something is due, or may be sooner than was thought."""
+        self._woken = anyio.Event()
+        async with anyio.create_task_group() as tasks:
+
+            async def ring() -> None:
+                await self._engine.clock.sleep(self._pause())
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(ring)
+            await self._woken.wait()
+            tasks.cancel_scope.cancel()
 
     async def _safely(self, work: Callable[[], Awaitable[None]], whose: str) -> None:
         try:
@@ -99,6 +115,11 @@ class Budgets:
             return
         except Exception:  # one session's trouble must not end the engine
             _log.exception("could not look at %s", whose)
+
+    def _hurry(self, id: SessionId) -> None:
+        session = self._engine.records.find(SESSION, id)
+        if session is not None and _due_in(session, self._engine.clock.now()) is not None:
+            self._woken.set()
 
     def _pause(self) -> float:
         """Until the next look, which is where something is due."""
@@ -115,13 +136,13 @@ class Budgets:
             return
         self._engine.ceiling = await self._ceiling()
         for session in live:
-            if _counts_more(session) and session.drive is Drive.TERMINAL:
-                await self._safely(lambda id=session.id: self._ask(id), session.id)
             await self._safely(lambda id=session.id: self.look_at(id), session.id)
         await self._together()
 
     async def look_at(self, id: SessionId) -> None:
         """At one session."""
+        if _counts_more(self._engine.session(id).budget.over(self._engine.ceiling)):
+            await self._ask(id)
         await self._weigh(id)
         await self._wake(id)
         await self._brake(id)
@@ -211,8 +232,8 @@ def _event(one: Finding, session: Session | None = None) -> NewEvent:
     return NewEvent(_TOLD[one.stand], body, session.project, session.id)
 
 
-def _counts_more(session: Session) -> bool:
-    return session.budget.tokens is not None or session.budget.cost is not None
+def _counts_more(budget: Budget) -> bool:
+    return budget.tokens is not None or budget.cost is not None
 
 
 def _due_in(session: Session, now: datetime) -> float | None:
@@ -220,9 +241,11 @@ def _due_in(session: Session, now: datetime) -> float | None:
     if session.paused is not None:
         until = session.paused.until
         return (until - now).total_seconds() if until else None
-    minutes = session.budget.of(Part.MINUTES)
-    left = None if minutes is None else minutes * 60 - worked(session, now)
-    return left if left is not None and left > 0 else None
+    minutes, done = session.budget.of(Part.MINUTES), worked(session, now)
+    if minutes is None:
+        return None
+    left = [minutes * 60 * share - done for share in (NEAR, 1)]
+    return min((one for one in left if one > 0), default=None)
 
 
 async def untold(engine: Engine, session: Session) -> tuple[str, ...]:
