@@ -32,7 +32,7 @@ class Letter(Reply):
     """A message that the engine has for this worker."""
 
     message: str
-    first_line: str = Field(description="A genuine message begins with exactly this line.")
+    first_line: str = Field(description="What a genuine message begins with, after its token if any.")
     sender: str
     at: str
     state: str

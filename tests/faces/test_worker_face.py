@@ -71,7 +71,7 @@ def resting(team: Team, *script: str) -> str:
 async def test_a_worker_has_two_tools_and_instructions_of_its_own(team: Team) -> None:
     async with worker(handed_over(team, resting(team))) as client:
         tools = (await client.list_tools()).tools
-        assert [tool.name for tool in tools] == ["report", "ask"]
+        assert [tool.name for tool in tools] == ["report", "ask", "inbox", "message"]
         assert client.instructions
         assert "`ask`" in client.instructions
         assert "spawn" not in client.instructions
@@ -113,7 +113,7 @@ async def test_a_question_is_answered_by_the_next_message(team: Team) -> None:
     team.call("answer", session=session, text="do: say green it is")
     team.until_so(session, lambda now: now["status"] == "idle" and now["question"] is None)
     said = team.call("transcript", session=session)["items"]
-    assert [one["text"] for one in said if one["part"] == "user"][-1] == "do: say green it is"
+    assert [one["text"] for one in said if one["part"] == "user"][-1].endswith("\ndo: say green it is")
     assert said[-1]["text"] == "green it is"
 
 

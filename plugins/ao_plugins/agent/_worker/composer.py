@@ -13,10 +13,11 @@ _FOLD_LINES, _FOLD_LENGTH = 3, 800
 
 
 class Letter(NamedTuple):
-    """A message that was submitted."""
+    """A message that was submitted, and the line it came with that says who it is from."""
 
     text: str
     token: str | None
+    origin: str = ""
 
 
 class Part(NamedTuple):
@@ -73,7 +74,10 @@ class Draft:
 def opened(text: str) -> Letter:
     """A message without its envelope."""
     found = _ENVELOPE.fullmatch(text)
-    return Letter(bare(found["body"]), found["token"]) if found else Letter(text.strip(), None)
+    if found is None:
+        return Letter(text.strip(), None)
+    body = bare(found["body"])
+    return Letter(body, found["token"], found["body"].removesuffix(body))
 
 
 def bare(text: str) -> str:

@@ -137,7 +137,7 @@ class Worker:
         letter = self._draft.take()
         if letter is None:
             return
-        self.screen.say(letter.text, ">")
+        self.screen.say(letter.origin + letter.text, ">")
         if letter == Letter(COMMAND, None):
             return self.screen.say(f"{self._turns} turns so far", "*")
         if letter.token:
