@@ -185,6 +185,7 @@ def _session(engine: Engine, checked: Checked, wish: Wish, number: int) -> Sessi
         adopted=known is not None,
         commits=(known.tip,) if known and known.tip != known.base_commit else (),
         base=checked.base,
+        base_commit=known.base_commit if known else "",
         generation=1,
         credentials=checked.grant.credentials,
         after=unique(wish.after),
