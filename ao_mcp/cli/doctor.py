@@ -11,8 +11,8 @@ from ao_mcp.cli.outcome import FAILED, FINE
 from ao_mcp.cli.own import json_option
 from ao_mcp.cli.place import Place, pass_place
 from ao_mcp.cli.screen import show
-from ao_mcp.cli.usage import Usage, usage
 from ao_mcp.cli.working import Working
+from ao_mcp.usage import Usage, usage
 
 
 @click.command("doctor")

@@ -7,7 +7,7 @@ from ao_core import platform
 from ao_core.errors import AoError
 from ao_mcp.cli.checks import NOTE, OK, Check
 from ao_mcp.cli.place import CALL_DEADLINE, Place
-from ao_mcp.cli.usage import Usage, shown
+from ao_mcp.usage import Usage, shown
 
 
 def disk(place: Place, used: Usage) -> Check:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias, cast
 
 from ao_core.wire import Message
+from ao_mcp.cli import disk
 from ao_mcp.cli.blocks import Aside, Block, Facts, Table, Text
 
 Rows: TypeAlias = Sequence[Mapping[str, Any]]
@@ -236,4 +237,5 @@ _RENDERERS: Mapping[str, Callable[[Message], Sequence[Block]]] = {
     "merge": _merge,
     "kill": _kill,
     "events": _lines,
+    "gc": disk.report,
 }

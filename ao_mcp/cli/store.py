@@ -15,8 +15,8 @@ from ao_mcp.cli.outcome import FINE
 from ao_mcp.cli.own import json_option
 from ao_mcp.cli.place import Place, pass_place
 from ao_mcp.cli.screen import show as show_blocks
-from ao_mcp.cli.usage import shown
 from ao_mcp.cli.working import Working
+from ao_mcp.usage import shown
 
 if TYPE_CHECKING:
     from ao_core.store.convert import Converted
