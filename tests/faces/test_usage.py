@@ -7,7 +7,8 @@ import anyio
 import pytest
 
 from ao_core import platform
-from ao_mcp.cli import machine_checks, usage
+from ao_mcp import usage
+from ao_mcp.cli import machine_checks
 from ao_mcp.cli.checks import NOTE, OK
 from ao_mcp.cli.place import Place
 
