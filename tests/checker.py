@@ -5,7 +5,7 @@ that). An empty list means that all there is, is somebody's, and all that was to
 """
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -29,6 +29,7 @@ _SETTLES = {
     _K.MESSAGE_EXPIRED: Delivery.EXPIRED,
     _K.MESSAGE_CANCELLED: Delivery.CANCELLED,
 }
+_PROVED_LATE = [Delivery.UNCERTAIN, Delivery.ACCEPTED]  # the only second word there is
 
 
 def check(team: Team) -> list[str]:
@@ -99,20 +100,23 @@ def states(seen: Snapshot) -> Iterator[str]:
     for id, session in seen.sessions.items():
         told: str = SessionState.NOT_STARTED
         for event in seen.of(id):
-            if isinstance(event.body, Moved) and event.body.before != told:
-                yield f"{id} went from {event.body.before} by line {event.seq}, but was {told}"
-            told = _after(event) or told
+            before = event.body.before if isinstance(event.body, Moved) else told
+            # that a return begins is no line of its own
+            if before not in (told, SessionState.NOT_STARTED):
+                yield f"{id} went from {before} by line {event.seq}, but was {told}"
+            told = _after(event, told)
         if told != session.facts.state:
             yield f"{id} is {session.facts.state}, but the journal leaves it {told}"
 
 
-def _after(event: Event) -> str | None:
+def _after(event: Event, told: str) -> str:
     if isinstance(event.body, Moved):
         return event.body.after
     if isinstance(event.body, Ended) or event.kind is _K.SESSION_SPAWN_FAILED:
         return SessionState.TERMINATED
-    begins = (_K.SESSION_SPAWNED, _K.SESSION_RESTORED)
-    return SessionState.WORKING if event.kind in begins else None
+    begins = event.kind in (_K.SESSION_SPAWNED, _K.SESSION_RESTORED)
+    still = told in (SessionState.NOT_STARTED, SessionState.TERMINATED)
+    return SessionState.WORKING if begins and still else told
 
 
 def intents(seen: Snapshot) -> Iterator[str]:
@@ -124,23 +128,23 @@ def intents(seen: Snapshot) -> Iterator[str]:
 
 def messages(seen: Snapshot) -> Iterator[str]:
     """Each has its last receipt, once and as the journal tells it; or waits, and why is known."""
-    queued, ends = Counter[str](), Counter[str]()
-    last: dict[str, Delivery] = {}
+    queued, ends = Counter[str](), defaultdict[str, list[Delivery]](list)
     for event in seen.journal:
         if not isinstance(event.body, MessageMoved):
             continue
         queued[event.body.message] += event.kind is _K.MESSAGE_QUEUED
         if event.kind in _SETTLES:
-            ends[event.body.message] += 1
-            last[event.body.message] = _SETTLES[event.kind]
-    yield from (f"message {id} is told of and is no record" for id in queued - ends)
+            ends[event.body.message].append(_SETTLES[event.kind])
+    yield from (
+        f"message {id} is told of and is no record" for id in queued.keys() - seen.messages.keys()
+    )
     for id, message in seen.messages.items():
         if queued[id] != 1:
             yield f"message {id} was queued {queued[id]} times"
-        if ends[id] > 1:
-            yield f"message {id} was settled {ends[id]} times"
-        if message.state in SETTLED and last.get(id) is not message.state:
-            yield f"message {id} is {message.state}, but the journal says {last.get(id)}"
+        if len(ends[id]) > 1 and ends[id] != _PROVED_LATE:
+            yield f"message {id} was settled more than once: {', '.join(ends[id])}"
+        if message.state in SETTLED and ends[id][-1:] != [message.state]:
+            yield f"message {id} is {message.state}, but the journal says {ends[id]}"
         if message.state not in SETTLED and not _is_explained(seen, id):
             yield f"message {id} is {message.state}, and nobody knows why"
 
