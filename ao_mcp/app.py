@@ -18,6 +18,7 @@ from ao_core.config.load import engine_settings
 from ao_core.config.models import Retention, Settings
 from ao_core.config.problem import ConfigProblems
 from ao_core.engine.awake import Awake
+from ao_core.engine.boot import look_after_boot
 from ao_core.engine.budgets import Budgets
 from ao_core.engine.caller import Role
 from ao_core.engine.cleanup import Cleanup
@@ -59,6 +60,7 @@ async def run(home: Path, ready: Callable[[], None], lock: int | None = None) ->
     async with engine_on(home, lock) as engine, anyio.create_task_group() as tasks:
         await _note(engine, EventKind.ENGINE_STARTED, f"version {__version__}")
         loop = Loop(engine)
+        await look_after_boot(engine, loop)
         tasks.start_soon(loop.run)
         await recover(engine)
         await tasks.start(_listen, engine)

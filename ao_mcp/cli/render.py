@@ -175,6 +175,15 @@ def _landed(reply: Message) -> str:
     return f"{session} was merged into {target}{at}."
 
 
+def _restore(reply: Message) -> Sequence[Block]:
+    """One that is back, or what became of each."""
+    shown = dict(reply)
+    team = shown.pop("team", [])
+    if shown.get("session"):
+        return anything(shown)
+    return [table(team)] if team else [Text("Nobody is to be brought back.")]
+
+
 def _kill(reply: Message) -> Sequence[Block]:
     said = [f"{reply['session']} has ended."]
     if reply.get("salvage"):
@@ -236,6 +245,7 @@ _RENDERERS: Mapping[str, Callable[[Message], Sequence[Block]]] = {
     "wait": _wait,
     "merge": _merge,
     "kill": _kill,
+    "restore": _restore,
     "events": _lines,
     "gc": disk.report,
 }

@@ -1,4 +1,4 @@
-"""`ao start`: the engine, and the agents that stops ended."""
+"""`ao start`: the engine, and the agents that went down with a stop or with the machine."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,8 @@ from ao_mcp.cli.working import Working
 @click.option(
     "--restore/--no-restore",
     default=None,
-    help="Bring back the agents that stops ended; asked on a terminal, project by project.",
+    help="Bring back the agents that a stop or the machine ended; asked on a terminal, project by"
+    " project.",
 )
 @json_option
 @pass_place
@@ -63,7 +64,7 @@ def _chosen(
 def _wanted(project: str, sessions: Sequence[str], restore: bool | None, *, machine: bool) -> bool:
     if restore is not None:
         return restore
-    said = f"The last stop ended {', '.join(sessions)} of {project}"
+    said = f"A stop, or what they ran in, ended {', '.join(sessions)} of {project}"
     if sys.stdin.isatty() and not machine:
         return click.confirm(f"{said}. Bring them back?", default=True)
     click.echo(f"{said}; `ao start --restore` brings them back.", err=True)

@@ -1,14 +1,19 @@
 """`kill`, `restore`: the end of a worker, and its return."""
 
+from typing import Annotated
+
 from pydantic import Field
 
+from ao_core.engine.keys import Ticket
 from ao_core.engine.kill import kill as engine_kill
 from ao_core.engine.restore import restore as engine_restore
-from ao_core.ids import session_id
+from ao_core.engine.team import Back, bring_back
+from ao_core.errors import BadRequest
+from ao_core.ids import project_id, session_id
 from ao_core.model.session import SessionReason, derive_status
 from ao_mcp.operations.contract import Call, Operation, Reply, Request
 from ao_mcp.operations.keyed import keyed
-from ao_mcp.operations.shapes import Key, SessionName
+from ao_mcp.operations.shapes import Key, ProjectName, SessionName
 
 
 class Kill(Request):
@@ -64,24 +69,42 @@ KILL = Operation(
 
 
 class Restore(Request):
-    """Which session to bring back."""
+    """Which session to bring back, or all of them."""
 
-    session: SessionName
+    session: Annotated[str | None, Field(description="Its id.", max_length=60)] = None
+    all: Annotated[
+        bool, Field(description="Everybody who went down with a stop, a runtime or the machine.")
+    ] = False
+    project: ProjectName = None
     key: Key = None
 
 
-class Restored(Reply):
-    """The session, running again."""
+class Returned(Reply):
+    """One of many: its status, or why it is not back."""
 
     session: str
     status: str
-    branch: str
-    path: str
-    generation: int
+    error: str | None = None
+    hint: str | None = None
+
+
+class Restored(Reply):
+    """The session, running again; or with `all` what became of each."""
+
+    session: str = ""
+    status: str = ""
+    branch: str = ""
+    path: str = ""
+    generation: int = 0
+    team: tuple[Returned, ...] = ()
 
 
 async def _restore(call: Call, asked: Restore) -> Restored:
+    if asked.all == bool(asked.session):
+        raise BadRequest("One session, or all?", hint="Give either `session` or `all`.")
     async with keyed(call, "restore", asked) as ticket:
+        if asked.session is None:
+            return await _restore_all(call, asked, ticket)
         session = await engine_restore(call.engine, call.caller, session_id(asked.session), ticket)
     return Restored(
         session=session.id,
@@ -92,12 +115,33 @@ async def _restore(call: Call, asked: Restore) -> Restored:
     )
 
 
+async def _restore_all(call: Call, asked: Restore, ticket: Ticket) -> Restored:
+    if ticket.reply:
+        return Restored.model_validate_json(ticket.reply)
+
+    async def tell(done: int, total: int, id: str) -> None:
+        await call.progress(done, total, id)
+
+    project = project_id(asked.project) if asked.project else None
+    found = await bring_back(call.engine, call.caller, project, tell)
+    told = Restored(team=tuple(_returned(call, one) for one in found))
+    if not any(one.problem for one in found):
+        await call.engine.keys.replied(ticket, "all", told.model_dump_json())
+    return told
+
+
+def _returned(call: Call, one: Back) -> Returned:
+    error, hint = (one.problem.message, one.problem.hint) if one.problem else (None, None)
+    status = derive_status(one.session or call.engine.session(one.id))
+    return Returned(session=one.id, status=status, error=error, hint=hint)
+
+
 RESTORE = Operation(
     name="restore",
     title="Bring a worker back",
     description=(
-        "Bring back a worker that ended: same branch, its saved work put back, its conversation"
-        " continued where the agent can."
+        "Bring back a worker that ended, or `all` after a stop or reboot: same branch, its saved"
+        " work put back, its conversation continued where the agent can."
     ),
     request=Restore,
     reply=Restored,

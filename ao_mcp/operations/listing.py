@@ -12,6 +12,7 @@ from ao_core.engine.room import team_of
 from ao_core.ids import session_id
 from ao_core.model.attention import attention
 from ao_core.model.evidence import NONE, GateRun, is_owed
+from ao_core.model.remedy import remedy
 from ao_core.model.saying import Saying
 from ao_core.model.session import (
     Drive,
@@ -23,7 +24,7 @@ from ao_core.model.session import (
 from ao_core.redact import visible
 from ao_core.store.records import EVIDENCE, MESSAGE, SESSION, Message, Permission
 from ao_mcp.operations.contract import Call, Operation, Reply, Request
-from ao_mcp.operations.shapes import Line, ProjectName, SessionName, line, paused_shown
+from ao_mcp.operations.shapes import Line, ProjectName, SessionName, doing, line, paused_shown
 
 _OUTPUT = 1_500
 
@@ -76,7 +77,8 @@ async def _list(call: Call, asked: List) -> Listed:
 
 def _line(call: Call, session: Session) -> Line:
     engine = call.engine
-    return line(session, verdict_of(engine.records, session.id), place_of(engine, session))
+    evidence = verdict_of(engine.records, session.id)
+    return line(engine, session, evidence, place_of(engine, session))
 
 
 def _order(session: Session) -> tuple[str, int, str]:
@@ -186,6 +188,7 @@ class Shown(Reply):
     status: str
     attention: str
     why: str = ""
+    hint: str | None = None
     state: str
     reason: str
     since: str
@@ -240,6 +243,7 @@ async def _show(call: Call, asked: Show) -> Shown:
         status=derive_status(session),
         attention=who,
         why=visible(why or place_of(call.engine, session), 300),
+        hint=remedy(session),
         state=session.facts.state,
         reason=session.facts.reason,
         since=session.facts.since.isoformat(timespec="seconds"),
@@ -260,7 +264,7 @@ async def _show(call: Call, asked: Show) -> Shown:
         report=session.report,
         said=tuple(map(_said, session.said)),
         evidence=_evidence(call, session),
-        activity=session.activity.state if session.activity else None,
+        activity=doing(call.engine, session),
         activity_source=session.activity.source if session.activity else None,
         pull_request=session.pr.state,
         merged_as=session.merged_as,

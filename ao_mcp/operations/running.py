@@ -67,7 +67,7 @@ class Engine(Reply):
     first: int = Field(description="The number of the first line that is kept.")
     snapshots: int = Field(description="How many pieces of saved work are kept in git.")
     stopped: dict[str, tuple[str, ...]] = Field(
-        description="Whom stops ended, by project, and nobody brought back or killed since."
+        description="Who went down with a stop or the machine, by project, and is still wanted."
     )
 
 

@@ -4,6 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ao_core.activity import decay
+from ao_core.engine.engine import Engine
+from ao_core.model.activity import ActivityState
 from ao_core.model.attention import attention
 from ao_core.model.budget import Budget
 from ao_core.model.evidence import NONE
@@ -68,7 +71,15 @@ class Line(Reply):
     ended: bool = False
 
 
-def line(session: Session, evidence: str = NONE, waits: str = "") -> Line:
+def doing(engine: Engine, session: Session) -> ActivityState | None:
+    """What it does, as far as that is still so: whoever is ready for long is idle."""
+    known = session.activity
+    if known is None or known.state is not ActivityState.READY:
+        return known.state if known else None
+    return decay(known, engine.clock.now(), engine.policy_of(session).ready).state
+
+
+def line(engine: Engine, session: Session, evidence: str = NONE, waits: str = "") -> Line:
     """A session as one line; `waits` is what keeps one in the queue."""
     who, why = attention(session)
     return Line(
@@ -79,7 +90,7 @@ def line(session: Session, evidence: str = NONE, waits: str = "") -> Line:
         why=visible(why or waits, 300),
         title=session.title,
         issue=session.issue,
-        activity=session.activity.state if session.activity else None,
+        activity=doing(engine, session),
         paused=paused_shown(session),
         evidence=evidence,
         ended=is_terminal(session),

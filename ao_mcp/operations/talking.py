@@ -237,7 +237,9 @@ async def _wait(call: Call, asked: Wait) -> News:
     return News(
         reached=news.reached,
         cursor=news.cursor,
-        changed=tuple(line(one, verdict_of(call.engine.records, one.id)) for one in news.sessions),
+        changed=tuple(
+            line(call.engine, one, verdict_of(call.engine.records, one.id)) for one in news.sessions
+        ),
         events=tuple(line_of(event) for event in news.events),
     )
 

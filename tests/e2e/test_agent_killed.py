@@ -192,7 +192,10 @@ def test_what_is_lost_with_its_terminal_is_told_with_its_remedy_and_comes_back(
         return
     shown = ended(team, session)
     assert (shown["status"], shown["reason"]) == ("killed", "runtime_lost")
-    assert (shown["attention"], shown["why"]) == ("lead", "its runtime was lost; restore it")
+    assert shown["attention"] == "lead"
+    assert shown["why"] in (
+        "its tmux session is gone; restore it", "its tmux server is gone; restore it",
+    )  # fmt: skip
     assert (path / "kept.txt").exists()
     eventually(lambda: not agent.is_running() or agent.status() == psutil.STATUS_ZOMBIE)
     with pytest.raises(AoError) as refused:

@@ -110,8 +110,11 @@ async def _again(effort: Effort, plan: Plan) -> Checkout:
         await _clear_away(effort, plan)
         there = False
     new = not session.commits and not session.adopted
-    if not there and new and await head_of(project, session) is None:
-        checkout = await project.workspace.create(plan, run)  # it never came to have a branch
+    gone = not there and await head_of(project, session) is None
+    if gone and not new:
+        raise _without_branch(session)
+    if gone:
+        checkout = await project.workspace.create(plan, run)  # nothing was ever committed there
     else:
         checkout = await project.workspace.restore(plan, run)
     if session.kept and not there:
@@ -121,6 +124,13 @@ async def _again(effort: Effort, plan: Plan) -> Checkout:
             repository=project.repository, archive=project.home.archive,
         )  # fmt: skip
     return checkout
+
+
+def _without_branch(session: Session) -> WrongState:
+    hint = "`git branch` lists the branches; saved work is under refs/ao."
+    if session.commits:
+        hint = f"`git branch {session.branch} {session.commits[-1]}` brings it back."
+    return WrongState(f"The branch {session.branch} of {session.id} was deleted.", hint=hint)
 
 
 async def _clear_away(effort: Effort, plan: Plan) -> None:

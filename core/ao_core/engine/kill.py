@@ -15,6 +15,7 @@ from ao_core.engine.moves import ended
 from ao_core.engine.project import Project
 from ao_core.engine.records import Step
 from ao_core.engine.side import collected, git_for, run_in
+from ao_core.engine.standing import place_of
 from ao_core.errors import AoError
 from ao_core.git.salvage import Saved, archive_of, salvage
 from ao_core.ids import HomeId, SessionId
@@ -138,7 +139,7 @@ async def end_agent(engine: Engine, project: Project, session: Session) -> None:
 async def _save(
     engine: Engine, project: Project, session: Session, reason: SessionReason
 ) -> Saved | None:
-    path = Path(session.path)
+    path = await place_of(project, session)
     if not session.path or not await project.workspace.exists(path, run_in(project, path)):
         return None
     await collected(project, session)
@@ -175,6 +176,8 @@ def _gone(session: Session, reason: SessionReason) -> Step:
 async def _remove(project: Project, session: Session, saved: Saved | None) -> str | None:
     """Remove the workspace; None when it is gone, else why it was kept."""
     path = Path(session.path)
+    if session.path and (there := await place_of(project, session)) != path:
+        return f"it was moved to {there}, and is left there"
     if not session.path or not await anyio.Path(path).exists():
         return None
     plan = plan_of(project, session)

@@ -170,11 +170,11 @@ class Loop:
             await self._last_words(session)
         moved = turned or gone or await self._has_lapsed(project, session)
         head = await head_of(project, session) if moved else None
-        alive = seen is not None and seen.state is RuntimeState.ALIVE
+        alive = seen if seen and seen.state is RuntimeState.ALIVE else None
         observation = Observation(
             self._engine.clock.now(), seen, tuple(hooks), activity, head=head,
-            sign=await self._sign(session, seen, heard=bool(hooks)) if seen and alive else None,
-            standing=await self._standings.look(project, session, seen.pid if seen else None),
+            sign=await self._sign(session, alive, heard=bool(hooks)) if alive else None,
+            standing=await self._standings.look(project, session, alive.pid) if alive else None,
         )  # fmt: skip
         decided = await self._commit(session.id, observation, tuple(file.name for file in files))
         for file in files:

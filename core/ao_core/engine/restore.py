@@ -26,6 +26,7 @@ from ao_core.model.session import (
     SessionState,
     is_terminal,
 )
+from ao_core.model.standing import FIRM
 from ao_core.store.contract import Change
 from ao_core.store.records import SESSION, IntentKind, Outcome
 
@@ -95,6 +96,8 @@ def _again(engine: Engine, session: Session, beside: Sequence[Change]) -> Step:
             doubt=None,
             question=None,
             heard=0,
+            standing=FIRM,
+            word=None,
             generation=session.generation + 1,
         ),
         beside=tuple(beside),

@@ -1,4 +1,4 @@
-"""Looks whether each worker's work tree and branch are where they belong."""
+"""Looks whether each worker's work tree and its branch are where they belong."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,11 +29,9 @@ class Standings:
         starts = session.facts.state is SessionState.NOT_STARTED  # it may be made at this moment
         if starts or not session.path or session.workspace_gone or not session.branch:
             return None
-        path, common = Path(session.path), project.common_dir
-        found = await to_thread.run_sync(footing, path, session.branch, common)
+        found = await _found(project, session, _known(session))
         if found is not None and found.footing is Footing.REMOVED and pid is not None:
-            now = await to_thread.run_sync(_folder_of, pid)
-            found = await to_thread.run_sync(footing, path, session.branch, common, now)
+            found = await _found(project, session, await to_thread.run_sync(_folder_of, pid))
         return self._lasting(session, found)
 
     def forget(self, session: SessionId) -> None:
@@ -51,6 +49,26 @@ class Standings:
         if found != session.standing and at_work and now - known[1] < _PASSING:
             return None if session.standing.is_firm else FIRM
         return found
+
+
+async def place_of(project: Project, session: Session) -> Path:
+    """Where its work tree is now, as far as git knows or its agent has shown."""
+    if not session.path:
+        return Path()
+    found = await _found(project, session, _known(session))
+    moved = found is not None and found.footing is Footing.MOVED
+    return Path(found.where if found and moved else session.path)
+
+
+async def _found(project: Project, session: Session, now: Path | None) -> Standing | None:
+    path, common = Path(session.path), project.common_dir
+    return await to_thread.run_sync(footing, path, session.branch, common, now)
+
+
+def _known(session: Session) -> Path | None:
+    """Where it was found before."""
+    standing = session.standing
+    return Path(standing.where) if standing.footing is Footing.MOVED else None
 
 
 def _folder_of(pid: int) -> Path | None:

@@ -11,11 +11,12 @@ from ao_core.engine.engine import Engine
 from ao_core.engine.kill import end_agent, released
 from ao_core.engine.moves import ended
 from ao_core.engine.records import Step
+from ao_core.engine.team import gone_down
 from ao_core.errors import AoError, StoreError
 from ao_core.files import write_atomic
 from ao_core.ids import ProjectId, SessionId
 from ao_core.model.event import EventKind
-from ao_core.model.session import RuntimeReason, Session, SessionReason, is_terminal, is_waiting
+from ao_core.model.session import Session, SessionReason, is_terminal, is_waiting
 from ao_core.store.records import SESSION
 
 _log = logging.getLogger(__name__)
@@ -80,22 +81,11 @@ def _over(engine: Engine, session: Session) -> Step | None:
 
 
 def left(engine: Engine) -> dict[ProjectId, tuple[SessionId, ...]]:
-    """Whom stops ended, by project, and nobody has brought back or killed since.
-
-    The records say so themselves: so neither a stop of other agents nor a crash in the midst of
-    one forgets anybody.
-    """
+    """Who went down with a stop, a runtime or the machine, by project."""
     by_project: dict[ProjectId, list[SessionId]] = {}
-    for session in engine.records.all(SESSION):
-        if _as_left(session):
-            by_project.setdefault(session.project, []).append(session.id)
+    for session in gone_down(engine):
+        by_project.setdefault(session.project, []).append(session.id)
     return {id: tuple(sessions) for id, sessions in by_project.items()}
-
-
-def _as_left(session: Session) -> bool:
-    stopped = is_terminal(session) and session.facts.reason is SessionReason.ENGINE_STOPPED
-    killed = session.workspace_gone or session.run.reason is RuntimeReason.KILL_REQUESTED
-    return stopped and not killed
 
 
 def _remember(engine: Engine) -> None:

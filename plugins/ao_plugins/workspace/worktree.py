@@ -45,13 +45,16 @@ class Worktree(Workspace[WorktreeConfig]):
         found = await _at(git, plan.path)
         if found and found.branch == plan.branch and await self._finished(git, found):
             return await self._checkout(git, plan)
+        if found and self._owned(found) and await _gone(found):
+            await _remove(git, plan.path)  # somebody took it away, and its branch
+            found = None
         await _require_free(git, plan, found)
         base = await _base(git, plan.base)
         if found:
             await _undo_half(git, plan, found, base)
         exists = await git.branch_tip(plan.branch) is not None
         if exists and not found:
-            raise await _taken(git, plan.branch)
+            raise await _taken(git, plan)
         await self._add(git, plan, None if exists else base)
         return Checkout(plan.path, plan.branch, plan.session, plan.project, base, base)
 
@@ -80,7 +83,14 @@ class Worktree(Workspace[WorktreeConfig]):
         ours = [one for one in found if one.path.parent == Path(root) and self._owned(one)]
         there = [one for one in ours if not await _gone(one)]
         return tuple(
-            Checkout(one.path, one.branch or "", one.path.name, self._project, "", one.head or "")
+            Checkout(
+                one.path,
+                one.branch or "",
+                one.path.name,
+                self.scope.project or "",
+                "",
+                one.head or "",
+            )
             for one in there
         )
 
@@ -108,7 +118,7 @@ class Worktree(Workspace[WorktreeConfig]):
             hint = "`git branch` lists the branches; saved work is under refs/ao."
             raise NotFound(f"branch {plan.branch} does not exist", hint=hint)
         if await git.checked_out_at(plan.branch):
-            raise await _taken(git, plan.branch)
+            raise await _taken(git, plan)
         await self._add(git, plan)
         return await self._checkout(git, plan)
 
@@ -166,10 +176,6 @@ class Worktree(Workspace[WorktreeConfig]):
     def _reason(self, session: str) -> str:
         return f"ao {self.scope.home} {session}"
 
-    @property
-    def _project(self) -> str:
-        return self.scope.project or ""
-
 
 def _check(plan: Plan) -> None:
     session_id(plan.session)
@@ -221,11 +227,13 @@ async def _take_back(git: Git, plan: Plan, base: str | None, exc: BaseException)
         exc.add_note(f"{plan.path} is left half made: {left.message}")
 
 
-async def _taken(git: Git, branch: str) -> WrongState:
-    holder = await git.checked_out_at(branch)
+async def _taken(git: Git, plan: Plan) -> WrongState:
+    holder = await git.checked_out_at(plan.branch)
     where = f" and is checked out at {holder.path}" if holder else ""
     hint = "Choose another branch name; an existing one is never taken over."
-    return WrongState(f"branch {branch} exists{where}", hint=hint)
+    if holder and (holder.lock or "").endswith(f" {plan.session}"):
+        hint = f"`git worktree move -f -f {holder.path} {plan.path}` brings it back."
+    return WrongState(f"branch {plan.branch} exists{where}", hint=hint)
 
 
 async def _require_kept(git: Git, found: Registered) -> None:

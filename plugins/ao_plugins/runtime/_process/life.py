@@ -46,14 +46,15 @@ async def seen(held: Held, place: Place) -> Seen:
     if hosted and held.runs():
         detail = None if ours else "its log was removed"
         return Seen(RuntimeState.ALIVE, held.child, output=output, detail=detail)
-    if not ours and not hosted:
+    if not ours and not hosted and held.boot == this_boot():
         return Seen(RuntimeState.MISSING, detail="nothing is left of it")
     if (ended := place.exit(held)) or hosted:
         status, signal = ended or told or (None, None)
         last = place.complaints(1) or None
         return Seen(RuntimeState.EXITED, held.child, status, signal, output, last)
     if held.boot != this_boot():
-        return Seen(RuntimeState.MISSING, detail="the machine was started anew")
+        detail, why = "the machine was started anew", RuntimeReason.REBOOTED
+        return Seen(RuntimeState.MISSING, detail=detail, reason=why)
     return await _lost(held, output)
 
 

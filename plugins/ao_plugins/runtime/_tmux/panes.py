@@ -9,10 +9,11 @@ import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from ao_core import platform
 from ao_core.errors import BadRequest
-from ao_core.model.session import RuntimeHandle, RuntimeState
+from ao_core.model.session import RuntimeHandle, RuntimeReason, RuntimeState
 from ao_core.process import alive
 from ao_core.slots.runtime import Seen
 from ao_plugins.runtime._tmux.control import command
@@ -29,6 +30,7 @@ _FIELDS = (
 LIST = command("list-panes", "-a", "-F", "\t".join(f"#{{{name}}}" for name in _FIELDS))
 
 _TEXT_LIMIT = 500
+_NEVER = -1.0  # when no process began
 _PANE = re.compile(r"%[0-9]{1,9}")
 _GLOB = re.compile(r"[\\*?\[\]]")
 _FORMAT = re.compile(r"[#,}]")
@@ -51,7 +53,8 @@ class Row:
     def is_of(self, handle: RuntimeHandle) -> bool:
         """Whether this is the pane of that agent, and not of one with the same name or number."""
         ours = (handle.get("pane"), handle.get("pid"), handle.get("server"))
-        return ours == (self.pane, str(self.pid), str(self.server))
+        same = ours == (self.pane, str(self.pid), str(self.server))
+        return same and not _is_of_another_boot(handle)
 
     @property
     def told(self) -> bool:
@@ -83,7 +86,7 @@ def handle_of(id: str, pane: str, pid: int, server: int) -> RuntimeHandle:
     """What is kept of an agent: enough never to take another for it."""
     facts = {
         "pane": pane, "pid": str(pid), "started": _started(pid),
-        "server": str(server), "server_started": _started(server),
+        "server": str(server), "server_started": _started(server), "boot": this_boot(),
     }  # fmt: skip
     return RuntimeHandle(id, "tmux", tuple(facts.items()))
 
@@ -108,6 +111,9 @@ def server_of(handle: RuntimeHandle) -> tuple[int, float | None]:
 
 def absent(handle: RuntimeHandle, found: Sequence[Row]) -> Seen:
     """What is to be told of one that is not in a listing."""
+    if _is_of_another_boot(handle):
+        detail, why = "the machine was started anew", RuntimeReason.REBOOTED
+        return Seen(RuntimeState.MISSING, detail=detail, reason=why)
     tmux, started = server_of(handle)
     if any(row.server == tmux for row in found):
         return Seen(RuntimeState.MISSING, detail="its tmux session is gone")
@@ -154,9 +160,20 @@ def _started(pid: int) -> str:
 def _process(handle: RuntimeHandle, pid: str, started: str) -> tuple[int, float | None]:
     try:
         began = handle.get(started)
-        return int(handle.get(pid) or ""), float(began) if began else None
+        number, at = int(handle.get(pid) or ""), float(began) if began else None
+        return number, _NEVER if _is_of_another_boot(handle) else at
     except ValueError as exc:
         raise _not_ours(handle) from exc
+
+
+@cache
+def this_boot() -> str:
+    """What handles carry: numbers of processes, and when they began, come again after a boot."""
+    return platform.boot_id()
+
+
+def _is_of_another_boot(handle: RuntimeHandle) -> bool:
+    return handle.get("boot") not in (None, this_boot())
 
 
 def _not_ours(handle: RuntimeHandle) -> BadRequest:
