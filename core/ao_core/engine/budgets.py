@@ -168,7 +168,7 @@ class Budgets:
     async def _brake(self, id: SessionId) -> None:
         """One whose start was under way when the brake was put on."""
         brake, session = brake_of(self._engine), self._engine.session(id)
-        if brake is None or session.created_at < brake.at or session.paused is not None:
+        if brake is None or session.created_at <= brake.at or session.paused is not None:
             return
         wish = Paused(PauseReason.ASKED, self._engine.clock.now(), brake.by, "all are paused")
         await self._engine.records.update(SESSION, id, lambda now: pausing(now, wish))

@@ -281,8 +281,15 @@ async def break_off(engine: Engine, id: SessionId) -> None:
     session, at = engine.session(id), engine.clock.now()
     if session.paused is None or not _is_due(session, at):
         return
-    session = await engine.records.update(SESSION, id, lambda now: _trying(now, at))
-    if session.paused is None or session.paused.tried_at != at:
+    mine: list[Step] = []
+
+    def step(now: Session) -> Step | None:
+        taken = _trying(now, at)
+        mine[:] = [taken] if taken else []
+        return taken
+
+    session = await engine.records.update(SESSION, id, step)
+    if not mine:  # somebody else is at it
         return
     try:
         with anyio.move_on_after(_PATIENCE):
