@@ -51,6 +51,7 @@ def team(lines: Rows) -> Table:
             "status": one["status"],
             "activity": one.get("activity"),
             "paused": one.get("paused"),
+            "used": one.get("used"),
             "needs": _needs(one),
             "issue": one.get("issue"),
             "title": one["title"],

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ao_core.activity import decay
+from ao_core.engine.budget_rules import spending, used_of
 from ao_core.engine.engine import Engine
 from ao_core.model.activity import ActivityState
 from ao_core.model.attention import attention
@@ -67,6 +68,7 @@ class Line(Reply):
     issue: str | None = None
     activity: str | None = None
     paused: str | None = None
+    used: str = ""
     evidence: str = NONE
     ended: bool = False
 
@@ -92,6 +94,7 @@ def line(engine: Engine, session: Session, evidence: str = NONE, waits: str = ""
         issue=session.issue,
         activity=doing(engine, session),
         paused=paused_shown(session),
+        used=used_of(session.budget, spending(session, engine.clock.now())),
         evidence=evidence,
         ended=is_terminal(session),
     )

@@ -28,6 +28,10 @@ class Colour(StrEnum):
     GREEN = "green"
 
 
+class Pot(Request):
+    size: float | None = None
+
+
 class Paint(Request):
     thing: Annotated[str, Field(description="What to paint, as `list_things` has it.")]
     with_colours: Annotated[tuple[Colour, ...], Field(description="In which colours.")] = (
@@ -37,6 +41,7 @@ class Paint(Request):
     coats: Annotated[int, Field(ge=1)] = 2
     dry_run: Annotated[bool, Field(description="Only tell.")] = False
     careful: bool = True
+    pot: Pot | None = None
     project: str | None = None
 
 
@@ -108,9 +113,17 @@ def test_a_list_argument_takes_many_or_none(peer: Peer) -> None:
     assert peer.calls() == [("tell", {"people": ["ann", "bob"]}), ("tell", {})]
 
 
+def test_a_table_is_said_in_one_word(peer: Peer) -> None:
+    assert run(["paint-it", "door", "--pot", "size=1.5,colour=red"]) == 0
+    assert peer.calls() == [
+        ("paint_it", {"thing": "door", "pot": {"size": "1.5", "colour": "red"}})
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["paint-it", "door", "--pot", "large"], "not of the form name=value"),
         (["paint-it"], "Missing argument 'THING'"),
         (["paint-it", "door", "--tone", "matt"], "'matt' is not one of"),
         (["paint-it", "door", "--coats", "many"], "'many' is not a valid integer"),

@@ -120,10 +120,19 @@ def said(found: Iterable[Finding]) -> str:
     return ", ".join(map(_said, found))
 
 
+def used_of(budget: Budget, used: Spending) -> str:
+    """The same, and what was used of parts that are not limited, as far as it is known."""
+    limited = {one.part: _said(one) for one in weigh(budget, used)}
+    known = {part: _number(amount) + _UNITS[part] for part in Part if (amount := used.of(part))}
+    return ", ".join((known | limited)[part] for part in Part if part in known | limited)
+
+
+_UNITS = {Part.MINUTES: " min", Part.TOKENS: " tokens", Part.COST: " USD"}
+
+
 def _said(one: Finding) -> str:
     used = "unknown" if one.used is None else _number(one.used)
-    unit = {Part.MINUTES: " min", Part.TOKENS: " tokens", Part.COST: " USD"}[one.part]
-    return f"{used} of {_number(one.limit)}{unit}"
+    return f"{used} of {_number(one.limit)}{_UNITS[one.part]}"
 
 
 def _number(value: float) -> str:

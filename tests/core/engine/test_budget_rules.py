@@ -5,7 +5,16 @@ from datetime import timedelta
 
 import pytest
 
-from ao_core.engine.budget_rules import Stand, judge, said, spending, stand, together, weigh
+from ao_core.engine.budget_rules import (
+    Stand,
+    judge,
+    said,
+    spending,
+    stand,
+    together,
+    used_of,
+    weigh,
+)
 from ao_core.engine.budgets import weighed
 from ao_core.engine.moves import moved
 from ao_core.model.budget import Budget, Part, Spending
@@ -75,6 +84,12 @@ def test_what_is_known_of_one_life_counts_beside_the_unknown_of_another() -> Non
     assert Usage(1, None).plus(Usage(None, 4)).tokens == 5
     assert Usage(1, 2, 0.5).with_news(Usage(None, 7)) == Usage(1, 7, 0.5)
     assert Spending(1).plus(Spending(2, 3)) == Spending(3, 3, None)
+
+
+def test_what_is_known_is_shown_beside_what_is_limited() -> None:
+    assert used_of(Budget(minutes=60), Spending(12.5, 1500)) == "12.5 of 60 min, 1500 tokens"
+    assert used_of(Budget(tokens=9), Spending(0)) == "unknown of 9 tokens"
+    assert used_of(Budget(), Spending()) == ""
 
 
 def in_state(session: Session, state: SessionState, after: timedelta) -> Session:

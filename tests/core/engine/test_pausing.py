@@ -13,7 +13,8 @@ import pytest
 
 from ao_core.engine import pausing
 from ao_core.engine.budgets import Budgets
-from ao_core.engine.case import Observation
+from ao_core.engine.case import Observation, Policy
+from ao_core.engine.decide import decide
 from ao_core.engine.engine import Engine
 from ao_core.engine.holds import hold
 from ao_core.engine.keys import Ticket
@@ -31,6 +32,7 @@ from ao_core.model.session import (
     PrReason,
     PrState,
     Session,
+    SessionState,
 )
 from ao_core.slots.agent import Composer
 from ao_core.spool import HookEvent, HookKind
@@ -367,6 +369,16 @@ async def shows(books: Books, line: str) -> None:
     now = books.clock.now()
     activity = Activity(ActivityState.BLOCKED, now, Source.SCREEN, line)
     await observe(engine_of(books), a_session().id, Observation(now, activity=activity), "a test")
+
+
+@pytest.mark.parametrize(
+    ("paused", "state"), [(ASKED, SessionState.WORKING), (None, SessionState.STUCK)]
+)
+def test_the_silence_of_one_that_is_paused_means_nothing(
+    paused: Paused | None, state: SessionState
+) -> None:
+    late = Observation(START + timedelta(hours=1), sign=START)
+    assert decide(a_session(paused=paused), late, Policy()).session.facts.state is state
 
 
 def test_a_merge_that_was_held_back_is_made_once_it_goes_on() -> None:

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ao_core.config.load import load
 from ao_core.errors import BadRequest
 from ao_core.model.activity import ActivityState
 from ao_core.model.session import Drive, PermissionMode
+from ao_core.model.usage import Usage
 from ao_core.plugin import Scope
 from ao_core.slots.agent import Launch, Look, Resumable
 from ao_core.store.records import Delivery
@@ -168,6 +169,42 @@ class TestTemplate(AgentContract):
         screens = {"active": ["busy"], "idle": ["^ready"], "waiting_input": ["ask"]}
         agent = CommandLine(config(screens=screens | {"blocked": ["stuck"]}), scope)
         assert agent.classify(screen) == state
+
+    async def test_the_words_of_a_used_up_quota_on_its_screen_are_told(
+        self, scope: Scope, started: Launch, tmp_path: Path
+    ) -> None:
+        agent = CommandLine(config(screens={"quota": ["hit your .*limit"]}), scope)
+        said = "You've hit your usage limit, try again in 3 hours."
+        screen = f"busy\n{said}\n> "
+        assert (agent.quota("busy"), agent.quota(screen)) == (None, said)
+        launch = replace(started, workspace=tmp_path)
+        at = datetime.now(UTC)
+        found = await agent.activity(Look(launch, True, at, at, screen))
+        assert found is not None
+        assert (found.state, found.detail) == (ActivityState.BLOCKED, said)
+
+    async def test_what_it_used_is_what_the_last_such_line_of_its_log_says(
+        self, scope: Scope, started: Launch
+    ) -> None:
+        agent = CommandLine(config(log=LOG, usage=True), scope)
+        log = started.workspace / LOG
+        log.parent.mkdir(exist_ok=True)
+        for told, used in [
+            ({}, Usage()),
+            ({"cost_usd": "0.5", "input_tokens": 7}, Usage(7, None, 0.5)),
+            ({"cost_usd": "nan", "output_tokens": "-1"}, Usage()),
+        ]:
+            log.write_text(json.dumps({"role": "usage"} | told) + "\n")
+            info = await agent.info(started)
+            assert info is not None
+            assert info.usage == used
+
+    async def test_it_tells_what_it_used_where_the_configuration_says_so(
+        self, scope: Scope
+    ) -> None:
+        silent, telling = CommandLine(config(), scope), CommandLine(config(usage=True), scope)
+        assert silent.tells(Drive.TERMINAL) == frozenset()
+        assert telling.tells(Drive.TERMINAL) == silent.tells(Drive.PROTOCOL) != frozenset()
 
     async def test_its_keyboard_is_as_configured(self, scope: Scope) -> None:
         keys = {"submit": ["C-m"], "clear": ["C-c"], "allow": ["y"], "deny": ["n"]}
