@@ -61,13 +61,20 @@ def test_one_table_alone_needs_no_heading() -> None:
 
 
 def test_the_team_is_a_table_that_says_who_must_act() -> None:
-    reply = {"projects": [], "sessions": [LINE, LINE | {"attention": "none"}], "next": "shop-2"}
+    rests = LINE | {"attention": "none", "why": ""}
+    reply = {"projects": [], "sessions": [LINE, rests], "next": "shop-2"}
     assert said("list", reply) == (
         "SESSION  STATUS       ACTIVITY       NEEDS           ISSUE  TITLE\n"
         "shop-1   needs_input  waiting_input  human: it asks  7      Sell\n"
         "shop-1   needs_input  waiting_input                  7      Sell"
     )
     assert asides("list", reply) == ["more: --cursor shop-2"]
+
+
+def test_who_waits_in_the_queue_says_so_though_nobody_must_act() -> None:
+    waits = LINE | {"attention": "none", "why": "queued, place 1 of 2"}
+    reply = {"projects": [], "sessions": [waits], "next": None}
+    assert "  queued, place 1 of 2  7 " in said("list", reply)
 
 
 def test_projects_are_named_where_there_are_several() -> None:
