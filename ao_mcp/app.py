@@ -28,6 +28,7 @@ from ao_core.engine.home import Home, open_home
 from ao_core.engine.login import login_environment
 from ao_core.engine.loop import Loop
 from ao_core.engine.outlets import Outlets
+from ao_core.engine.overlap import Overlaps
 from ao_core.engine.projects import Projects
 from ao_core.engine.queue import Queue
 from ao_core.engine.reactions import Reactions
@@ -71,6 +72,7 @@ async def run(home: Path, ready: Callable[[], None], lock: int | None = None) ->
         tasks.start_soon(_going_on, "no notifier is told any more", Outlets(engine).run)
         tasks.start_soon(_going_on, "nobody in the queue starts any more", Queue(engine).run)
         tasks.start_soon(_going_on, "nothing is cleared away any more", Cleanup(engine).run)
+        tasks.start_soon(_going_on, "overlaps are no longer told of", Overlaps(engine).run)
         tasks.start_soon(_going_on, "no message expires any more", partial(expire_messages, engine))
         budgets = Budgets(engine, partial(_ceiling, engine.home))
         tasks.start_soon(_going_on, "nobody is held to a budget any more", budgets.run)

@@ -7,6 +7,7 @@ from pydantic import Field
 from ao_core.engine.budget_rules import said, spending, weigh
 from ao_core.engine.evidence import verdict_of
 from ao_core.engine.holds import why as why_it_waits
+from ao_core.engine.overlap import overlaps_of, words
 from ao_core.engine.queue import place_of, spare
 from ao_core.engine.room import team_of
 from ao_core.ids import session_id
@@ -200,6 +201,7 @@ class Shown(Reply):
     after: tuple[str, ...] = ()
     copies: tuple[str, ...] = ()
     spare: str = Field(default="", description="Copies to kill.")
+    overlaps: tuple[str, ...] = Field(default=(), description="Who changes the same lines.")
     branch: str
     base: str
     path: str
@@ -255,6 +257,7 @@ async def _show(call: Call, asked: Show) -> Shown:
         after=session.after,
         copies=tuple(one.id for one in team.copies(session)),
         spare=spare(team, session),
+        overlaps=tuple(words(one, session.id) for one in overlaps_of(call.engine, session.id)),
         branch=session.branch,
         base=session.base,
         path=session.path,

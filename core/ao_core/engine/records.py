@@ -13,11 +13,20 @@ from ao_core.model.event import Event, NewEvent
 from ao_core.model.session import Session
 from ao_core.news import News
 from ao_core.store.contract import Change, Committed, Drop, Kind, Put, Row, Store
-from ao_core.store.records import BRAKE, EVIDENCE, INTENT, MESSAGE, PERMISSION, PURSUIT, SESSION
+from ao_core.store.records import (
+    BRAKE,
+    EVIDENCE,
+    INTENT,
+    MESSAGE,
+    OVERLAP,
+    PERMISSION,
+    PURSUIT,
+    SESSION,
+)
 
 T = TypeVar("T")
 
-_CACHED = (SESSION, MESSAGE, EVIDENCE, INTENT, PERMISSION, PURSUIT, BRAKE)
+_CACHED = (SESSION, MESSAGE, EVIDENCE, INTENT, PERMISSION, PURSUIT, BRAKE, OVERLAP)
 _ATTEMPTS = 50
 
 

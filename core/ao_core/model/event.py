@@ -34,6 +34,7 @@ class EventKind(StrEnum):
     SESSION_DONE = "session.done"
     SESSION_EXITED = "session.exited"
     SESSION_KILLED = "session.killed"
+    SESSION_OVERLAPS = "session.overlaps"
     SESSION_CLEANED_UP = "session.cleaned_up"
     SESSION_ERRORED = "session.errored"
     SESSION_RESTORED = "session.restored"
@@ -79,10 +80,10 @@ class EventKind(StrEnum):
     MESSAGE_ACCEPTED = "message.accepted"
     MESSAGE_UNCERTAIN = "message.uncertain"
     MESSAGE_FAILED = "message.failed"
-    PERMISSION_ASKED = "permission.asked"
-    PERMISSION_ANSWERED = "permission.answered"
     MESSAGE_EXPIRED = "message.expired"
     MESSAGE_CANCELLED = "message.cancelled"
+    PERMISSION_ASKED = "permission.asked"
+    PERMISSION_ANSWERED = "permission.answered"
     PERMISSION_EXPIRED = "permission.expired"
     INTENT_UNRESOLVED = "intent.unresolved"
     ISSUE_CREATED = "issue.created"
@@ -311,6 +312,7 @@ SPECS: Mapping[EventKind, Spec] = {
     _K.SESSION_DONE: Spec(Moved, _A),
     _K.SESSION_EXITED: Spec(Ended, _U),
     _K.SESSION_KILLED: Spec(Ended, _W),
+    _K.SESSION_OVERLAPS: Spec(Said, _W),
     _K.SESSION_CLEANED_UP: Spec(Ended, _I),
     _K.SESSION_ERRORED: Spec(Ended, _U),
     _K.SESSION_RESTORED: Spec(Started, _I),
@@ -323,19 +325,19 @@ SPECS: Mapping[EventKind, Spec] = {
     _K.BUDGET_REACHED: Spec(Spent, _U),
     _K.BUDGET_UNKNOWN: Spec(Spent, _W),
     _K.QUOTA_EXHAUSTED: Spec(Halted, _W),
-    _K.SESSION_COMMITTED: Spec(Said, _I),
-    _K.SESSION_SALVAGED: Spec(Saved, _I),
     _K.SESSION_SAID: Spec(Said, _A),
     _K.SESSION_TOLD: Spec(Said, _I),
+    _K.SESSION_COMMITTED: Spec(Said, _I),
+    _K.SESSION_SALVAGED: Spec(Saved, _I),
     _K.COPIES_SPARE: Spec(Said, _A),
+    _K.WORKSPACE_ASTRAY: Spec(Said, _U),
+    _K.WORKSPACE_FOUND: Spec(Said, _I),
     _K.PR_CREATED: Spec(PullSeen, _I),
     _K.PR_UPDATED: Spec(PullSeen, _I),
     _K.PR_MERGED: Spec(PullSeen, _A),
     _K.PR_CLOSED: Spec(PullSeen, _A),
     _K.CI_PASSING: Spec(PullSeen, _I),
     _K.CI_FAILING: Spec(PullSeen, _W),
-    _K.WORKSPACE_ASTRAY: Spec(Said, _U),
-    _K.WORKSPACE_FOUND: Spec(Said, _I),
     _K.CI_FIX_SENT: Spec(PullSeen, _I),
     _K.CI_FIX_FAILED: Spec(PullSeen, _W),
     _K.REVIEW_PENDING: Spec(PullSeen, _I),
@@ -356,12 +358,12 @@ SPECS: Mapping[EventKind, Spec] = {
     _K.MESSAGE_ACCEPTED: Spec(MessageMoved, _I),
     _K.MESSAGE_UNCERTAIN: Spec(MessageMoved, _W),
     _K.MESSAGE_FAILED: Spec(MessageMoved, _W),
+    _K.MESSAGE_EXPIRED: Spec(MessageMoved, _W),
+    _K.MESSAGE_CANCELLED: Spec(MessageMoved, _I),
     _K.PERMISSION_ASKED: Spec(PermissionMoved, _U),
     _K.PERMISSION_ANSWERED: Spec(PermissionMoved, _I),
     _K.PERMISSION_EXPIRED: Spec(PermissionMoved, _W),
     _K.INTENT_UNRESOLVED: Spec(Unresolved, _W),
-    _K.MESSAGE_EXPIRED: Spec(MessageMoved, _W),
-    _K.MESSAGE_CANCELLED: Spec(MessageMoved, _I),
     _K.ISSUE_CREATED: Spec(IssueMoved, _I),
     _K.ISSUE_UPDATED: Spec(IssueMoved, _I),
     _K.NOTE_LEAD: Spec(Told, _A),

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from ao_core.ids import ProjectId, SessionId
 from ao_core.model.evidence import Evidence
+from ao_core.model.overlap import Overlap
 from ao_core.model.pause import Brake
 from ao_core.model.session import Session
 from ao_core.store.contract import Kind
@@ -214,8 +215,9 @@ TRUST = Kind("trust", Trust)
 COUNTER = Kind("counter", Counter)
 PROJECT = Kind("project", ProjectRecord)
 BRAKE = Kind("brake", Brake)
+OVERLAP = Kind("overlap", Overlap)
 
 KINDS = (
     SESSION, MESSAGE, EVIDENCE, INTENT, PERMISSION, PURSUIT, KEY, CURSOR, TRUST, COUNTER, PROJECT,
-    BRAKE,
+    BRAKE, OVERLAP,
 )  # fmt: skip
