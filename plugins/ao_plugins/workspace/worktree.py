@@ -82,15 +82,9 @@ class Worktree(Workspace[WorktreeConfig]):
         found = await Git(run, repository).worktrees()
         ours = [one for one in found if one.path.parent == Path(root) and self._owned(one)]
         there = [one for one in ours if not await _gone(one)]
+        of = self.scope.project or ""
         return tuple(
-            Checkout(
-                one.path,
-                one.branch or "",
-                one.path.name,
-                self.scope.project or "",
-                "",
-                one.head or "",
-            )
+            Checkout(one.path, one.branch or "", one.path.name, of, "", one.head or "")
             for one in there
         )
 
