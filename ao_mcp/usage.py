@@ -11,7 +11,7 @@ _KINDS = ("store", "logs", "worktrees", "archives", "prompts", "plugins", "other
 _TOP = {"plugins": "plugins", "bin": "plugins", "journal": "store"}
 _OF_A_PROJECT = {
     "worktrees": "worktrees", "archive": "archives", "prompts": "prompts", "spool": "prompts",
-    "sessions": "store",
+    "sessions": "store", "ended": "logs",
 }  # fmt: skip
 
 

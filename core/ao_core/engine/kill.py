@@ -10,6 +10,7 @@ import anyio
 from ao_core.engine.engine import Engine
 from ao_core.engine.evidence import halt
 from ao_core.engine.housing import plan_of
+from ao_core.engine.keepsake import keep
 from ao_core.engine.keys import Ticket
 from ao_core.engine.moves import ended
 from ao_core.engine.project import Project
@@ -129,6 +130,7 @@ async def end_agent(engine: Engine, project: Project, session: Session) -> None:
     """End the process and everything it started."""
     runtime = await engine.projects.runtime(project, session.runtime)
     handle = session.run.handle or await runtime.find(session.id)
+    await keep(engine, project, session)
     if handle is not None:
         await runtime.destroy(handle)
     engine.spools.remove(session.id)

@@ -5,28 +5,21 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import cast
 
 import anyio
 
-from ao_core.drive.transcript import Part, rendered
 from ao_core.engine.comparing import compare, told
-from ao_core.engine.conversed import conversed
 from ao_core.engine.engine import Engine
-from ao_core.engine.launching import launch_of
+from ao_core.engine.keepsake import screen, turns
 from ao_core.engine.merge import work_of
 from ao_core.engine.side import git_for
 from ao_core.errors import BadRequest
 from ao_core.ids import SessionId
 from ao_core.model.event import Event
-from ao_core.model.session import Drive, Session
+from ao_core.model.session import Session
 from ao_core.redact import visible
-from ao_core.slots.runtime import Typable
 
 LEAST, MOST = 200, 100_000
-_LINES = 500
-_TURNS = 100
-_SPOKEN = (Part.USER, Part.AGENT)
 
 
 class What(StrEnum):
@@ -71,29 +64,6 @@ def _offset(cursor: str | None) -> int:
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 12:
         raise BadRequest("This cursor is not one of ours.", hint="Leave it out to start over.")
     return int(cursor)
-
-
-async def _screen(engine: Engine, session: Session) -> str:
-    if session.run.handle is None:
-        return ""
-    if session.drive is Drive.PROTOCOL:
-        return visible(rendered(await conversed(engine, session)), MOST * 10)
-    runtime = await engine.runtime_of(session)
-    if isinstance(runtime, Typable):
-        screen = await cast("Typable", runtime).screen(session.run.handle)
-    else:
-        screen = await runtime.output(session.run.handle, _LINES)
-    return visible(screen, MOST)
-
-
-async def _turns(engine: Engine, session: Session) -> str:
-    project = await engine.project_of(session)
-    if session.drive is Drive.PROTOCOL:
-        items = [one for one in await conversed(engine, session) if one.part in _SPOKEN]
-        return visible("\n\n".join(f"{one.part}: {one.text}" for one in items), MOST * 10)
-    agent = await engine.agent_of(session)
-    turns = await agent.turns(launch_of(engine, project, session), _TURNS)
-    return visible("\n\n".join(f"{turn.role}: {turn.text}" for turn in turns), MOST * 10)
 
 
 async def _diff(engine: Engine, session: Session) -> str:
@@ -142,8 +112,8 @@ async def _copies(engine: Engine, session: Session) -> str:
 
 
 _READERS: Mapping[What, Callable[[Engine, Session], Awaitable[str]]] = {
-    What.SCREEN: _screen,
-    What.TURNS: _turns,
+    What.SCREEN: screen,
+    What.TURNS: turns,
     What.DIFF: _diff,
     What.EVENTS: _events,
     What.CHECKS: _checks,

@@ -3,9 +3,9 @@
 From the journal go its oldest lines, up to the first one that is younger than the limit or that
 the stored cursor of some reader has yet to come to; it stays whole from there on, whoever a line
 is about. Of sessions that ended before the limit go settled messages, ended permissions and acts,
-prompt files, spool folders and what a runtime still has of them. The sessions themselves stay, and
-so does all work: branches, workspaces, archives, and snapshots unless they are nothing but a
-second name for what another branch holds.
+prompt files, spool folders, what they showed last and what a runtime still has of them. The
+sessions themselves stay, and so does all work: branches, workspaces, archives, and snapshots unless
+they are nothing but a second name for what another branch holds.
 """
 
 import logging
@@ -22,6 +22,7 @@ import anyio
 
 from ao_core.config.models import Retention
 from ao_core.engine.engine import Engine
+from ao_core.engine.keepsake import FOLDER
 from ao_core.engine.outbox import settled
 from ao_core.engine.records import Step
 from ao_core.engine.side import git_for
@@ -41,7 +42,7 @@ from ao_core.store.records import (
 
 _log = logging.getLogger(__name__)
 _DAY = 24 * 3600.0
-_DERIVED = ("prompts", "spool")
+_DERIVED = ("prompts", "spool", FOLDER)
 
 
 async def keep_small(engine: Engine, kept: Callable[[], Awaitable[Retention]]) -> None:
