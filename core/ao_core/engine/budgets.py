@@ -37,8 +37,8 @@ from ao_core.engine.pausing import (
 from ao_core.engine.records import Step
 from ao_core.errors import AoError, Unknown
 from ao_core.ids import SessionId
-from ao_core.model.budget import Budget, Part
-from ao_core.model.event import EventKind, NewEvent, Spent
+from ao_core.model.budget import Budget, Part, Spent
+from ao_core.model.event import EventKind, NewEvent
 from ao_core.model.pause import Brake, Paused, PauseReason
 from ao_core.model.session import Drive, Session, is_terminal, worked
 from ao_core.store.contract import Put
@@ -158,7 +158,7 @@ class Budgets:
         """Its quota is back."""
         session = self._engine.session(id)
         until = session.paused.until if session.paused and not is_terminal(session) else None
-        if until is None or until > self._engine.clock.now() or brake_of(self._engine):
+        if until is None or until > self._engine.clock.now():
             return
         try:
             await resume(self._engine, id, ENGINE, Ticket())

@@ -1,10 +1,10 @@
 """What people are told of unasked: which lines of the journal, how urgently, in which words."""
 
 from ao_core.engine.reaction_rules import Act
+from ao_core.model.budget import Spent
 from ao_core.model.event import (
     Event,
     EventKind,
-    Halted,
     Merged,
     MessageMoved,
     Moved,
@@ -12,9 +12,9 @@ from ao_core.model.event import (
     PullSeen,
     Reacted,
     Said,
-    Spent,
     Unresolved,
 )
+from ao_core.model.pause import Halted
 from ao_core.model.session import Session
 from ao_core.redact import visible
 from ao_core.slots.notifier import Note

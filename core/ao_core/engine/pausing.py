@@ -22,8 +22,8 @@ from ao_core.errors import AoError, Conflict, WrongState
 from ao_core.ids import SessionId
 from ao_core.model.activity import Activity, ActivityState, Source
 from ao_core.model.budget import Budget
-from ao_core.model.event import EventKind, Halted, NewEvent
-from ao_core.model.pause import Brake, Paused, PauseReason
+from ao_core.model.event import EventKind, NewEvent
+from ao_core.model.pause import Brake, Halted, Paused, PauseReason
 from ao_core.model.session import (
     Drive,
     Session,

@@ -61,6 +61,16 @@ class Spending:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """How one part of a budget stands; `used` None is unknown. `all_sessions`: the ceiling."""
+
+    part: str
+    used: float | None
+    limit: float
+    all_sessions: bool = False
+
+
 def _added(one: int | None, other: int | None) -> int | None:
     return one if other is None else other + (one or 0)
 

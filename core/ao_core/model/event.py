@@ -6,6 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
+from ao_core.model.budget import Spent
+from ao_core.model.pause import Halted
+
 
 class Priority(StrEnum):
     """How soon somebody should look."""
@@ -243,26 +246,6 @@ class Shown:
     gates: int = 0
     failed: tuple[str, ...] = ()
     why: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Halted:
-    """A session, or all of them, were paused or go on."""
-
-    why: str
-    by: str
-    note: str = ""
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """How one part of a budget stands; `used` None is unknown. `all_sessions`: the ceiling."""
-
-    part: str
-    used: float | None
-    limit: float
-    all_sessions: bool = False
 
 
 Body: TypeAlias = (

@@ -53,3 +53,13 @@ class Brake:
     at: datetime
     by: str
     told: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Halted:
+    """A session, or all of them, were paused or go on."""
+
+    why: str
+    by: str
+    note: str = ""
+    until: datetime | None = None

@@ -24,8 +24,8 @@ from ao_core.errors import WrongState
 from ao_core.model.activity import Activity, ActivityState, Source
 from ao_core.model.attention import Attention, attention
 from ao_core.model.budget import Budget
-from ao_core.model.event import Event, EventKind, Halted
-from ao_core.model.pause import AGAIN, MOST, Paused, PauseReason
+from ao_core.model.event import Event, EventKind
+from ao_core.model.pause import AGAIN, MOST, Halted, Paused, PauseReason
 from ao_core.model.session import (
     Drive,
     PrFacts,
