@@ -115,8 +115,12 @@ ReactionKey: TypeAlias = Literal[
 Reactions: TypeAlias = dict[ReactionKey, Reaction]
 
 
-def _sent(escalate_after: int | timedelta, retries: int | None = None) -> Reaction:
-    return Reaction(action="send-to-agent", escalate_after=escalate_after, retries=retries)
+def _sent(
+    escalate_after: int | timedelta, retries: int | None = None, threshold: timedelta | None = None
+) -> Reaction:
+    return Reaction(
+        action="send-to-agent", escalate_after=escalate_after, retries=retries, threshold=threshold
+    )
 
 
 DEFAULT_REACTIONS: Mapping[str, Reaction] = {
@@ -132,6 +136,9 @@ DEFAULT_REACTIONS: Mapping[str, Reaction] = {
     "agent-exited": Reaction(priority=Priority.URGENT),
     "pr-closed": Reaction(priority=Priority.ACTION),
     "all-complete": Reaction(priority=Priority.INFO, include_summary=True),
+    "report-no-acknowledge": _sent(timedelta(minutes=15), threshold=timedelta(minutes=10)),
+    "report-stale": _sent(timedelta(minutes=30), threshold=timedelta(minutes=30)),
+    "report-needs-input": Reaction(priority=Priority.URGENT),
 }
 
 

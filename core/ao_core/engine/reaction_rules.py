@@ -35,6 +35,7 @@ _CAUSES: Mapping[EventKind, str] = {
     _K.MERGE_FAILED: "merge-failed",
     _K.MERGE_READY: "approved-and-green",
     _K.SESSION_STUCK: "agent-stuck",
+    _K.WORKSPACE_ASTRAY: "agent-stuck",
     _K.SESSION_NEEDS_INPUT: "agent-needs-input",
     _K.SESSION_EXITED: "agent-exited",
     _K.SESSION_ERRORED: "agent-exited",
@@ -49,6 +50,7 @@ _ENDS: Mapping[EventKind, tuple[str, ...]] = {
     _K.SESSION_IDLE: ("agent-stuck", "agent-needs-input"),
     _K.SESSION_DONE: ("agent-stuck", "agent-needs-input", IDLE),
     _K.SESSION_RESTORED: (*_MOVED, IDLE, "pr-closed"),
+    _K.WORKSPACE_FOUND: ("agent-stuck",),
     _K.SESSION_COMMITTED: (IDLE,),
     _K.SESSION_REPORTED: (IDLE,),
     _K.SESSION_KILLED: (*_MOVED, IDLE, *_OPEN, "approved-and-green"),
@@ -158,6 +160,8 @@ def holds(session: Session, key: str) -> bool:
         return is_terminal(session)
     if key == "pr-closed":
         return session.pr.state is PrState.CLOSED
+    if key == "agent-stuck" and not session.standing.is_firm:
+        return not is_terminal(session)
     return session.facts.state is _STATES.get(key, session.facts.state)
 
 

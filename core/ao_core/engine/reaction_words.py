@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from ao_core.model.event import Event, EventKind, Merged, Moved, NewEvent, PullSeen
+from ao_core.engine.report_watch import NEEDS_INPUT, NO_ACKNOWLEDGE, STALE
+from ao_core.model.event import Event, EventKind, Merged, Moved, NewEvent, PullSeen, Said
 from ao_core.model.session import Session, derive_status
 from ao_core.redact import visible
 
@@ -20,6 +21,9 @@ _WHY: Mapping[str, str] = {
     "agent-exited": "its agent ended",
     "agent-idle": "it rests, with neither a commit nor a report",
     "pr-closed": "its pull request was closed without being merged",
+    NO_ACKNOWLEDGE: "nothing has been heard of it since it was started",
+    STALE: "it works, and has not reported for long",
+    NEEDS_INPUT: "it reports that it cannot go on",
 }
 _SENT: Mapping[str, EventKind] = {
     "ci-failed": EventKind.CI_FIX_SENT,
@@ -30,7 +34,9 @@ _SENT: Mapping[str, EventKind] = {
 
 def told(session: Session, key: str, event: Event | None) -> str:
     """One line for people."""
-    more = _more(event)
+    if event is not None and isinstance(event.body, Said):
+        return visible(event.body.text, _SAID)
+    more = (session.report or "") if key == NEEDS_INPUT else _more(event)
     return visible(f"{_WHY.get(key, key)}{': ' + more if more else ''}", _SAID)
 
 

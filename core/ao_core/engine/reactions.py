@@ -16,6 +16,7 @@ import anyio
 from ao_core import prompt
 from ao_core.config.models import Reaction
 from ao_core.engine import reaction_rules as rules
+from ao_core.engine import report_watch
 from ao_core.engine.aftermath import DONE
 from ao_core.engine.bookmark import Bookmark
 from ao_core.engine.engine import Engine
@@ -145,7 +146,9 @@ class Reactions:
         evidence = evidence_of(event)
         text = rule.message or prompt.reaction(pursuit.key, session.base, evidence)
         highest = await self._engine.best_receipt(session)
-        message = self._engine.outbox.compose(session, text, "reaction", highest=highest)
+        message = self._engine.outbox.compose(
+            session, text, "reaction", highest=highest, **report_watch.timing(pursuit.key)
+        )
         change, queued = self._engine.outbox.queueing(session, message)
         deed.changes.append(change)
         deed.events.append(queued)
@@ -218,12 +221,16 @@ class Reactions:
                 await self._late(deed, pursuit)
             for session in self._engine.live():
                 await self._resting(deed, session)
+                await self._unheard(deed, session)
             await self._commit(deed)
 
     async def _late(self, deed: Deed, pursuit: Pursuit) -> None:
         if pursuit.key == ALL_COMPLETE:
             return
         session = self._engine.session(pursuit.subject)
+        if report_watch.is_over(session, pursuit):
+            self._end(deed, session.id, (pursuit.key,))
+            return
         rule = await self._rule(session, pursuit.key)
         if rules.is_overdue(rule, pursuit, self._engine.clock.now()):
             given_up = replace(pursuit, escalated=True)
@@ -238,6 +245,13 @@ class Reactions:
         if self._engine.clock.now() - since >= (rule.threshold or _RESTED):
             trigger = Trigger(session.id, rules.IDLE, since.isoformat(), "it rests")
             await self._answer(deed, trigger, None)
+
+    async def _unheard(self, deed: Deed, session: Session) -> None:
+        for key in report_watch.SINCE:
+            rule = await self._rule(session, key)
+            trigger = report_watch.due(session, key, rule, self._engine.clock.now())
+            if trigger is not None:
+                await self._answer(deed, trigger, None)
 
     # -- merging ---------------------------------------------------------------------------------
 

@@ -30,8 +30,17 @@ from ao_core.model.event import (
     Shown,
 )
 from ao_core.model.evidence import Evidence, Verdict
-from ao_core.model.session import PrFacts, PrReason, PrState, Session, SessionFacts, SessionState
+from ao_core.model.session import (
+    PrFacts,
+    PrReason,
+    PrState,
+    Session,
+    SessionFacts,
+    SessionState,
+    Word,
+)
 from ao_core.model.session import SessionReason as Reason
+from ao_core.model.standing import Footing, Standing
 from ao_core.store.records import EVIDENCE, MESSAGE, PURSUIT
 from ao_core.testing.clock import FakeClock
 from bare_engine import an_engine
@@ -337,3 +346,65 @@ async def lived_and_died(books: Books, step: int) -> bool:
     assert len(found) == 2, step
     assert not [one for one in after.records.all(PURSUIT) if one.pending], step
     return whole
+
+
+async def test_one_that_was_never_heard_of_is_asked_once_and_then_a_person_is_told(
+    books: Books,
+) -> None:
+    await books.keep(in_state(SessionState.WORKING, Reason.SPAWN_REQUESTED))
+    async with reacting(books) as reactions:
+        for _ in range(3):
+            await clock_of(books).advance(601)
+            await reactions.look_at_the_clock()
+        assert [text.split(".")[0] for text in told(books)] == [
+            "Nothing has been heard of you since you were started"
+        ]
+        (message,) = books.records.all(MESSAGE)
+        assert message.mode == "now"
+        assert await reacted(books) == [
+            ("triggered", "report-no-acknowledge", "send-to-agent"),
+            ("escalated", "report-no-acknowledge", "escalate"),
+        ]
+
+
+async def test_one_that_is_heard_of_again_is_pursued_no_more(books: Books) -> None:
+    await books.keep(in_state(SessionState.WORKING, Reason.TASK_IN_PROGRESS))
+    async with reacting(books) as reactions:
+        await clock_of(books).advance(1801)
+        await reactions.look_at_the_clock()
+        assert [one.key for one in books.records.all(PURSUIT)] == ["report-stale"]
+        await books.change("app-1", lambda now: replace(now, word=Word(books.clock.now())))
+        await reactions.look_at_the_clock()
+        assert list(books.records.all(PURSUIT)) == []
+        await clock_of(books).advance(1799)
+        await reactions.look_at_the_clock()
+        assert len(told(books)) == 1
+
+
+async def test_a_worker_that_reports_that_it_is_blocked_is_told_to_people_with_its_words(
+    books: Books,
+) -> None:
+    word = Word(books.clock.now(), "blocked")
+    await books.keep(a_session(word=word, report="blocked: no access"))
+    async with reacting(books) as reactions:
+        await reactions.look_at_the_clock()
+        await reactions.look_at_the_clock()
+        (event,) = await books.journal(EventKind.REACTION_TRIGGERED)
+        assert isinstance(event.body, Reacted)
+        assert event.body.cause == "it reports that it cannot go on: blocked: no access"
+        assert told(books) == []
+
+
+async def test_people_are_told_of_a_work_tree_that_is_gone_while_its_agent_goes_on(
+    books: Books,
+) -> None:
+    await books.keep(a_session(standing=Standing(Footing.REMOVED)))
+    async with reacting(books) as reactions:
+        await happened(books, EventKind.WORKSPACE_ASTRAY, Said("its work tree was removed"))
+        await caught_up(reactions, books)
+        (event,) = await books.journal(EventKind.REACTION_TRIGGERED)
+        assert isinstance(event.body, Reacted)
+        assert (event.body.key, event.body.cause) == ("agent-stuck", "its work tree was removed")
+        await happened(books, EventKind.WORKSPACE_FOUND, Said("it is back"))
+        await caught_up(reactions, books)
+        assert list(books.records.all(PURSUIT)) == []
