@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import anyio
 import pytest
 
 from ao_core.config.models import CommitIdentity, EffectiveProject, PluginChoice
@@ -192,6 +193,25 @@ async def test_keys_of_ssh_sign_too_and_are_not_waited_for(
         return
     committed(repository, await given(repository, person, tmp_path), "%H")
     assert "BEGIN SSH SIGNATURE" in await repository.git("cat-file", "commit", "HEAD")
+
+
+async def test_a_key_that_is_locked_later_makes_a_commit_fail_and_is_not_asked_for(
+    repository: Sample, person: dict[str, str], tmp_path: Path
+) -> None:
+    key = Path(person["HOME"]) / "key"
+    make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)]
+    (await run(make, deadline=20)).check("ssh-keygen")
+    await signing(repository)
+    await repository.git("config", "gpg.format", "ssh")
+    await repository.git("config", "user.signingkey", str(key))
+    env = await given(repository, person, tmp_path)
+    lock = ["ssh-keygen", "-q", "-p", "-P", "", "-N", "secret words", "-f", str(key)]
+    (await run(lock, deadline=20)).check("ssh-keygen")
+    commit = f"git -C {repository.path} commit -q --allow-empty -m work"
+    terminal = ["script", "-qec", commit, os.devnull]  # as the agent has one
+    worker = await anyio.open_process(terminal, env={**env, "SHELL": "/bin/sh"})
+    with anyio.fail_after(20):
+        assert await worker.wait() != 0
 
 
 async def test_settings_that_the_environment_has_already_stay(
