@@ -72,9 +72,7 @@ class Restore(Request):
     """Which session to bring back, or all of them."""
 
     session: Annotated[str | None, Field(description="Its id.", max_length=60)] = None
-    all: Annotated[
-        bool, Field(description="Everybody who went down with a stop, a runtime or the machine.")
-    ] = False
+    all: Annotated[bool, Field(description="Whomever a stop or a loss ended.")] = False
     project: ProjectName = None
     key: Key = None
 
