@@ -56,14 +56,16 @@ def test_a_branch_that_somebody_has_checked_out_is_left_to_them(team: Team) -> N
     assert team.call("list", ended=True)["sessions"][0]["session"] == session
 
 
-def test_a_start_that_fails_leaves_the_branch_as_it_was(team: Team) -> None:
+@pytest.mark.parametrize("branch", ["feature", "fresh"])
+def test_a_start_that_fails_leaves_the_branch_as_it_was(team: Team, branch: str) -> None:
+    git(team.repository, "branch", "fresh", "main")  # has nothing of its own yet
     before = git(team.repository, "for-each-ref", "refs/heads")
     config = team.repository / "agent-orchestrator.yaml"
     config.write_text(
         config.read_text().replace("    agent:", "    post_create: ['false']\n    agent:", 1)
     )
     with pytest.raises(AoError) as caught:
-        team.trusted().spawn("do: say hello", branch="feature")
+        team.trusted().spawn("do: say hello", branch=branch)
     assert not isinstance(caught.value, WrongState | BadRequest | PluginError)
     assert git(team.repository, "for-each-ref", "refs/heads") == before
     assert len(git(team.repository, "worktree", "list").splitlines()) == 1

@@ -188,7 +188,8 @@ def test_without_commands_of_its_own_a_project_allows_only_the_usual(place: Path
 
 @pytest.mark.parametrize("text", [
     "a; b", "a && b", "a | b", "a > b", "a < b", "`a`", "$(a)", "$HOME", "(a)", "{a,b}", "a\nb",
-    "ls *", "ls ?", "ls [ab]", "a # b", "!a", "a 'b", 'a "b', "a \\", "a \\'; b \\'", 'a "$b"', "a 'b'*",
+    "ls *", "ls ?", "ls [ab]", "a # b", "!a", "a 'b", 'a "b', "a \\",
+    "a \\'; b \\'", 'a "$b"', "a 'b'*",
 ])  # fmt: skip
 def test_what_only_a_shell_understands_is_no_command(text: str) -> None:
     assert parse_command(text) == ()
