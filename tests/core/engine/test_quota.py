@@ -27,7 +27,7 @@ def at(hour: int, minute: int = 0, *, day: int = 10, month: int = 3) -> datetime
             " hours 2 minutes.",
             at(15, 2),
         ),
-        ("You've hit your usage limit; try again at Mar 11th, 2026 1:36 PM (UTC).", at(13, 36, day=11)),
+        ("hit your usage limit, try again at Mar 11th, 2026 1:36 PM (UTC).", at(13, 36, day=11)),
         (
             "You have exhausted your capacity on this model. Your quota will reset after 4h28m20s.",
             at(16, 28) + timedelta(seconds=20),
