@@ -14,7 +14,7 @@ from ao_core.engine import courier
 from ao_core.engine.caller import Caller
 from ao_core.engine.engine import Engine
 from ao_core.engine.keys import Ticket
-from ao_core.engine.send import send
+from ao_core.engine.send import Letter, send
 from ao_core.engine.spawn import Wish, spawn
 from ao_core.engine.wait import Until, wait
 from ao_core.ids import SessionId
@@ -109,7 +109,7 @@ async def test_what_is_left_of_an_uncertain_message_does_not_go_along_with_the_n
 
 async def told(engine: Engine, caller: Caller, session: SessionId, text: str) -> Delivery:
     """Send it; its last receipt."""
-    id = (await send(engine, caller, session, text, Ticket())).id
+    id = (await send(engine, caller, session, Letter(text), Ticket())).id
 
     def is_over() -> Delivery | None:
         message = engine.records.find(MESSAGE, id)

@@ -43,7 +43,7 @@ def test_a_worker_asks_is_answered_commits_and_is_merged(team: Team) -> None:
     assert team.call("answer", session=session, text="blue")["state"] == "accepted"
     assert idle(team, session)["input_tokens"] > 0
     turns = team.call("read", session=session, what="turns")["text"]
-    assert "user: blue" in turns
+    assert "]\nblue" in turns
     assert "agent: " in turns
     assert "[completed]" in team.call("read", session=session)["text"]
     assert team.call("merge", session=session)["outcome"] == "landed"
@@ -208,7 +208,7 @@ def test_stop_and_start_bring_the_conversation_back(team: Team) -> None:
     team.call("restore", session=session)
     team.call("send", session=session, message="red")
     team.until_so(session, lambda now: now["commits"] != [])
-    assert "user: red" in team.call("read", session=session, what="turns")["text"]
+    assert "]\nred" in team.call("read", session=session, what="turns")["text"]
 
 
 def test_the_conversation_of_one_that_has_ended_can_be_read(team: Team) -> None:

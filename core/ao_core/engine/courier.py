@@ -180,7 +180,8 @@ class Courier:
         while why := await self._hindrance(message, keyboard):
             hindered = True
             await self._moved(message, self._now(message).state, reason=why)
-            await self._records.until(lambda: None if self._held(message) else True)
+            # what came meanwhile is another reason, and is to be told
+            await self._records.until(lambda: None if self._held(message) == why else True)
             await self._free(message, keyboard)
         if is_terminal(self._records.session(self._session)):
             raise WrongState(f"{self._session} has ended.", hint="`restore` brings it back.")

@@ -93,8 +93,9 @@ class Herald:
 
     async def _rests(self, message: Message, on: Conversation) -> bool:
         """Until its agent rests; false if there is something else to see to before."""
-        if (turn := on.ledger.turn) is not None:
-            await self._waits(message, self._why(message, turn))
+        turn, why = on.ledger.turn, self._why(message, on.ledger.turn)
+        if why is not None:
+            await self._waits(message, why)
         rested: list[AoError | None] = []
         async with anyio.create_task_group() as tasks:
 
@@ -106,7 +107,9 @@ class Herald:
                 tasks.cancel_scope.cancel()
 
             tasks.start_soon(rest)
-            await self._engine.records.until(lambda: self._is_called_away(message, on) or None)
+            await self._engine.records.until(
+                lambda: self._is_called_away(message, on) or self._why(message, turn) != why or None
+            )
             tasks.cancel_scope.cancel()
         if rested and rested[0] is not None:
             raise rested[0]
@@ -118,7 +121,9 @@ class Herald:
     def _further(self, message: Message) -> bool:
         return not (self._held() and self._is_unsaid(message))
 
-    def _why(self, message: Message, turn: Turn) -> str:
+    def _why(self, message: Message, turn: Turn | None) -> str | None:
+        if turn is None:
+            return None
         if self._engine.permissions.pending(self._session):
             return HELD
         if turn.cancelled:

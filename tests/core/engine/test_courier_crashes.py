@@ -73,6 +73,7 @@ class Story:
     asks: bool = False
     mode: Mode = Mode.WHEN_IDLE
     busy: bool = False
+    stubborn: bool = False
     script: dict[tuple[str, int], Act] = field(default_factory=dict[tuple[str, int], Act])
 
     @property
@@ -91,6 +92,7 @@ STORIES = [
     Story("dialog first", asks=True, script={("shows", 2): shut}),
     Story("dialog over the draft", script={("pasted", 1): ask, ("shows", 7): shut}),
     Story("interrupt", D.ACCEPTED, mode=Mode.INTERRUPT, busy=True),
+    Story("interrupt that does not help", mode=Mode.INTERRUPT, busy=True, stubborn=True),
     Story("interrupt at rest", mode=Mode.INTERRUPT),
     Story(
         "interrupt behind a dialog",
@@ -111,6 +113,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(courier_module, "_PRESS_AGAIN", 0.02)
     monkeypatch.setattr(courier_module, "_FIRST_LOOK", 0.0005)
     monkeypatch.setattr(courier_module, "_GLANCE", 0.0005)
+    monkeypatch.setattr(courier_module, "_STOP_DEADLINE", 0.02)
 
 
 @dataclass(slots=True)
@@ -195,7 +198,7 @@ async def trial(books: Books, folder: Path, story: Story, number: int) -> Trial:
     terminal = runtime.at(session.id)
     terminal.deaf_to, terminal.folds = story.deaf_to, story.folds
     terminal.dialog = DIALOG if story.asks else None
-    terminal.busy = story.busy
+    terminal.busy, terminal.stubborn = story.busy, story.stubborn
     return Trial(books, runtime, story, message)
 
 

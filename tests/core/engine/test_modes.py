@@ -13,13 +13,14 @@ from ao_core.engine import courier as courier_module
 from ao_core.engine.courier import Courier
 from ao_core.engine.holds import STARTING, why
 from ao_core.engine.outbox import enveloped
+from ao_core.engine.records import Step
 from ao_core.errors import WrongState
 from ao_core.model.pause import Paused, PauseReason
 from ao_core.model.session import RuntimeFacts, RuntimeHandle, SessionReason, SessionState
 from ao_core.plugin import Scope
 from ao_core.slots.agent import Composer
 from ao_core.slots.runtime import Attended
-from ao_core.store.records import MESSAGE, Delivery, Message, Mode
+from ao_core.store.records import MESSAGE, PERMISSION, Delivery, Message, Mode, Permission
 from books import START, Books, a_session, clock_of, opened_books, over
 from terminal_double import DIALOG, INTERRUPT, WORKING, Terminal, TerminalDouble
 
@@ -208,6 +209,33 @@ async def test_what_somebody_has_half_typed_is_let_be(
         terminal.draft = ""
 
     await carry_while(books, runtime, finish)
+    assert terminal.received == [enveloped(message)]
+
+
+async def test_a_permission_that_is_asked_at_the_last_moment_is_the_reason(
+    books: Books, runtime: TerminalDouble, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal.dialog = DIALOG
+    message, move = await queued(books), books.outbox.move
+
+    async def moved(*args: Any, **more: Any) -> Message:
+        after = await move(*args, **more)
+        if more.get("reason") == "a dialog is open":
+            asked = Permission("p1", ID, "bash", "rm", START)
+            await books.records.create(PERMISSION, "p1", asked)
+        return after
+
+    async def answer() -> None:
+        await waits(books, message, "it waits for a permission")
+        terminal.dialog = None
+
+        def answered(asked: Permission) -> Step:
+            return Step(replace(asked, ended_at=START))
+
+        await books.records.update(PERMISSION, "p1", answered)
+
+    monkeypatch.setattr(books.outbox, "move", moved)
+    await carry_while(books, runtime, answer)
     assert terminal.received == [enveloped(message)]
 
 
