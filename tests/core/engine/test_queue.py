@@ -11,7 +11,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from ao_core.engine import queue
+from ao_core.engine import queue, starting
+from ao_core.engine.bookmark import Bookmark
 from ao_core.engine.engine import Engine
 from ao_core.engine.environment import Grant
 from ao_core.engine.intents import Intents
@@ -374,6 +375,72 @@ async def test_one_that_ended_in_the_queue_is_queued_again_by_restore(opened: Op
         await quiet(yard)
         assert yard.started == ["app-1", "app-2", "app-4", "app-3"]
         assert yard.session("app-3").generation == 2
+
+
+async def test_copies_in_the_queue_have_places_of_their_own(opened: Opened) -> None:
+    async with opened(most=1) as yard:
+        ids = await yard.spawn(copies=3)
+        places = [place_of(yard.engine, yard.session(id)).split(":")[0] for id in ids]
+        assert places == ["", "queued, place 1 of 2", "queued, place 2 of 2"]
+
+
+async def test_a_new_engine_lets_in_whom_it_has_room_for_and_tells_nothing_again(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(Yard(books), monkeypatch, books.store) as yard:
+        await yard.spawn(copies=2)
+        await yard.spawn()
+        await yard.merge("app-1")
+        await quiet(yard)
+        await yard.spawn()
+    async with serving(Yard(await books_on(books.store, books.clock)), monkeypatch, books.store):
+        pass
+    assert len(await books.journal(_K.COPIES_SPARE)) == 1
+    again = Yard(await books_on(books.store, books.clock), most=3)
+    place = Bookmark(again.books.records, "queue")
+    await place.begin(0)
+    await place.commit(books.store.head)  # every line was taken in, as far as can be told
+    async with serving(again, monkeypatch, books.store):
+        pass
+    assert again.started == ["app-4"]
+
+
+async def test_one_that_is_ended_as_it_is_let_in_stays_ended(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(Yard(books, most=1), monkeypatch, books.store) as yard:
+        await yard.spawn()
+        await yard.spawn()
+    again = Yard(await books_on(books.store, books.clock))
+    calls: list[Session] = []
+
+    async def project_of(session: Session) -> object:
+        calls.append(session)
+        if len(calls) == 2:  # once it was chosen
+            await again.end("app-2")
+        return again.project
+
+    vars(again.engine)["project_of"] = project_of
+    async with serving(again, monkeypatch, books.store):
+        pass
+    assert again.started == []
+    assert is_terminal(again.session("app-2"))
+
+
+async def test_one_that_is_ended_before_anything_of_it_is_there_is_not_brought_up(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*args: object, **how: object) -> Session:
+        raise AssertionError("it was brought up")
+
+    monkeypatch.setattr(starting, "bring_up", never)
+    async with opened() as yard:
+        (id,) = await yard.spawn()
+        await yard.end(id)
+        lock = anyio.Lock()
+        vars(yard.engine)["alone"] = {SessionId(id): lock}.get
+        session = await starting.carry_out(yard.engine, SessionId(id), yard.project)
+        assert is_terminal(session)
 
 
 def fuse(steps: int) -> Callable[[str], Any]:
