@@ -47,6 +47,7 @@ def rested(team: Team, patience: float = 60.0) -> Snapshot:
     """Wait until nothing is under way any more; raises with what still is."""
     end, same, last = time.monotonic() + patience, 0, -1
     while True:
+        team.sure("about")  # one that was killed has a successor from here on
         seen = snapshot(team.home)
         head = seen.journal[-1].seq if seen.journal else 0
         busy = list(under_way(seen))

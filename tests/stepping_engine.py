@@ -1,0 +1,158 @@
+"""An engine whose acts are steps: `python -I stepping_engine.py CONTROL HOME`.
+
+A step is a moment before or after the engine does something that outlasts it: a commit to its
+store, a child it starts or has waited for, a request to tmux, to a session host or to the program
+that waits for its orders, a change of a file, a connection. Whatever the engine does is noted
+here by the seams all of it goes through, so that no step has to be listed by hand.
+
+While CONTROL/armed exists each step is written to CONTROL/steps; at the one that is named in it,
+as `<occurrence> <name>`, the engine is gone as by `kill -9`.
+"""
+
+import os
+import re
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from ao_core import launchpad, process
+from ao_core.store.flat import FilesStore
+from ao_core.store.sqlite import SqliteStore
+from ao_mcp.engine_process import main
+from ao_plugins.runtime._process import client
+from ao_plugins.runtime._tmux import control
+
+_WORD = re.compile(r"[a-z][a-z-]*")
+_FILES = {"os.rename": "rename", "os.remove": "remove", "os.mkdir": "mkdir", "os.rmdir": "rmdir"}
+_STARTS = ("subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty")
+_BESIDE = ("scribe",)  # threads that write only what is rebuilt at the next start
+
+
+class Fuse:
+    """Counts steps of each name, and blows at one of them."""
+
+    def __init__(self, control: Path) -> None:
+        self._armed, self._steps = control / "armed", control / "steps"
+        self._seen: Counter[str] = Counter()
+        self._lock = threading.RLock()
+        self._busy = threading.local()
+
+    def step(self, name: str) -> None:
+        if getattr(self._busy, "at", False) or threading.current_thread().name in _BESIDE:
+            return
+        self._busy.at = True
+        try:
+            with self._lock:
+                self._note(name)
+        finally:
+            self._busy.at = False
+
+    def _note(self, name: str) -> None:
+        try:
+            target = self._armed.read_text()
+        except FileNotFoundError:
+            self._seen.clear()
+            return
+        self._seen[name] += 1
+        told = f"{self._seen[name]} {name}"
+        with self._steps.open("a") as steps:
+            steps.write(told + "\n")
+        if told == target:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(self, owner: Any, method: str, named: Callable[..., str]) -> None:
+        """Steps before and after an asynchronous call."""
+        plain: Callable[..., Awaitable[Any]] = getattr(owner, method)
+
+        async def stepped(*args: Any, **more: Any) -> Any:
+            name = named(*args, **more)
+            self.step(f"before {name}")
+            done = await plain(*args, **more)
+            self.step(f"after {name}")
+            return done
+
+        setattr(owner, method, stepped)
+
+    def heard(self, event: str, args: tuple[Any, ...]) -> None:
+        """What Python itself tells of: children, files and connections."""
+        if event in _FILES and isinstance(args[0], str | os.PathLike):
+            self.step(f"before {_FILES[event]} {_place(os.fspath(args[0]))}")
+        elif event == "socket.connect":
+            self.step("before connect")
+        elif event in _STARTS:
+            self.step(f"before start {_child(args)}")
+
+
+def _place(path: Any) -> str:
+    """A file's name, without what is different each time."""
+    words = _WORD.findall(os.path.basename(os.fsdecode(path)))
+    return "-".join(words[:3])
+
+
+def _child(args: tuple[Any, ...]) -> str:
+    argv: Any = args[1] if len(args) > 1 else args[:1]
+    return _command(argv if isinstance(argv, list | tuple) else (argv,))
+
+
+def _command(argv: Any) -> str:
+    if not argv:
+        return "itself"
+    words = [os.path.basename(str(argv[0])), *(str(word) for word in argv[1:])]
+    plain = [word for word in words if _WORD.fullmatch(word)]
+    return " ".join(plain[:3]) or words[0]
+
+
+def _committed(store: Any, changes: Any, events: Any = (), **more: Any) -> str:
+    told = [str(event.kind) for event in events]
+    kept = sorted({change.kind.name for change in changes})
+    return f"commit {' '.join(told) or '-'} / {' '.join(kept) or '-'}"
+
+
+def _asked(tmux: Any, *commands: str) -> str:
+    return f"tmux {' '.join(command.split(' ', 1)[0] for command in commands)}"
+
+
+def _told(host: Any, kind: bytes, data: bytes = b"") -> str:
+    return f"host {kind.decode()}"
+
+
+def _handed(pad: Any) -> str:
+    return "orders"
+
+
+def _children(fuse: Fuse) -> None:
+    """A child that has started, and one that has ended before anybody took note of it."""
+    start, close, names = process._start, process._close, dict[int, str]()  # pyright: ignore[reportPrivateUsage]
+
+    async def started(argv: Any, *args: Any, **more: Any) -> Any:
+        child = await start(argv, *args, **more)
+        names[child.pid] = _command(argv)
+        fuse.step(f"after start {names[child.pid]}")
+        return child
+
+    async def ended(child: Any, *, kill: bool) -> None:
+        fuse.step(f"after end {names.pop(child.pid, '')}")
+        await close(child, kill=kill)
+
+    process._start, process._close = started, ended  # pyright: ignore[reportPrivateUsage]
+
+
+def wired(fuse: Fuse) -> None:
+    """Put the fuse into everything that goes out."""
+    for store in (SqliteStore, FilesStore):
+        fuse.around(store, "commit", _committed)
+    _children(fuse)
+    fuse.around(control.Control, "ask", _asked)
+    fuse.around(client.Connection, "exchange", _told)
+    fuse.around(launchpad.Launchpad, "_hand_over", _handed)
+    sys.addaudithook(fuse.heard)
+
+
+if __name__ == "__main__":
+    os.environ.pop("PYTHONPATH", None)
+    wired(Fuse(Path(sys.argv.pop(1))))
+    sys.exit(main(sys.argv[1:]))
