@@ -117,3 +117,17 @@ def test_an_engine_killed_in_the_midst_of_a_stop_forgets_nobody(teams: tuple[Tea
     (sample.home / "last-stop.json").unlink()  # as if it had not come to be written
     sample.kill_engine()
     assert told(sample, "start", "--restore")["restored"] == [session]
+
+
+def test_all_of_a_home_or_of_one_project_is_brought_back_at_once(teams: tuple[Team, Team]) -> None:
+    sample, other = teams
+    first, second = asking(sample), asking(other)
+    told(sample, "stop")
+    moved = other.repository.rename(other.repository.with_name("moved"))
+    found = told(sample, "restore", "--all", status=1)["team"]
+    assert [(one["session"], bool(one.get("error"))) for one in found] == [
+        (first, False), (second, True),
+    ]  # fmt: skip
+    moved.rename(other.repository)
+    assert told(sample, "--project", "sample", "restore", "--all")["team"] == []
+    assert [one["session"] for one in told(sample, "restore", "--all")["team"]] == [second]

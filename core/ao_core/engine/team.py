@@ -32,13 +32,13 @@ class Back:
 
 
 def gone_down(engine: Engine, project: ProjectId | None = None) -> list[Session]:
-    """Who did not end by itself and was not killed, nor brought back since.
+    """Who did not end by itself and was not killed, nor brought back since; the oldest first.
 
     The records say so themselves: so neither a stop of other agents nor a crash in the midst of
     one forgets anybody.
     """
     every = [one for one in engine.records.all(SESSION) if project in (None, one.project)]
-    return [one for one in every if _is_down(one)]
+    return sorted(filter(_is_down, every), key=lambda one: (one.created_at, one.id))
 
 
 def _is_down(session: Session) -> bool:

@@ -12,7 +12,7 @@ import pytest
 
 from ao_core import deaths as deaths_module
 from ao_core.errors import BadRequest, ConfigError, NotInstalled, TimedOut, WrongState
-from ao_core.model.session import RuntimeHandle, RuntimeState
+from ao_core.model.session import RuntimeHandle, RuntimeReason, RuntimeState
 from ao_core.plugin import Scope
 from ao_core.process import run
 from ao_core.slots.runtime import Start
@@ -67,6 +67,16 @@ class TestTmux(RuntimeContract, TypableContract, MourningContract, MeasurableCon
         assert new.get("pane") == old.get("pane")
         with pytest.raises(WrongState):
             await runtime.write(old, "x")
+        await runtime.destroy(old)
+        assert await runtime.alive(new)
+
+    async def test_a_handle_from_before_a_boot_reaches_nobody_though_all_its_numbers_are_the_same(
+        self, runtime: Tmux, start: Callable[..., Start]
+    ) -> None:
+        new = await runtime.create(start())
+        old = RuntimeHandle(new.id, new.runtime, (*new.data, ("boot", "another")))
+        seen = (await runtime.look([old]))["app-1"]
+        assert (seen.state, seen.reason) == (RuntimeState.MISSING, RuntimeReason.REBOOTED)
         await runtime.destroy(old)
         assert await runtime.alive(new)
 

@@ -1,0 +1,36 @@
+"""Who works and moves nothing is stuck; who computes in silence is not."""
+
+from pathlib import Path
+
+import pytest
+
+from team import CONFIG, PLAIN, PROTOCOL, Kind, Team
+
+IMPATIENT = """\
+reactions:
+  agent-stuck:
+    threshold: 3s
+"""
+
+
+@pytest.fixture
+def repository(tmp_path: Path, kind: Kind) -> Path:
+    """One whose project has little patience."""
+    return Team.new_repository(tmp_path / "sample", IMPATIENT + kind.project(CONFIG))
+
+
+@pytest.mark.parametrize("kind", [PLAIN, PROTOCOL], ids=str)
+def test_who_hangs_is_told_with_a_remedy_until_it_moves_and_who_computes_is_left_alone(
+    team: Team, kind: Kind
+) -> None:
+    trusted = {"permissions": "permissionless"}
+    hangs = team.spawn("do: run sleep 40", "do: say over", **trusted)
+    computes = team.spawn('do: run timeout 40 python3 -c "while True: 0"', **trusted)
+    shown = team.until(hangs, "stuck", patience=60)
+    assert (shown["reason"], shown["attention"]) == ("no_progress", "lead")
+    assert shown["why"] == "no hook, no output and no processor time for 0.05 minutes"
+    assert "`read`" in shown["hint"]
+    team.until(hangs, "idle", patience=60)
+    team.until(computes, "idle", patience=60)
+    found = [team.call("events", session=one, limit=1_000)["lines"] for one in (hangs, computes)]
+    assert [sum("session.stuck" in line for line in lines) for lines in found] == [1, 0]
