@@ -64,7 +64,10 @@ class Stage:
         text = config or _ECHO.format(agent=self.agent, beats=self.beats.path)
         self.repository = Team.new_repository(folder / "sample", text)
         _fill(self.repository, files)
-        self.team = Team(folder / "home", self.repository, folder / "run")
+        home = folder / "home"
+        home.mkdir(mode=0o700)
+        (home / "config.yaml").write_text("maxWorkers: null\n")  # nobody is to wait for room
+        self.team = Team(home, self.repository, folder / "run")
 
     def settle(self) -> None:
         """Start the engine, and return when it has answered over MCP: all of it is loaded."""
