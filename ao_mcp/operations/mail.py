@@ -32,7 +32,7 @@ class Letter(Reply):
     """A message that the engine has for this worker."""
 
     message: str
-    first_line: str = Field(description="What a genuine message begins with, after its token if any.")
+    first_line: str = Field(description="What it begins with, after its token.")
     sender: str
     at: str
     state: str

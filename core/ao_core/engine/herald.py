@@ -198,8 +198,8 @@ class Herald:
 
 
 def _spoken(message: Message) -> str:
-    """The text as it is said; a token takes the power from what may be a command of the agent's."""
-    if message.mode is Mode.COMMAND:
-        return message.body
+    """The text as it is said; a token takes the power from what may be a command of the agent's,
+    unless that is what it is sent as.
+    """
     sigil = message.body.lstrip().startswith(_SIGILS)
     return enveloped(message) if sigil else introduced(message, message.body)

@@ -15,6 +15,7 @@ from ao_core.engine.holds import STARTING, why
 from ao_core.engine.outbox import enveloped
 from ao_core.engine.records import Step
 from ao_core.errors import WrongState
+from ao_core.model.event import EventKind
 from ao_core.model.pause import Paused, PauseReason
 from ao_core.model.session import RuntimeFacts, RuntimeHandle, SessionReason, SessionState
 from ao_core.plugin import Scope
@@ -317,7 +318,7 @@ async def test_what_is_too_late_is_never_typed(
     await carry(books, runtime)
     assert terminal.received == [enveloped(other)]
     assert now(books, message).state is D.EXPIRED
-    assert [event.kind for event in await books.journal()].count("message.expired") == 1
+    assert len(await books.journal(EventKind.MESSAGE_EXPIRED)) == 1
 
 
 async def test_what_is_held_until_it_is_too_late_is_given_up(
