@@ -9,7 +9,6 @@ Schema: TypeAlias = dict[str, Any]
 
 _DEFINITIONS = "#/$defs/"
 _NOTHING = {"type": "null"}
-_FAR = 10_000
 
 
 def input_schema(model: type[BaseModel]) -> Schema:
@@ -18,7 +17,7 @@ def input_schema(model: type[BaseModel]) -> Schema:
 
 
 def output_schema(model: type[BaseModel]) -> Schema:
-    """What a tool answers, dumped without its empty fields: those that may be are optional."""
+    """What a tool answers. Fields that are empty are left out of it, so none is promised."""
     schema = _whole(model.model_json_schema(mode="serialization"))
     return cast("Schema", _silent(schema))
 
@@ -51,9 +50,8 @@ def _small(schema: Schema, definitions: Mapping[str, Schema], inside: tuple[str,
 
 
 def _is_noise(key: str, value: object) -> bool:
-    """Titles repeat names; no default is the default; a limit nobody reaches helps nobody."""
-    far = key == "maxLength" and isinstance(value, int) and value >= _FAR
-    return key == "title" or far or (key == "default" and value is None)
+    """Titles repeat names; nothing is the default; of a length's limit one is told when met."""
+    return key in _NOISE or (key == "default" and not value)
 
 
 def _inner(value: object, definitions: Mapping[str, Schema], inside: tuple[str, ...]) -> object:
@@ -90,17 +88,22 @@ def _required(schema: Schema) -> list[str]:
 
 
 def _silent(value: object) -> object:
-    """Without descriptions and defaults, which only help whoever writes arguments."""
+    """Without what only helps whoever writes arguments."""
     if isinstance(value, list):
         return [_silent(one) for one in cast("list[object]", value)]
     if not isinstance(value, dict):
         return value
     schema = cast("Schema", value)
-    kept = {key: _silent(one) for key, one in schema.items() if key not in _PROSE}
+    kept = {key: _silent(one) for key, one in schema.items() if not _is_told(key, one)}
     if "properties" in schema:  # whose keys are names, and may be any word
         fields = cast("Schema", schema["properties"])
         kept["properties"] = {name: _silent(one) for name, one in fields.items()}
     return kept
+
+
+def _is_told(key: str, value: object) -> bool:
+    """What whoever reads an answer sees anyway."""
+    return key in _PROSE or (key == "items" and value == _WORD)
 
 
 def _text(schema: Schema) -> str:
@@ -109,4 +112,6 @@ def _text(schema: Schema) -> str:
     return json.dumps(schema)
 
 
-_PROSE = frozenset({"description", "default", "examples", "maxLength"})
+_NOISE = frozenset({"title", "minLength", "maxLength", "maxItems"})
+_PROSE = frozenset({"description", "default", "examples", "required"})
+_WORD = {"type": "string"}

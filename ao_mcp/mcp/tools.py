@@ -114,8 +114,9 @@ def tool(operation: AnyOperation) -> Tool:
         output_schema=output_schema(operation.reply),
         annotations=ToolAnnotations(
             read_only_hint=operation.read_only,
-            destructive_hint=operation.destructive,
-            idempotent_hint=operation.idempotent or None,  # not, unless it says so
+            # of one that only reads, the protocol gives these two no meaning
+            destructive_hint=None if operation.read_only else operation.destructive,
+            idempotent_hint=(operation.idempotent and not operation.read_only) or None,
             open_world_hint=operation.open_world,
         ),
     )

@@ -346,8 +346,8 @@ SHOW = Operation(
     name="show",
     title="Show one worker",
     description=(
-        "All facts of one worker: state and reason, question, pending permissions, branch, commits,"
-        " messages, saved work. Use `read` for its screen, diff or conversation."
+        "All facts of one worker: state, what it asks, commits, messages, saved work. `read` has"
+        " its screen, diff and conversation."
     ),
     request=Show,
     reply=Shown,

@@ -175,9 +175,9 @@ MERGE = Operation(
     name="merge",
     title="Merge workers' work",
     description=(
-        "Merge the committed work of workers whose turn has ended into their base branch, as one"
-        " train: each is tried, and gated, on top of those before it. What conflicts or fails is"
-        " left out and goes back to its worker. Never forces."
+        "Merge the committed work of workers whose turn has ended into their base, as one train:"
+        " each is tried and gated on top of those before it. What conflicts or fails is left out"
+        " and goes back to its worker. Never forces."
     ),
     request=Merge,
     reply=MergeReport,

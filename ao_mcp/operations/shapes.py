@@ -16,19 +16,18 @@ from ao_core.redact import visible
 from ao_mcp.operations.contract import Reply, Request
 
 SessionName = Annotated[
-    str, Field(description="The session's id, such as `ao-3`.", min_length=1, max_length=60)
+    str, Field(description="Session id, such as `ao-3`.", min_length=1, max_length=60)
 ]
 Key = Annotated[
     str | None,
     Field(
-        description="Repeat-safe key: calling again with the same key and arguments does nothing"
-        " twice and returns the first result. Kept 7 days.",
+        description="Repeat-safe: the same key again does nothing twice.",
         max_length=200,
     ),
 ]
 ProjectName = Annotated[
     str | None,
-    Field(description="Project id; leave out to use the one you work in.", max_length=64),
+    Field(description="Default: the one you work in.", max_length=64),
 ]
 
 

@@ -19,20 +19,18 @@ class Spawn(Request):
     """What to start a worker on."""
 
     project: ProjectName = None
-    issue: Annotated[
-        str | None, Field(description="Issue to work on, by its tracker id.", max_length=200)
-    ] = None
-    prompt: Annotated[
-        str | None, Field(description="The task, in your words; with or instead of an issue.")
-    ] = None
+    issue: Annotated[str | None, Field(description="The issue to work on.", max_length=200)] = None
+    prompt: Annotated[str | None, Field(description="The task; with or instead of an issue.")] = (
+        None
+    )
     agent: Annotated[
-        str | None, Field(description="Agent to use instead of the default.", max_length=64)
+        str | None, Field(description="Instead of the default agent.", max_length=64)
     ] = None
     model: Annotated[str | None, Field(description="Model for the agent.", max_length=200)] = None
     branch: Annotated[
         str | None,
         Field(
-            description="Hint for its branch's name, made unique; or a branch to go on with.",
+            description="A name for its branch, or a branch to go on with.",
             max_length=150,
         ),
     ] = None
@@ -42,11 +40,11 @@ class Spawn(Request):
     ] = None
     permissions: Annotated[
         PermissionMode | None,
-        Field(description="How much the worker may do unasked; `permissionless` asks nothing."),
+        Field(description="What it may do unasked; `permissionless`: all."),
     ] = None
     drive: Annotated[
         Drive | None,
-        Field(description="Speak to it by `protocol` (ACP), or as a person in a `terminal`."),
+        Field(description="By ACP, or as a person in a terminal."),
     ] = None
     budget: Annotated[Allowance | None, Field(description="What it may use.")] = None
     after: Annotated[

@@ -70,9 +70,8 @@ SEND = Operation(
     name="send",
     title="Message a worker",
     description=(
-        "Send a message to a running worker. It is typed when that is safe and returns a receipt;"
-        " `queued` with a reason means it waits and will be delivered. To reply to a worker's"
-        " question or permission request use `answer`."
+        "Send a message to a worker. It is delivered when that is safe; the receipt tells how far"
+        " it is, and why it waits. For a question or permission request use `answer`."
     ),
     request=Send,
     reply=Sent,

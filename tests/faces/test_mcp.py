@@ -130,8 +130,6 @@ def test_annotations_say_what_a_tool_does(home: Home) -> None:
         tools = {tool["name"]: tool for tool in client.ask(1, "tools/list")["result"]["tools"]}
     assert tools["echo"]["annotations"] == {
         "readOnlyHint": True,
-        "destructiveHint": False,
-        "idempotentHint": True,
         "openWorldHint": False,
     }
     assert tools["fail"]["annotations"]["destructiveHint"] is True
