@@ -1,0 +1,245 @@
+"""A thousand sessions in the store, fifty of them alive; and an hour in which nothing happens.
+
+The agents are real panes and the work trees real ones; only that they were spawned is made up.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import AsyncGenerator, Generator, Sequence, Sized
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+import anyio
+import pytest
+
+from ao_core.engine.engine import Engine
+from ao_core.engine.loop import Loop
+from ao_core.engine.outlets import Outlets
+from ao_core.engine.project import Project
+from ao_core.engine.reactions import Reactions
+from ao_core.ids import SessionId
+from ao_core.model.event import Event, EventKind
+from ao_core.model.session import RuntimeFacts, RuntimeReason, RuntimeState, Session
+from ao_core.model.session import SessionReason as R
+from ao_core.model.session import SessionState as S
+from ao_core.slots.runtime import Command, Start
+from ao_core.store.contract import Put
+from ao_core.store.records import CURSOR, PURSUIT, SESSION
+from ao_core.testing.clock import FakeClock
+from ao_mcp.app import engine_on
+from ao_mcp.operations.contract import Call
+from ao_mcp.operations.listing import LIST, List
+from books import a_session, over
+from inside import a_person, settled
+from team import git
+
+MOST_STARTS = 3  # of children in one pass, whatever the number of sessions
+PASS = 10.0
+HOUR = 360  # passes
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+@dataclass
+class Counting:
+    """What is started and what is asked of the store, while it is on."""
+
+    on: bool = False
+    starts: int = 0
+    store: Counter[str] = field(default_factory=Counter[str])
+
+    def hear(self, event: str, args: object) -> None:
+        if self.on and event in ("subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty"):
+            self.starts += 1
+
+    @contextmanager
+    def counted(self) -> Generator["Counting"]:
+        self.on, self.starts, self.store = True, 0, Counter()
+        yield self
+        self.on = False
+
+    def watch(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("read", "scan", "commit", "follow"):
+            monkeypatch.setattr(engine.records.store, name, self._noted(engine, name))
+
+    def _noted(self, engine: Engine, name: str) -> Any:
+        plain = getattr(engine.records.store, name)
+
+        def noted(*args: Any, **more: Any) -> Any:
+            self.store[name] += self.on
+            return plain(*args, **more)
+
+        return noted
+
+
+COUNTING = Counting()
+sys.addaudithook(COUNTING.hear)  # it cannot be taken away again
+
+
+@dataclass
+class Crowd:
+    """An engine that knows many sessions."""
+
+    engine: Engine
+    project: Project
+    folder: Path
+    count: int = 0
+
+    async def alive(self, count: int, state: S = S.IDLE, reason: R = R.TURN_ENDED) -> list[str]:
+        """So many more, each with an agent that does nothing in a work tree of its own."""
+        made = [await self._one(state, reason) for _ in range(count)]
+        await self._keep(made)
+        for one in made:
+            self.engine.spools.add(one.id, self.project.home.spool(one.id))
+        return [one.id for one in made]
+
+    async def ended(self, count: int) -> None:
+        """So many more that are over."""
+        await self._keep([over(self._named(S.IDLE, R.TURN_ENDED)) for _ in range(count)])
+
+    async def end(self) -> None:
+        runtime = await self.engine.projects.runtime(self.project, "tmux")
+        for session in self.engine.live():
+            if session.run.handle:
+                await runtime.destroy(session.run.handle)
+
+    def _named(self, state: S, reason: R) -> Session:
+        self.count += 1
+        now = self.engine.clock.now()
+        made = a_session(
+            f"{self.project.prefix}-{self.count}", state, reason, project=self.project.id,
+            created_at=now, agent="command", runtime="tmux", run=RuntimeFacts(), report="done",
+            question="?" if state is S.NEEDS_INPUT else None, generation=1,
+            branch=f"ao/{self.project.prefix}-{self.count}-abcdef", base="main",
+        )  # fmt: skip
+        return replace(made, facts=replace(made.facts, since=now))
+
+    async def _one(self, state: S, reason: R) -> Session:
+        session = self._named(state, reason)
+        path = self.folder / session.id
+        add = ("worktree", "add", "-q", "-b", session.branch, str(path), "main")
+        await anyio.to_thread.run_sync(git, self.project.repository, *add)
+        runtime = await self.engine.projects.runtime(self.project, "tmux")
+        command = Command(("sleep", "1000"), {"PATH": "/usr/bin:/bin"})
+        handle = await runtime.create(Start(session.id, path, command))
+        run = RuntimeFacts(RuntimeState.ALIVE, RuntimeReason.PROCESS_RUNNING, handle)
+        tip = git(path, "rev-parse", "HEAD")
+        return replace(session, path=str(path), run=run, base_commit=tip)
+
+    async def _keep(self, sessions: Sequence[Session]) -> None:
+        await self.engine.records.commit([Put(SESSION, one.id, one, 0) for one in sessions])
+
+
+@asynccontextmanager
+async def crowd_at(home: Path, folder: Path) -> AsyncGenerator[Crowd]:
+    repository = folder / "sample"
+    async with engine_on(settled(home, repository)) as engine:
+        project = await engine.projects.for_caller(a_person(repository), None)
+        crowd = Crowd(engine, project, folder / "trees")
+        crowd.folder.mkdir()
+        try:
+            yield crowd
+        finally:
+            with anyio.CancelScope(shield=True):
+                await crowd.end()
+
+
+async def passed(engine: Engine, loop: Loop) -> tuple[int, dict[str, int]]:
+    """What one pass over everybody takes, once the loop knows them."""
+    everybody = frozenset(session.id for session in engine.live())
+    for _ in range(2):
+        await loop.look(everybody)
+    with COUNTING.counted() as counted:
+        await loop.look(everybody)
+    return counted.starts, {name: times for name, times in counted.store.items() if times}
+
+
+async def listed(engine: Engine, repository: Path) -> tuple[int, dict[str, int], int]:
+    """What a page of `list` takes, and how long it is."""
+    call = Call(engine, a_person(repository))
+    await LIST.run(call, List())
+    with COUNTING.counted() as counted:
+        page = await LIST.run(call, List(limit=50))
+    return counted.starts, dict(counted.store), len(page.sessions)
+
+
+async def test_what_a_pass_and_a_list_take_does_not_grow_with_the_sessions(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes, lists = list[tuple[int, dict[str, int]]](), list[tuple[int, dict[str, int], int]]()
+    alive = 0
+    async with crowd_at(home, tmp_path) as crowd:
+        engine, loop = crowd.engine, Loop(crowd.engine)
+        COUNTING.watch(engine, monkeypatch)
+        for more, past in ((10, 0), (40, 0), (0, 950)):
+            await crowd.alive(more)
+            await crowd.ended(past)
+            passes.append(await passed(engine, loop))
+            lists.append(await listed(engine, tmp_path / "sample"))
+        alive = sum(one.run.state is RuntimeState.ALIVE for one in engine.live())
+    assert alive == 50
+    few, many, most = passes
+    assert few == many == most
+    assert few[0] <= MOST_STARTS
+    assert few[1] == {}  # what nothing happens to is neither read nor written
+    assert [shown for _, _, shown in lists] == [10, 50, 50]
+    assert lists[0][:2] == lists[1][:2] == lists[2][:2]
+
+
+async def test_an_hour_in_which_nothing_happens_leaves_nothing_behind_and_tells_nothing_twice(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, working = FakeClock(), list[str]()
+    told, kept = list[list[Event]](), list[dict[str, int]]()
+    monkeypatch.setattr("ao_mcp.app.SystemClock", lambda: clock)
+    async with crowd_at(home, tmp_path) as crowd, anyio.create_task_group() as tasks:
+        engine, loop = crowd.engine, Loop(crowd.engine)
+        reactions = Reactions(engine)
+        tasks.start_soon(reactions.run)
+        tasks.start_soon(Outlets(engine).run)
+        await crowd.alive(6)
+        working += await crowd.alive(4, S.WORKING, R.TASK_IN_PROGRESS)
+        await crowd.alive(2, S.NEEDS_INPUT, R.AWAITING_USER_INPUT)
+        await crowd.ended(100)
+        for _ in range(2):
+            await goes_by(engine, loop, clock, HOUR // 2)
+            told.append(await journal(engine))
+            kept.append(await sizes(engine, loop))
+        tasks.cancel_scope.cancel()
+    half, whole = told
+    assert whole == half
+    for kind in (EventKind.SESSION_STUCK, EventKind.REACTION_TRIGGERED):
+        assert sorted(str(event.session) for event in half if event.kind is kind) == sorted(working)
+    assert kept[0] == kept[1]
+    assert kept[0]["pursuits"] == len(working)
+
+
+async def goes_by(engine: Engine, loop: Loop, clock: FakeClock, passes: int) -> None:
+    """As the loop's timer has it, every ten seconds."""
+    for _ in range(passes):
+        await clock.advance(PASS)
+        await loop.look(frozenset(SessionId(one.id) for one in engine.live()))
+        await engine.records.store.commit([])  # whoever writes has written
+        await anyio.wait_all_tasks_blocked()
+
+
+async def journal(engine: Engine) -> list[Event]:
+    return [event async for event in engine.records.store.follow(0, live=False)]
+
+
+async def sizes(engine: Engine, loop: Loop) -> dict[str, int]:
+    """How much is kept in memory and in the store."""
+    found: dict[str, int] = {}
+    for owner in (engine, loop):
+        for name in _names(owner):
+            value: Any = getattr(owner, name, None)
+            if isinstance(value, dict | set | list):
+                found[name] = len(cast("Sized", value))
+    cursors = [row async for row in engine.records.store.scan(CURSOR)]
+    pursuits = list(engine.records.all(PURSUIT))
+    return {**found, "cursors": len(cursors), "pursuits": len(pursuits)}
+
+
+def _names(owner: object) -> list[str]:
+    return [*getattr(owner, "__slots__", ()), *getattr(owner, "__dict__", ())]
