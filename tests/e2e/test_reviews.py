@@ -55,8 +55,10 @@ def test_what_has_to_change_goes_to_the_worker_once_and_blocks_until_it_has_chan
 
 
 def test_what_is_approved_while_it_works_can_be_merged_once_its_turn_is_over(team: Team) -> None:
-    session = team.spawn("do: write a.txt one", "do: commit one", "do: sleep 3")
-    team.until_so(session, lambda now: now["pull_request"] == "open")
+    session = team.spawn("do: write a.txt one", "do: commit one")
+    team.until(session, "pr_open")
+    team.tell(session, "do: sleep 5")
+    team.until_so(session, lambda now: now["state"] == "working")
     assert team.call("review", session=session, verdict="approve")["status"] == "approved"
     team.until(session, "mergeable", 60)
 
