@@ -17,7 +17,7 @@ class Repeatable(Protocol):
         """The caller's key."""
         ...
 
-    def model_dump_json(self, *, exclude: set[str]) -> str:
+    def model_dump_json(self, *, exclude: set[str], exclude_defaults: bool) -> str:
         """The arguments as text."""
         ...
 
@@ -31,7 +31,9 @@ async def keyed(call: Call, operation: str, asked: Repeatable) -> AsyncGenerator
     keys = call.engine.keys
     project = getattr(asked, "project", None) or getattr(asked, "session", None) or ""
     id = keys.scope(call.caller, operation, project, request_key(asked.key))
-    ticket = await keys.take(id, operation, asked.model_dump_json(exclude={"key"}))
+    # what is as by default says nothing: so an argument may be added without changing old calls
+    arguments = asked.model_dump_json(exclude={"key"}, exclude_defaults=True)
+    ticket = await keys.take(id, operation, arguments)
     try:
         yield ticket
     finally:
