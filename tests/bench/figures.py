@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bench import hosting, idle, listing, sessions, starting
+from bench import hosting, idle, listing, passing, sessions, starting
 from bench.size import FULL, QUICK, Size
 from bench.table import Figure, save, show
 
@@ -22,6 +22,7 @@ MEASURES: Mapping[str, Measure] = {
     "send": sessions.send,
     "list": listing.listing,
     "idle": idle.idle,
+    "pass": passing.passing,
 }
 
 

@@ -17,7 +17,7 @@ NAMES = {
     "host_start", "host_memory",
     "spawn", "spawn_many", "spawn_many_plain", "spawn_processes",
     "death", "send", "send_accepted", "list", "list_long",
-    "pass_processes", "idle_cpu", "engine_memory", "engine_memory_many",
+    "pass_processes", "idle_cpu", "engine_memory", "engine_memory_many", "pass",
 }  # fmt: skip
 MAY_BE_NOTHING = {"pass_processes", "idle_cpu"}
 

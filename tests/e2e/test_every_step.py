@@ -1,7 +1,8 @@
 """The engine is killed at every step of everything it does; the next one loses and doubles nothing.
 
-A spread of steps for the plain kind; with EVERY_STEP set (`make every-step`) all of them, for both
-drives and both stores. The table is printed, and written to build/every-step.txt.
+A spread of steps for the plain kind; with EVERY_STEP=all (`make every-step`) all of them, for both
+drives and both stores, with EVERY_STEP=5 five of each. The table is printed, and written to
+build/every-step.txt.
 """
 
 import os
@@ -13,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from ao_core.model.event import EventKind
+from ao_core.model.event import EventKind, Told
 from ao_core.store.records import Delivery
 from every_step import Act, Row, Stepper, spread, table
 from snapshot import snapshot
 from team import FILES, PLAIN, PROTOCOL, PROTOCOL_FILES, Kind, Team, git
 
-EVERY = bool(os.environ.get("EVERY_STEP"))
+EVERY = os.environ.get("EVERY_STEP", "")
 KINDS = (PLAIN, PROTOCOL, FILES, PROTOCOL_FILES) if EVERY else (PLAIN,)
-MOST = 1_000_000 if EVERY else 3
+MOST = 1_000_000 if EVERY == "all" else int(EVERY or 3)
 BOOK = Path(__file__).parents[2] / "build" / "every-step.txt"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(4 * 3600 if EVERY else 300)]
@@ -213,9 +214,13 @@ def notifies(team: Team, number: int, subject: str) -> None:
 
 
 def badly_notified(team: Team, number: int, subject: str) -> Iterator[str]:
-    lines = [line for line in team.journal() if f"note {number}" in line and "note.lead" in line]
-    if len(lines) != 1:
-        yield f"the lead was told {len(lines)} times"
+    """Outside it is told at least once; whoever is told again can see that by its id."""
+    bodies = [event.body for event in snapshot(team.home).journal]
+    notes = [
+        one.note for one in bodies if isinstance(one, Told) and one.text.endswith(f"note {number}")
+    ]
+    if len(set(notes)) != 1:
+        yield f"people were told under {len(set(notes))} ids"
 
 
 def nobody(team: Team, number: int) -> str:
@@ -263,3 +268,11 @@ def test_what_is_done_twice_is_found(team: Team, tmp_path: Path) -> None:
     )
     assert len(row.faults) == 1
     assert "was told ['do: say told 1', 'do: say told 1']" in row.faults[0]
+
+
+@pytest.mark.xfail(strict=True, reason="a note that is sent again after a crash has another id")
+def test_a_note_that_is_sent_again_after_a_crash_has_its_id(team: Team, tmp_path: Path) -> None:
+    (act,) = [act for act in ACTS if act.name == "notification"]
+    row = Stepper(team, tmp_path / "control").ended_at(act, "1 after commit note.lead / -")
+    assert row.reached
+    assert row.faults == []
