@@ -135,6 +135,40 @@ async def test_what_is_tried_often_enough_is_escalated_and_a_passing_check_begin
         assert len(told(books)) == 3
 
 
+async def test_a_merge_that_fails_goes_back_once_for_the_same_two_commits(books: Books) -> None:
+    await books.keep(a_session(pr=FAILING, base="main"))
+    failed = Merged("main", "merge", head="h", onto="m1", why="gate x ended with status 1")
+    async with reacting(books) as reactions:
+        for body in (failed, replace(failed, why="at another time"), replace(failed, onto="m2")):
+            await happened(books, EventKind.MERGE_FAILED, body)
+        await caught_up(reactions, books)
+        first, second = told(books)
+        assert "gates fail on the result" in first
+        assert "gate x ended" in first.split("<data")[1]
+        assert "gate x ended" in second
+        await happened(books, EventKind.PR_UPDATED, RED)
+        await happened(books, EventKind.MERGE_FAILED, failed)
+        await caught_up(reactions, books)
+        assert len(told(books)) == 3
+
+
+async def test_a_review_that_took_itself_to_the_worker_is_followed_up_and_not_sent_again(
+    books: Books,
+) -> None:
+    await books.keep(a_session(pr=FAILING))
+    review, key = replace(RED, message="msg-1"), "changes-requested"
+    async with reacting(books, {key: DEFAULT_REACTIONS[key]}) as reactions:
+        await happened(books, EventKind.REVIEW_CHANGES_REQUESTED, review)
+        await caught_up(reactions, books)
+        await clock_of(books).advance(31 * 60)
+        await reactions.look_at_the_clock()
+        await happened(books, EventKind.REVIEW_CHANGES_REQUESTED, replace(review, head="h2"))
+        await caught_up(reactions, books)
+        assert told(books) == []
+        acts = [act for act, its, _ in await reacted(books) if its == key]
+        assert acts == ["triggered", "escalated", "triggered"]
+
+
 async def test_what_has_not_helped_in_time_is_escalated_by_the_clock(books: Books) -> None:
     await books.keep(a_session(pr=FAILING))
     async with reacting(books) as reactions:
