@@ -166,4 +166,5 @@ async def test_reading_takes_no_lock_and_writes_no_index(repository: Sample) -> 
     os.utime(repository.path / "README.md")
     before = index.read_bytes()
     await Git(recorder, repository.path).status()
+    await Git(recorder, repository.path).diff("HEAD")
     assert index.read_bytes() == before

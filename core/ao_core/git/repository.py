@@ -43,6 +43,7 @@ _SETTINGS = (
     "commit.gpgSign=false",
     "log.showSignature=false",
     "gc.auto=0",
+    "diff.autoRefreshIndex=false",  # it would hold the index's lock under whoever works there
     "advice.detachedHead=false",
 )
 _TRIES = 3
