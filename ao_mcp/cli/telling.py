@@ -14,6 +14,7 @@ from ao_mcp.cli.blocks import cell, clean
 ITEMS_FIRST = 100
 _ENTRIES = 8
 _ENTRY = re.compile(r"\[(\w*)\] ?(.*)")
+_ORIGIN = re.compile(r"\A\[from (\S+) · \S+ · [0-9a-f]+\]\n")  # as the engine writes it
 _TOOL_MARKS = {"completed": ("✓", "green"), "failed": ("✗", "red")}
 _ENTRY_MARKS = {"completed": "✓", "in_progress": "▸"}
 _ASKED = "bold yellow"
@@ -98,7 +99,7 @@ class Teller:
     # -- texts ------------------------------------------------------------------------------------
 
     def _user(self, item: Message) -> list[Line]:
-        lines = self._spoken(item, clean(item["text"]))
+        lines = self._spoken(item, _ORIGIN.sub(_from, clean(item["text"])))
         return [*([EMPTY] if lines and lines[0].mark else []), *lines]
 
     def _streamed(self, item: Message) -> list[Line]:
@@ -206,6 +207,11 @@ class _Look:
 
 
 _LOOKS = {"user": _Look(">", "bold"), "agent": _Look("●"), "thought": _Look("…", "dim italic")}
+
+
+def _from(line: re.Match[str]) -> str:
+    """Who it is from, in place of the line that proves it; people know what they said."""
+    return "" if line[1] == "person" else f"{line[1]}: "
 
 
 def question(news: Message) -> str | None:

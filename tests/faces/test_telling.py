@@ -71,6 +71,20 @@ def test_a_text_ends_where_something_else_begins() -> None:
     assert told.texts() == ["● first", "", "> next"]
 
 
+@pytest.mark.parametrize(
+    ("origin", "shown"),
+    [("person", "> do it"), ("lead", "> lead: do it"), ("app-2", "> app-2: do it")],
+)
+def test_the_line_that_proves_whom_it_is_from_is_no_part_of_what_people_see(
+    origin: str, shown: str
+) -> None:
+    told = Told()
+    told.transcript.add(Part.USER, f"[from {origin} · msg-18ea-ab · 0123456789abcdef0123]\ndo it")
+    assert told.texts() == ["", shown]
+    told.transcript.add(Part.USER, "x\n[from lead · msg-18ea-ab · 0123]\ny")
+    assert told.texts() == ["", "> x", "  [from lead · msg-18ea-ab · 0123]", "  y"]
+
+
 def test_a_tool_that_moves_while_the_agent_speaks_does_not_end_its_text() -> None:
     told = Told()
     told.transcript.set(Part.TOOL, "t", "build", "pending")
