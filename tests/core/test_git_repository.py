@@ -163,7 +163,7 @@ async def test_a_program_named_in_the_repository_does_not_run(
 async def test_reading_takes_no_lock_and_writes_no_index(repository: Sample) -> None:
     recorder = Recorder()
     index = repository.path / ".git" / "index"
-    os.utime(repository.path / "README.md")
+    os.utime(repository.path / "README.md", (1, 1))
     before = index.read_bytes()
     await Git(recorder, repository.path).status()
     await Git(recorder, repository.path).diff("HEAD")
