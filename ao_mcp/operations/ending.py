@@ -6,14 +6,14 @@ from pydantic import Field
 
 from ao_core.engine.keys import Ticket
 from ao_core.engine.kill import kill as engine_kill
-from ao_core.engine.restore import restore as engine_restore
+from ao_core.engine.restore import back_to_work
 from ao_core.engine.team import Back, bring_back
 from ao_core.errors import BadRequest
 from ao_core.ids import project_id, session_id
 from ao_core.model.session import SessionReason, derive_status
 from ao_mcp.operations.contract import Call, Operation, Reply, Request
 from ao_mcp.operations.keyed import keyed
-from ao_mcp.operations.shapes import Key, ProjectName, SessionName
+from ao_mcp.operations.shapes import Allowance, Key, ProjectName, SessionName
 
 
 class Kill(Request):
@@ -74,6 +74,7 @@ class Restore(Request):
     session: Annotated[str | None, Field(description="Its id.", max_length=60)] = None
     all: Annotated[bool, Field(description="Whomever a stop or a loss ended.")] = False
     project: ProjectName = None
+    budget: Annotated[Allowance | None, Field(description="From now on, in all.")] = None
     key: Key = None
 
 
@@ -100,10 +101,15 @@ class Restored(Reply):
 async def _restore(call: Call, asked: Restore) -> Restored:
     if asked.all == bool(asked.session):
         raise BadRequest("One session, or all?", hint="Give either `session` or `all`.")
+    if asked.all and asked.budget:
+        raise BadRequest("A budget is given to one session.", hint="Name the session.")
+    budget = asked.budget.value if asked.budget else None
     async with keyed(call, "restore", asked) as ticket:
         if asked.session is None:
             return await _restore_all(call, asked, ticket)
-        session = await engine_restore(call.engine, call.caller, session_id(asked.session), ticket)
+        session = await back_to_work(
+            call.engine, call.caller, session_id(asked.session), ticket, budget
+        )
     return Restored(
         session=session.id,
         status=derive_status(session),
@@ -139,7 +145,7 @@ RESTORE = Operation(
     title="Bring a worker back",
     description=(
         "Bring back a worker that ended, or `all` after a stop or reboot: same branch, its saved"
-        " work put back, its conversation continued where the agent can."
+        " work put back, its conversation continued where the agent can. Lets a paused one go on."
     ),
     request=Restore,
     reply=Restored,

@@ -21,7 +21,7 @@ SessionName = Annotated[
 Key = Annotated[
     str | None,
     Field(
-        description="Repeat-safe: the same key again does nothing twice.",
+        description="The same key again: done only once.",
         max_length=200,
     ),
 ]

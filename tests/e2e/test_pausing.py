@@ -173,6 +173,27 @@ def test_a_quota_that_comes_back_nobody_knows_when_is_asked_about(team: Team) ->
     assert team.call("show", session=session)["paused"] is None
 
 
+@both
+def test_a_lead_lets_one_go_on_by_restore_and_gives_it_more(team: Team) -> None:
+    session = team.spawn("do: sleep 600", budget={"minutes": 0.05})
+    paused(team, session, "budget")
+    with pytest.raises(AoError, match="has used up its budget") as refused:
+        team.call("restore", session=session)
+    assert "`restore` it with a larger `budget`" in str(refused.value.hint)
+    for _ in range(2):
+        back = team.call("restore", session=session, budget={"minutes": 5}, key="more")
+        assert back["generation"] == 1
+    eventually(lambda: told_to_go_on(team, session) == 1)
+    at_rest(team, session)
+    team.call("pause", sessions=[session])
+    team.call("restore", session=session, budget={"minutes": 5}, key="more")
+    assert team.call("show", session=session)["paused"] is not None
+    team.call("kill", session=session)
+    assert team.call("restore", session=session)["generation"] == 2
+    shown = team.call("show", session=session)
+    assert (shown["paused"], shown["budget"].endswith("of 5 min")) == (None, True)
+
+
 class TestCeiling:
     """What all together may use."""
 

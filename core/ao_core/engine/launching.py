@@ -236,7 +236,8 @@ async def _ready(effort: Effort, handle: RuntimeHandle) -> Message | None:
         raise await _with_complaints(effort, handle, exc) from exc
     if not ledger.loaded:
         return await _task(effort)
-    return await _message(effort, _GO_ON) if session.turn else None
+    told_later = session.paused is not None and session.paused.interrupted
+    return await _message(effort, _GO_ON) if session.turn and not told_later else None
 
 
 async def _with_complaints(effort: Effort, handle: RuntimeHandle, exc: PluginError) -> PluginError:

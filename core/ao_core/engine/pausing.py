@@ -193,7 +193,7 @@ async def resume(
         return Outcome(session, changed=False)
     if is_terminal(session):
         raise WrongState(f"{id} has ended.", hint="`restore` brings it back.")
-    _allow_resume(engine, session, (budget or Budget()).over(session.budget))
+    allow_resume(engine, session, (budget or Budget()).over(session.budget))
     highest = await engine.best_receipt(session)
     was = session.paused is not None
     used = tuple(ticket.used_for(id))
@@ -205,14 +205,15 @@ async def resume(
     return Outcome(engine.session(id), changed=was)
 
 
-def _allow_resume(engine: Engine, session: Session, budget: Budget) -> None:
+def allow_resume(engine: Engine, session: Session, budget: Budget) -> None:
+    """Raise where a paused session may not go on: it would be paused again at once."""
     if session.paused is None:
         return
     verdict = judge(budget, spending(session, engine.clock.now()), ())
     if verdict.reached:
         raise WrongState(
             f"{session.id} has used up its budget: {said(verdict.reached)}.",
-            hint="Resume it with more `minutes`, `tokens` or `cost` in all, or `kill` it.",
+            hint="`restore` it with a larger `budget` (`ao resume --budget`), or `kill` it.",
         )
     if over := ceiling_reached(engine):
         raise WrongState(

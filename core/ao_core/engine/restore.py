@@ -1,4 +1,6 @@
-"""Restore: bring an ended worker back, with its branch, its saved work and its prompts."""
+"""Restore: bring an ended worker back, with its branch, its saved work and its prompts; and let one
+that is paused go on.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,13 +10,14 @@ from ao_core.engine.caller import Caller
 from ao_core.engine.engine import Engine
 from ao_core.engine.keys import Ticket
 from ao_core.engine.launching import bring_up
-from ao_core.engine.pausing import allow_start
+from ao_core.engine.pausing import allow_resume, allow_start, resume
 from ao_core.engine.project import Project
 from ao_core.engine.queue import is_of_the_queue, take_back
 from ao_core.engine.records import Step
 from ao_core.engine.starting import failed, settled
 from ao_core.errors import WrongState
 from ao_core.ids import SessionId
+from ao_core.model.budget import Budget
 from ao_core.model.session import (
     PrFacts,
     PrReason,
@@ -31,6 +34,30 @@ from ao_core.store.contract import Change
 from ao_core.store.records import SESSION, IntentKind, Outcome
 
 _ENDED_PR = (PrState.MERGED, PrState.CLOSED)
+
+
+async def back_to_work(
+    engine: Engine, caller: Caller, id: SessionId, ticket: Ticket, budget: Budget | None = None
+) -> Session:
+    """Bring it back where it has ended, and let it go on where it is paused, with this budget."""
+    session, by = engine.session(id), caller.session or str(caller.role)
+    if ticket.subject is None:
+        if not is_terminal(session) and (session.paused is not None or budget is not None):
+            return (await resume(engine, id, by, ticket, budget)).session
+        allow_resume(engine, session, (budget or Budget()).over(session.budget))
+    session = await restore(engine, caller, id, ticket)
+    if not _goes_on(session, ticket, budget):
+        return session
+    return (await resume(engine, id, by, Ticket(), budget)).session
+
+
+def _goes_on(session: Session, ticket: Ticket, budget: Budget | None) -> bool:
+    """Whether its pause is one that this call is to end: a repetition ends no later one."""
+    if is_terminal(session) or (session.paused is None and budget is None):
+        return False
+    if ticket.subject is None or ticket.use is None:
+        return True
+    return session.paused is not None and session.paused.since <= ticket.use.created_at
 
 
 async def restore(engine: Engine, caller: Caller, id: SessionId, ticket: Ticket) -> Session:
