@@ -12,6 +12,7 @@ from ao_core.drive.ledger import Ledger
 from ao_core.engine.case import Observation
 from ao_core.engine.engine import Engine
 from ao_core.engine.observing import Beside, Guard, observe
+from ao_core.engine.quota import exhausted
 from ao_core.engine.side import head_of
 from ao_core.errors import AoError
 from ao_core.ids import SessionId
@@ -28,6 +29,7 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _EVIDENCE = "the agent's protocol"
 _FINE = frozenset({"end_turn", "cancelled"})
 _TEXT = 4_000
+_USED_UP = "its agent's quota was used up"
 _STOPS = {
     "max_tokens": "it has reached its limit of tokens",
     "max_turn_requests": "it has reached its limit of requests in one turn",
@@ -48,7 +50,8 @@ async def hear(
     seen = Observation(now, hooks=hooks, head=head, source=Source.PROTOCOL)
     beside = Beside(
         session=lambda session: _known(session, ledger, facts, now),
-        changes=lambda: _receipts(engine, facts),
+        changes=lambda paused: _receipts(engine, facts, now, paused=paused),
+        untold=any(map(_is_untold, facts)),
         still=still,
     )
     await observe(engine, id, seen, _EVIDENCE, beside)
@@ -123,11 +126,20 @@ def _event(kind: HookKind, text: str | None = None) -> HookEvent:
     return HookEvent("", kind, _NEVER, visible(text, _TEXT) if text else None)
 
 
-def _receipts(engine: Engine, facts: Sequence[Fact]) -> tuple[list[Change], list[NewEvent]]:
+def _is_untold(fact: Fact) -> bool:
+    return isinstance(fact, Refused) and fact.message is not None and not fact.taken
+
+
+def _receipts(
+    engine: Engine, facts: Sequence[Fact], at: datetime, *, paused: bool
+) -> tuple[list[Change], list[NewEvent]]:
     changes: list[Change] = []
     events: list[NewEvent] = []
     for fact in facts:
-        if moved := _receipt(fact):
+        if paused and isinstance(fact, Refused) and _is_untold(fact) and exhausted(fact.why, at):
+            more, told = engine.outbox.returning(fact.message or "", _USED_UP)
+            changes, events = [*changes, *more], [*events, *told]
+        elif moved := _receipt(fact):
             id, state, reason = moved
             evidence = None if reason else _EVIDENCE
             more, told = engine.outbox.moving(id, state, evidence=evidence, reason=reason)

@@ -60,10 +60,13 @@ class Herald:
             await self._lost(message, exc)
 
     async def _carry(self, message: Message) -> None:
-        while self._known(message).state in _UNSAID:
-            self._living()
-            await self._say(message, self._conversation)
-        await self._heard(message, self._conversation)
+        while True:
+            while self._is_unsaid(message):
+                self._living()
+                await self._say(message, self._conversation)
+            await self._heard(message, self._conversation)
+            if not self._is_unsaid(message):
+                return
 
     async def _say(self, message: Message, on: Conversation) -> None:
         await self._free(message, on)
@@ -76,6 +79,7 @@ class Herald:
             await on.until(lambda: self._moved(message, on))
         else:
             await on.further()
+        self._returned(message)
 
     # -- what it waits for -----------------------------------------------------------------------
 
@@ -169,6 +173,12 @@ class Herald:
 
     async def _heard(self, message: Message, on: Conversation) -> None:
         await on.until(lambda: self._taken(message, on))
+        self._returned(message)
+
+    def _returned(self, message: Message) -> None:
+        """Where its agent has refused it for now, it has not been said."""
+        if self._known(message).state is Delivery.QUEUED:
+            self._tried.discard(message.id)
 
     def _known(self, message: Message) -> Message:
         return self._engine.records.find(MESSAGE, message.id) or message
@@ -178,8 +188,8 @@ class Herald:
             raise WrongState(f"{self._session} has ended.", hint="`restore` brings it back.")
 
     def _moved(self, message: Message, on: Conversation) -> bool | None:
-        """Whether it was seen to be handed over, or never will be."""
-        return True if on.over or self._known(message).state not in _UNSAID else None
+        """Whether it was seen to be handed over, even if it came back, or never will be."""
+        return True if on.over or self._known(message).state is not Delivery.PASTING else None
 
     def _taken(self, message: Message, on: Conversation) -> bool | None:
         if self._known(message).state is not Delivery.SUBMITTED:

@@ -26,7 +26,8 @@ class Beside:
     """What is committed together with an observation, and whether it still holds."""
 
     session: Callable[[Session], Session] = lambda session: session
-    changes: Callable[[], tuple[Sequence[Change], Sequence[NewEvent]]] = lambda: ((), ())
+    changes: Callable[[bool], tuple[Sequence[Change], Sequence[NewEvent]]] = lambda paused: ((), ())
+    untold: bool = False  # what the session was told last did not reach it
     still: Guard = lambda session: True
 
 
@@ -49,11 +50,11 @@ async def observe(
         latest.append(decided)
         tokens = {hook.token for hook in fresh.hooks if hook.token and hook.kind in _TAKES}
         taken, told = engine.outbox.accepting(id, tokens, evidence)
-        more, events = beside.changes()
         after, lapsed, news = lapsing(engine.records, decided.session, fresh.head)
         after = beside.session(after)
-        if paused := by_words(now, after, fresh.at):
+        if paused := by_words(now, after, fresh.at, interrupted=not beside.untold):
             after, news = paused.value, (*news, *paused.events)
+        more, events = beside.changes(after.paused is not None)
         return Step(after, (*told, *events, *decided.events, *news), (*taken, *more, *lapsed))
 
     await engine.records.update(SESSION, id, step)

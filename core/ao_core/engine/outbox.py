@@ -261,6 +261,19 @@ class Outbox:
         put = Put(MESSAGE, id, taken.value, self._records.revision(MESSAGE, id))
         return [put], list(taken.events)
 
+    def returning(self, id: str, reason: str) -> tuple[list[Change], list[NewEvent]]:
+        """What puts a message back that its agent has refused for now: it waits, in its place."""
+        now = self._records.find(MESSAGE, id)
+        if now is None or now.state not in (Delivery.PASTING, Delivery.SUBMITTED):
+            return [], []
+        after = replace(
+            now, state=Delivery.QUEUED, moved_at=self._clock.now(), evidence=_STORED, reason=reason
+        )
+        if after.expires_at and self._limited is not None:
+            self._limited.add(id)
+        put = Put(MESSAGE, id, after, self._records.revision(MESSAGE, id))
+        return [put], list(self._events(now, after))
+
     async def until(self, id: str, deadline: float, enough: Delivery) -> Message:
         """Wait until the receipt is settled or good enough, or nothing moves until somebody answers
         the worker; at most so long, then as it stands.

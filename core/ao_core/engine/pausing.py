@@ -108,7 +108,9 @@ def pausing(session: Session, wish: Paused) -> Step | None:
     return Step(replace(session, paused=wish), (event,))
 
 
-def by_words(before: Session, after: Session, at: datetime) -> Step | None:
+def by_words(
+    before: Session, after: Session, at: datetime, *, interrupted: bool = True
+) -> Step | None:
     """What follows where an agent has just said that its quota is used up."""
     heard = after.activity
     if heard is None or heard == before.activity or heard.state not in _QUIET:
@@ -121,7 +123,7 @@ def by_words(before: Session, after: Session, at: datetime) -> Step | None:
     if heard.source is Source.SCREEN and note == after.exhausted:
         return None
     after = replace(after, exhausted=note)
-    step = pausing(after, Paused(PauseReason.QUOTA, at, ENGINE, note, until, interrupted=True))
+    step = pausing(after, Paused(PauseReason.QUOTA, at, ENGINE, note, until, interrupted))
     if step is None:
         return None
     body = Halted(PauseReason.QUOTA, ENGINE, note, until)

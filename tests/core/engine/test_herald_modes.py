@@ -35,10 +35,13 @@ class Slow(Agent):
 
     asks: bool = False
     turn: int | None = None
+    spent: str = ""  # why it refuses whatever it is told
     heard: list[str] = field(default_factory=list[str])
 
     def _answer(self, said: dict[str, Any]) -> None:
-        if said.get("method") == "session/prompt":
+        if said.get("method") == "session/prompt" and self.spent:
+            self._say(messages.refusal(said["id"], -32000, self.spent))
+        elif said.get("method") == "session/prompt":
             self.turn = said["id"]
             self.prompts.append(said["params"]["prompt"][0]["text"])
             self._say(messages.notice("session/update", {"update": {}}))
@@ -212,3 +215,32 @@ async def test_what_is_taken_back_or_too_late_is_not_said_and_the_next_is(tmp_pa
         assert (desk.now(back).state, desk.now(late).state) == (D.CANCELLED, D.EXPIRED)
         with pytest.raises(WrongState):
             await desk.books.outbox.cancel(last.id)
+
+
+async def test_what_is_refused_for_a_quota_waits_for_it_in_its_place(tmp_path: Path) -> None:
+    async with at_work(tmp_path) as desk:
+        desk.agent.spent = "You've hit your usage limit. Try again in 2 hours."
+        message, later = await desk.send("second"), await desk.send("third")
+        desk.agent.finish()
+        await desk.waits(message, "the session is paused: quota until")
+        await desk.quiet()
+        assert desk.now(message).state is D.QUEUED
+        paused = desk.books.records.session(ID).paused
+        assert paused is not None
+        assert (paused.why, paused.interrupted) == (PauseReason.QUOTA, False)
+
+        desk.agent.spent = ""
+        await desk.books.change(ID, lambda now: replace(now, paused=None))
+        await desk.reaches(message, D.ACCEPTED)
+        desk.agent.finish()
+        await desk.reaches(later, D.ACCEPTED)
+        assert desk.agent.prompts == ["first", "second", "third"]
+
+
+async def test_what_is_refused_for_anything_else_has_failed(tmp_path: Path) -> None:
+    async with at_work(tmp_path) as desk:
+        desk.agent.finish()
+        desk.agent.spent = "I do not like it."
+        message = await desk.reaches(await desk.send("second"), D.FAILED)
+        assert message.reason == "I do not like it."
+        assert desk.books.records.session(ID).paused is None
