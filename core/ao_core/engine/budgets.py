@@ -118,13 +118,13 @@ class Budgets:
 
     def _hurry(self, id: SessionId) -> None:
         session = self._engine.records.find(SESSION, id)
-        if session is not None and _due_in(session, self._engine.clock.now()) is not None:
+        if session is not None and due_in(session, self._engine.clock.now()) is not None:
             self._woken.set()
 
     def _pause(self) -> float:
         """Until the next look, which is where something is due."""
         now = self._engine.clock.now()
-        due = [at for one in self._engine.live() if (at := _due_in(one, now)) is not None]
+        due = [at for one in self._engine.live() if (at := due_in(one, now)) is not None]
         return max(_SHORTEST, min([_TICK, *due]))
 
     # -- one look --------------------------------------------------------------------------------
@@ -150,8 +150,8 @@ class Budgets:
 
     async def _weigh(self, id: SessionId) -> None:
         session = self._engine.session(id)
-        if session.budget.parts and session.paused is None and not is_terminal(session):
-            at = self._engine.clock.now()
+        at = self._engine.clock.now()
+        if session.budget.parts and not _stays(session, at):
             await self._engine.records.update(SESSION, id, lambda now: weighed(now, at))
 
     async def _wake(self, id: SessionId) -> None:
@@ -213,7 +213,7 @@ class Budgets:
 
 def weighed(session: Session, at: datetime) -> Step | None:
     """What a session's budget leads to."""
-    if session.paused is not None or is_terminal(session):
+    if _stays(session, at):
         return None
     used, turn = spending(session, at), had_turn(session)
     verdict = judge(session.budget, used, session.told_of, had_turn=turn)
@@ -223,6 +223,12 @@ def weighed(session: Session, at: datetime) -> Step | None:
     events = tuple(_event(one, session) for one in verdict.news)
     step = pausing(told, reached(verdict, at)) if verdict.reached else None
     return replace(step, events=(*events, *step.events)) if step else Step(told, events)
+
+
+def _stays(session: Session, at: datetime) -> bool:
+    """Whether it does not go on now, whatever its budget is."""
+    until = session.paused.until if session.paused else None
+    return is_terminal(session) or (session.paused is not None and (until is None or at < until))
 
 
 def _event(one: Finding, session: Session | None = None) -> NewEvent:
@@ -236,11 +242,12 @@ def _counts_more(budget: Budget) -> bool:
     return budget.tokens is not None or budget.cost is not None
 
 
-def _due_in(session: Session, now: datetime) -> float | None:
+def due_in(session: Session, now: datetime) -> float | None:
     """Seconds until something follows for it from the time alone."""
     if session.paused is not None:
         until = session.paused.until
-        return (until - now).total_seconds() if until else None
+        left = (until - now).total_seconds() if until else 0.0
+        return left if left > 0 else None  # what is overdue is kept back: it is looked at in turn
     minutes, done = session.budget.of(Part.MINUTES), worked(session, now)
     if minutes is None:
         return None

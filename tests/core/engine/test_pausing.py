@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from ao_core.engine import pausing
-from ao_core.engine.budgets import Budgets
+from ao_core.engine.budgets import Budgets, due_in
 from ao_core.engine.case import Observation, Policy
 from ao_core.engine.decide import decide
 from ao_core.engine.engine import Engine
@@ -391,3 +391,22 @@ def test_a_merge_that_was_held_back_is_made_once_it_goes_on() -> None:
     assert found is not None
     assert found.key == "approved-and-green"
     assert again(a_session(), event) is None
+
+
+async def test_a_quota_that_is_back_helps_nobody_whose_budget_is_used_up(books: Books) -> None:
+    spent: dict[str, Any] = {"worked": 600.0, "budget": Budget(minutes=10)}
+    until = START + timedelta(seconds=1)
+    paused = Paused(PauseReason.QUOTA, START, "engine", until=until)
+    await books.keep(a_session(drive=Drive.PROTOCOL, paused=paused, **spent))
+    async with budgets_on(books):
+        session = books.records.session("app-1")
+        assert session.paused is not None
+        assert (session.paused.why, session.paused.until) == (PauseReason.BUDGET, None)
+        assert attention(session)[0] is Attention.LEAD
+        assert EventKind.BUDGET_REACHED in await kinds(books)
+
+
+def test_what_is_overdue_is_not_looked_at_all_the_time() -> None:
+    late = Paused(PauseReason.QUOTA, START, "engine", until=START)
+    assert due_in(a_session(paused=late), START + timedelta(seconds=1)) is None
+    assert due_in(a_session(paused=late), START - timedelta(seconds=9)) == 9
