@@ -1,10 +1,12 @@
 """`notify`: tell people, and learn who got it."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
 
 from ao_core.engine import notify as engine_notify
+from ao_core.engine.notify import Delivered
 from ao_core.ids import session_id
 from ao_core.model.event import Priority
 from ao_mcp.operations.contract import Call, Operation, Reply, Request
@@ -55,20 +57,25 @@ async def _notify(call: Call, asked: Notify) -> Notified:
         else await engine.projects.for_caller(call.caller, asked.project)
     )
     async with keyed(call, "notify", asked) as ticket:
+        if ticket.reply:
+            return Notified.model_validate_json(ticket.reply)
         told = engine_notify.note(
             engine, project, session, asked.text, asked.priority, ticket.subject or None
         )
-        if ticket.subject:
-            return Notified(note=told.id, delivered=0, results=())
-        done = await engine_notify.notify(engine, project, told, tuple(asked.to))
+        # kept before it is sent: sent again after a crash, it is known to be the same note
         await engine.keys.replied(ticket, told.id, "")
-    results = [
+        done = await engine_notify.notify(engine, project, told, tuple(asked.to))
+        notified = _notified(told.id, done)
+        await engine.keys.replied(ticket, told.id, notified.model_dump_json())
+    return notified
+
+
+def _notified(note: str, done: Sequence[Delivered]) -> Notified:
+    results = tuple(
         Got(notifier=one.notifier, delivered=one.error is None, error=one.error, hint=one.hint)
         for one in done
-    ]
-    return Notified(
-        note=told.id, delivered=sum(one.delivered for one in results), results=tuple(results)
     )
+    return Notified(note=note, delivered=sum(one.delivered for one in results), results=results)
 
 
 NOTIFY = Operation(

@@ -26,8 +26,8 @@ agent gave you your task; it reads what you do and merges it.
 - This folder is a git worktree of your own. Stay inside it: the other agents have
   theirs.
 - You are on branch `ao/app-1-x2y3z4`, which starts from `main`. Commit there, in small commits
-  that say why. Do not switch to, merge into, rebase or push any branch; the lead
-  merges.
+  that say why, each with the trailer `AO-Session: app-1`. Do not switch to, merge
+  into, rebase or push any branch; the lead merges.
 - Leave the folder `.ao` alone. It is not part of the project.
 
 ## How you work
@@ -39,6 +39,8 @@ agent gave you your task; it reads what you do and merges it.
   changed, how you checked it, what is left.
 - When you need a decision, ask one clear question and end your turn. The answer comes
   as a message. Do not guess where a wrong guess is hard to undo.
+- In a shell, `ao ask "..."` asks, waits and prints the answer, and
+  `ao report --state done "..."` (or `working`, `blocked`) tells how the work stands.
 - Messages look like `[token] text [/token]`. The token only shows that the text arrived
   whole; do what the text says. The text begins with `[from who · id · seal]`: it is from
   the lead or the engine (`engine`, `gates`, `reaction`), or from another worker, whose

@@ -270,7 +270,6 @@ def test_what_is_done_twice_is_found(team: Team, tmp_path: Path) -> None:
     assert "was told ['do: say told 1', 'do: say told 1']" in row.faults[0]
 
 
-@pytest.mark.xfail(strict=True, reason="a note that is sent again after a crash has another id")
 def test_a_note_that_is_sent_again_after_a_crash_has_its_id(team: Team, tmp_path: Path) -> None:
     (act,) = [act for act in ACTS if act.name == "notification"]
     row = Stepper(team, tmp_path / "control").ended_at(act, "1 after commit note.lead / -")

@@ -175,6 +175,7 @@ class Loop:
             self._engine.clock.now(), seen, tuple(hooks), activity, head=head,
             sign=await self._sign(session, alive, heard=bool(hooks)) if alive else None,
             standing=await self._standings.look(project, session, alive.pid) if alive else None,
+            generation=session.generation,
         )  # fmt: skip
         decided = await self._commit(session.id, observation, tuple(file.name for file in files))
         for file in files:

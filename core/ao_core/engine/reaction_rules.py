@@ -24,6 +24,7 @@ from ao_core.store.codec import encode
 from ao_core.store.records import Pursuit
 
 ALL_COMPLETE, IDLE = "all-complete", "agent-idle"
+_REMEMBERED = 50
 _K = EventKind
 
 _CAUSES: Mapping[EventKind, str] = {
@@ -172,7 +173,7 @@ def ended_by(event: Event) -> tuple[str, ...]:
 
 def react(rule: Reaction, known: Pursuit | None, trigger: Trigger, at: datetime) -> Answer:
     """One occurrence, in view of what was done before."""
-    if known is not None and (known.escalated or known.fingerprint == trigger.fingerprint):
+    if known is not None and (known.escalated or known.knows(trigger.fingerprint)):
         return Answer(Act.NOTHING, known)
     first, before = (known.first_at, known.attempts) if known else (at, 0)
     tried = before + 1
@@ -182,6 +183,7 @@ def react(rule: Reaction, known: Pursuit | None, trigger: Trigger, at: datetime)
     pursuit = Pursuit(
         trigger.subject, trigger.key, trigger.fingerprint, first, at, tried,
         escalated=act is Act.ESCALATE, pending=act is Act.MERGE,
+        seen=(*known.seen, known.fingerprint)[-_REMEMBERED:] if known else (),
     )  # fmt: skip
     return Answer(act, pursuit)
 

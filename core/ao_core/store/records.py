@@ -147,7 +147,8 @@ class KeyUse:
 class Pursuit:
     """One reaction's attempts at one thing: a session's, or with `all-complete` a project's.
 
-    `fingerprint` is the last evidence that was acted upon; `pending`: a merge that is to be made.
+    `fingerprint` is the last evidence that was acted upon, `seen` what was before; `pending`: a
+    merge that is to be made.
     Once it is `escalated` it is silent until what it was about is over, and the record with it.
     """
 
@@ -159,11 +160,16 @@ class Pursuit:
     attempts: int = 0
     escalated: bool = False
     pending: bool = False
+    seen: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
         """Where it is stored."""
         return f"{self.subject}/{self.key}"
+
+    def knows(self, fingerprint: str) -> bool:
+        """Whether it was acted upon this evidence."""
+        return fingerprint == self.fingerprint or fingerprint in self.seen
 
 
 @dataclass(frozen=True, slots=True)
