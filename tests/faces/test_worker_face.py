@@ -113,7 +113,8 @@ async def test_a_question_is_answered_by_the_next_message(team: Team) -> None:
     team.call("answer", session=session, text="do: say green it is")
     team.until_so(session, lambda now: now["status"] == "idle" and now["question"] is None)
     said = team.call("transcript", session=session)["items"]
-    assert [one["text"] for one in said if one["part"] == "user"][-1].endswith("\ndo: say green it is")
+    heard = [one["text"] for one in said if one["part"] == "user"]
+    assert heard[-1].endswith("\ndo: say green it is")
     assert said[-1]["text"] == "green it is"
 
 
