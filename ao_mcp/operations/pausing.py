@@ -90,21 +90,21 @@ async def _each(
     ticket: Ticket,
     work: Callable[[SessionId, Ticket], Awaitable[Outcome]],
 ) -> Standings:
-    """One after the other; the key goes with the first. One alone raises what keeps it from it."""
-    outcomes: list[Outcome] = []
-    for place, id in enumerate(ids):
+    """One after the other; the key is used once all are done, or with the only one, which raises
+    what keeps it from it.
+    """
+    if len(ids) == 1:
+        return _told(call, [await work(ids[0], ticket)])
+    again, outcomes = ticket.subject is not None, list[Outcome]()
+    for id in ids:
         try:
-            outcomes.append(await work(id, _part(ticket, place)))
+            outcomes.append(await work(id, ticket if again else Ticket()))
         except AoError as exc:
-            if len(ids) == 1:
-                raise
             outcomes.append(Outcome(call.engine.session(id), changed=False, problem=exc))
+    used = () if again else ticket.used_for(ids[0])
+    if used and any(one.problem is None for one in outcomes):
+        await call.engine.records.commit(used)
     return _told(call, outcomes)
-
-
-def _part(ticket: Ticket, place: int) -> Ticket:
-    """Where the key was used before, nothing is done; else only the first uses it."""
-    return ticket if place == 0 or ticket.subject is not None else Ticket()
 
 
 def _told(call: Call, outcomes: Sequence[Outcome]) -> Standings:

@@ -142,9 +142,11 @@ async def pause(engine: Engine, id: SessionId, by: str, ticket: Ticket) -> Outco
     taken: list[Step] = []
 
     def step(now: Session) -> Step | None:
-        made = pausing(now, wish)
+        made, used = pausing(now, wish), tuple(ticket.used_for(id))
         taken[:] = [made] if made else []
-        return replace(made, beside=tuple(ticket.used_for(id))) if made else None
+        if made is None and not used:
+            return None
+        return replace(made or Step(now), beside=used)
 
     await engine.records.update(SESSION, id, step)
     await break_off(engine, id)
@@ -256,24 +258,23 @@ async def resume_all(engine: Engine, by: str, ticket: Ticket) -> list[Outcome]:
     """Take the brake off, and let everybody go on who may."""
     if ticket.subject is not None:
         return [Outcome(one, changed=False) for one in engine.live()]
-    await _unbraked(engine, by, ticket)
+    await _unbraked(engine, by)
     outcomes: list[Outcome] = []
     for session in [one for one in engine.live() if one.paused is not None]:
         try:
             outcomes.append(await resume(engine, session.id, by, Ticket()))
         except AoError as exc:
             outcomes.append(Outcome(engine.session(session.id), changed=False, problem=exc))
+    if used := ticket.used_for(ALL):  # last: a call that was cut short is finished by the next
+        await engine.records.commit(used)
     return outcomes
 
 
-async def _unbraked(engine: Engine, by: str, ticket: Ticket) -> None:
-    changes: list[Change] = [*ticket.used_for(ALL)]
-    events: list[NewEvent] = []
+async def _unbraked(engine: Engine, by: str) -> None:
     if brake_of(engine) is not None:
-        changes.append(Drop(BRAKE, ALL, engine.records.revision(BRAKE, ALL)))
-        events.append(NewEvent(EventKind.ENGINE_RESUMED, Halted(PauseReason.ASKED, by)))
-    if changes:
-        await engine.records.commit(changes, events)
+        drop = Drop(BRAKE, ALL, engine.records.revision(BRAKE, ALL))
+        event = NewEvent(EventKind.ENGINE_RESUMED, Halted(PauseReason.ASKED, by))
+        await engine.records.commit([drop], [event])
 
 
 # -- the turn under way ----------------------------------------------------------------------------
