@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
 
+from ao_core.engine.down import is_all_merged, is_down
 from ao_core.engine.engine import Engine
 from ao_core.engine.kill import kill
 from ao_core.engine.merge import look_at_head
 from ao_core.errors import AoError
 from ao_core.ids import SessionId
-from ao_core.model.session import PrState, Session, SessionReason, SessionState, is_terminal
+from ao_core.model.session import Session, SessionReason, SessionState, is_terminal
 from ao_core.slots.runtime import Attended
 from ao_core.store.records import SESSION
 
@@ -41,7 +42,7 @@ def due(session: Session, grace: Grace, now: datetime) -> SessionReason | None:
     if _is_merged(session) and grace.merged is not None:
         since = max(since, session.pr.observed_at or since)
         return SessionReason.PR_MERGED if now - since >= grace.merged else None
-    left = is_terminal(session) and session.facts.reason is not SessionReason.ENGINE_STOPPED
+    left = is_terminal(session) and not is_down(session)
     if left and grace.abandoned is not None and now - since >= grace.abandoned:
         return SessionReason.AUTO_CLEANUP
     return None
@@ -50,8 +51,7 @@ def due(session: Session, grace: Grace, now: datetime) -> SessionReason | None:
 def _is_merged(session: Session) -> bool:
     """Whether all it did is merged, and it rests."""
     rests = is_terminal(session) or session.facts.state is SessionState.IDLE
-    last = session.commits[-1] if session.commits else session.pr.head
-    return rests and session.pr.state is PrState.MERGED and last == session.pr.head
+    return rests and is_all_merged(session)
 
 
 class Cleanup:

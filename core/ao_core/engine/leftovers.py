@@ -1,7 +1,7 @@
 """What ended workers have left on the disk, and its removal: nothing goes that is not saved first.
 
-Branches, saved work and archives stay, whatever their age; so do the workspaces of those that
-`ao stop` ended, which are to go on.
+Branches, saved work and archives stay, whatever their age; so do the workspaces of those that went
+down with a stop, a runtime or the machine, which are to go on.
 """
 
 import logging
@@ -13,6 +13,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
+from ao_core.engine.down import is_down
 from ao_core.engine.engine import Engine
 from ao_core.engine.kill import kill
 from ao_core.engine.project import Project
@@ -66,8 +67,7 @@ def _is_left(session: Session, project: ProjectId | None) -> bool:
 
 
 def _stays(session: Session) -> str | None:
-    stopped = session.facts.reason is SessionReason.ENGINE_STOPPED
-    return "`ao start` brings it back" if stopped else None
+    return "`ao start` or `ao restore --all` brings it back" if is_down(session) else None
 
 
 def size_of(folder: Path) -> int | None:

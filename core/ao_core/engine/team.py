@@ -1,25 +1,26 @@
 """The team as it was: who went down with a stop, a runtime or the machine, and brings back all."""
 
 import logging
-import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import anyio
 
 from ao_core.engine.caller import Caller
+from ao_core.engine.down import is_down
 from ao_core.engine.engine import Engine
 from ao_core.engine.keys import Ticket
+from ao_core.engine.queue import is_of_the_queue
 from ao_core.engine.restore import restore
-from ao_core.errors import AoError, Internal
+from ao_core.engine.room import team_of
+from ao_core.engine.waiting import without_room
+from ao_core.errors import AoError, Internal, WrongState
 from ao_core.ids import ProjectId, SessionId
-from ao_core.model.session import RuntimeReason, Session, SessionReason, is_terminal
+from ao_core.model.session import Session, is_terminal
 from ao_core.store.records import SESSION
 
 _log = logging.getLogger(__name__)
 _AT_ONCE = 4
-_DOWN = frozenset({SessionReason.RUNTIME_LOST, SessionReason.ENGINE_STOPPED})
-_SHUTDOWN = frozenset({signal.SIGHUP, signal.SIGTERM})  # what a machine says that goes down
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +39,7 @@ def gone_down(engine: Engine, project: ProjectId | None = None) -> list[Session]
     one forgets anybody.
     """
     every = [one for one in engine.records.all(SESSION) if project in (None, one.project)]
-    return sorted(filter(_is_down, every), key=lambda one: (one.created_at, one.id))
-
-
-def _is_down(session: Session) -> bool:
-    killed = session.workspace_gone or session.run.reason is RuntimeReason.KILL_REQUESTED
-    if killed or not is_terminal(session):
-        return False
-    reason = session.facts.reason
-    if reason is SessionReason.AGENT_PROCESS_EXITED:
-        return session.run.exit_signal in _SHUTDOWN
-    failed = reason is SessionReason.ERROR_IN_PROCESS and session.generation > 1
-    return failed or reason in _DOWN  # one that could not be brought back is still wanted
+    return sorted(filter(is_down, every), key=lambda one: (one.created_at, one.id))
 
 
 async def bring_back(
@@ -58,20 +48,35 @@ async def bring_back(
     project: ProjectId | None,
     tell: Callable[[int, int, SessionId], Awaitable[None]],
 ) -> Sequence[Back]:
-    """All of them, a few at a time. One that fails keeps no other, and stays wanted."""
-    wanted = [session.id for session in gone_down(engine, project)]
+    """All there is room for, a few at a time. One that fails keeps no other, and stays wanted."""
+    down = gone_down(engine, project)
+    wanted = [session.id for session in down]
+    full = await _without_room(engine, down)
     found: dict[SessionId, Back] = {}
     room = anyio.Semaphore(_AT_ONCE)
 
     async def one(id: SessionId) -> None:
         async with room:
-            found[id] = await _back(engine, caller, id)
+            found[id] = full.get(id) or await _back(engine, caller, id)
             await tell(len(found), len(wanted), id)
 
     async with anyio.create_task_group() as tasks:
         for id in wanted:
             tasks.start_soon(one, id)
     return [found[id] for id in wanted]
+
+
+async def _without_room(engine: Engine, down: Sequence[Session]) -> Mapping[SessionId, Back]:
+    """Who would be one too many, the youngest first. Who waited in the queue waits there again."""
+    coming = [one for one in down if not is_of_the_queue(one)]
+    limits = await engine.room.measure(engine.projects, {one.project for one in coming})
+    full = without_room(team_of(engine.records), limits, coming)
+    return {id: Back(id, problem=_no_room(id, why)) for id, why in full.items()}
+
+
+def _no_room(id: SessionId, why: str) -> AoError:
+    hint = "Call again once there is room; `restore` of this one alone goes above the limit."
+    return WrongState(f"{id} waits for {why}.", hint=hint)
 
 
 async def _back(engine: Engine, caller: Caller, id: SessionId) -> Back:

@@ -110,6 +110,12 @@ def upcoming(team: Team, limits: Limits) -> list[Session]:
     return [one for one in ready if room.take(one)]
 
 
+def without_room(team: Team, limits: Limits, coming: Iterable[Session]) -> Mapping[SessionId, str]:
+    """Those for whom there is no room if all came back in this order: what they would wait for."""
+    room = _Room(limits, filter(takes_room, team.sessions.values()))
+    return {one.id: room.full(one.project) for one in coming if not room.take(one)}
+
+
 def _is_ready(team: Team, session: Session) -> bool:
     ready = session.facts.reason is SessionReason.QUEUED and session.paused is None
     return ready and not team.unmet(session)

@@ -13,6 +13,7 @@ import pytest
 
 from ao_core.engine import cleanup
 from ao_core.engine.cleanup import Cleanup, Grace, due
+from ao_core.engine.leftovers import left
 from ao_core.errors import Unavailable
 from ao_core.ids import SessionId
 from ao_core.model.session import (
@@ -74,8 +75,9 @@ def test_the_grace_counts_from_the_merge_and_from_the_last_turn_whichever_is_lat
         replace(ended(SessionReason.PR_MERGED), workspace_gone=True, pr=MERGED),
         merged(path=""),
         ended(SessionReason.ENGINE_STOPPED),
+        ended(SessionReason.RUNTIME_LOST),
     ],
-    ids=["went on", "not merged", "works", "asks", "gone", "never had a place", "stopped"],
+    ids=["went on", "not merged", "works", "asks", "gone", "never had a place", "stopped", "lost"],
 )  # fmt: skip
 def test_who_may_need_its_place_keeps_it(session: Session) -> None:
     assert after(session, days=300) is None
@@ -93,6 +95,22 @@ def test_what_an_ended_worker_left_goes_only_where_that_is_wanted() -> None:
 def test_switched_off_nothing_is_cleared_away() -> None:
     assert after(merged(), Grace(), days=300) is None
     assert after(ended(SessionReason.AGENT_PROCESS_EXITED), Grace(), days=300) is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "stays"),
+    [
+        (SessionReason.ENGINE_STOPPED, True),
+        (SessionReason.RUNTIME_LOST, True),
+        (SessionReason.AGENT_PROCESS_EXITED, False),
+    ],
+)
+async def test_the_place_of_one_that_is_to_go_on_is_listed_and_stays(
+    books: Books, tmp_path: Path, reason: SessionReason, stays: bool
+) -> None:
+    await books.keep(replace(ended(reason), path=str(tmp_path)))
+    (one,) = await left(an_engine(books))
+    assert (one.path, bool(one.stays)) == (tmp_path, stays)
 
 
 class Terminal(Attended):
