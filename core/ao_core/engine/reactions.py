@@ -34,6 +34,7 @@ from ao_core.store.records import EVIDENCE, PURSUIT, SESSION, Pursuit
 _log = logging.getLogger(__name__)
 _READER = "reactions"
 _TICK = 10.0
+_INTERNAL = "an internal error; see the engine's log"
 _RESTED = timedelta(minutes=5)
 
 
@@ -265,6 +266,9 @@ class Reactions:
             merged = done.fate in DONE
         except AoError as exc:
             why, merged = exc.message, False
+        except Exception:  # it stands in the record as to be made: it must not end each engine anew
+            _log.exception("the merge of %s stumbled", session.id)
+            why, merged = _INTERNAL, False
         await self._engine.patiently(lambda: self._merged(pursuit, merged, why), "a merge is noted")
 
     async def _merged(self, pursuit: Pursuit, merged: bool, why: str) -> None:

@@ -292,8 +292,11 @@ READY = replace(FAILING, reason=PrReason.MERGE_READY)
 
 @pytest.mark.parametrize(
     ("landing", "escalated"),
-    [(Fate.LANDED, None), (Fate.READY, "main is dirty"), (WrongState("busy"), "busy")],
-)
+    [
+        (Fate.LANDED, None), (Fate.READY, "main is dirty"), (WrongState("busy"), "busy"),
+        (OSError(13, "denied"), "an internal error; see the engine's log"),
+    ],
+)  # fmt: skip
 async def test_what_is_approved_and_green_is_merged_where_that_is_wanted(
     books: Books, monkeypatch: pytest.MonkeyPatch, landing: Any, escalated: str | None
 ) -> None:
