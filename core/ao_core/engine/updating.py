@@ -18,8 +18,9 @@ from ao_core.git.land import predict
 from ao_core.git.repository import Git
 from ao_core.git.train import Fate, Outcome
 from ao_core.ids import SessionId
+from ao_core.model.activity import ActivityState
 from ao_core.model.event import EventKind, Merged, NewEvent
-from ao_core.model.session import Session
+from ao_core.model.session import Session, SessionState, activity_of, is_terminal
 from ao_core.model.work import Landed, Landing, MergeMethod
 from ao_core.store.records import SESSION
 
@@ -28,6 +29,7 @@ _FATES = {
     Landing.ALREADY: Fate.ALREADY,
     Landing.CONFLICT: Fate.CONFLICT,
 }
+_UNSURE = (SessionState.DETECTING, SessionState.STUCK)
 
 
 async def update(
@@ -70,7 +72,7 @@ class _Update:
         return await self._share(session, landed)
 
     async def _hindrance(self, session: Session) -> str | None:
-        if why := is_busy(session):
+        if why := is_busy(session) or may_be_at_work(session):
             return why
         if not await has_workspace(session):
             return "its workspace is gone"
@@ -115,3 +117,15 @@ class _Update:
         )  # fmt: skip
         event = NewEvent(EventKind.MERGE_CONFLICTS, body, session.project, session.id)
         return await self.engine.records.update(SESSION, self.id, lambda now: Step(now, (event,)))
+
+
+def may_be_at_work(session: Session) -> str | None:
+    """Why its files are left alone, where nobody knows that its turn has ended."""
+    if is_terminal(session) or session.facts.state not in _UNSURE:
+        return None
+    resting = session.facts.state is SessionState.STUCK and not _in_turn(session)
+    return None if resting else f"it is {session.facts.state}: its turn may not have ended"
+
+
+def _in_turn(session: Session) -> bool:
+    return session.turn is not None or activity_of(session) is ActivityState.ACTIVE
