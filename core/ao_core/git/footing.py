@@ -9,9 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from ao_core.model.standing import FIRM, Footing, Standing
+from ao_core.redact import visible
 
 _HEADS = "refs/heads/"
 _ELSEWHERE = ".invalid"  # the branch named where refs are not files
+_LONGEST, _PAGE = 200, 10_000
 _UNDER_WAY = ("rebase-merge", "rebase-apply", "BISECT_LOG")
 
 
@@ -37,12 +39,12 @@ def _by_head(git_dir: Path, refs: Path, branch: str) -> Standing | None:
     if head is None or any((git_dir / name).exists() for name in _UNDER_WAY):
         return None
     if not head.startswith(f"ref: {_HEADS}"):
-        return Standing(Footing.SWITCHED, f"commit {head[:12]}")
+        return Standing(Footing.SWITCHED, f"commit {visible(head[:12], 12)}")
     found = head.removeprefix(f"ref: {_HEADS}")
     if found == _ELSEWHERE:
         return None
     if found != branch:
-        return Standing(Footing.SWITCHED, found)
+        return Standing(Footing.SWITCHED, visible(found, _LONGEST))
     return FIRM if _exists(refs, _HEADS + branch) else Standing(Footing.BRANCH_GONE)
 
 
@@ -63,7 +65,7 @@ def _moved_to(path: Path, branch: str, common: Path, now: Path | None) -> Path |
     for known in _registered(common, branch):
         told = _line(known / "gitdir")
         there = (known / told).parent if told else path
-        if there != path and _git_dir(there) is not None:
+        if there != path and _same(_git_dir(there), known):
             return there
         if now is not None and now != path and _same(_git_dir(now), known):
             return now
@@ -91,6 +93,7 @@ def _exists(refs: Path, name: str) -> bool:
 
 def _line(file: Path) -> str | None:
     try:
-        return file.read_text().strip()
+        with file.open() as text:  # a worker may have written it
+            return text.read(_PAGE).strip()
     except (OSError, ValueError):
         return None

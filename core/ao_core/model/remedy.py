@@ -1,5 +1,6 @@
 """What helps a session that cannot go on by itself. Pure, as the status is."""
 
+import shlex
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -10,6 +11,7 @@ from ao_core.model.session import (
     is_terminal,
 )
 from ao_core.model.standing import Footing
+from ao_core.redact import visible
 
 _Case: TypeAlias = tuple[SessionState, SessionReason]
 _S, _R = SessionState, SessionReason
@@ -43,5 +45,11 @@ def remedy(session: Session) -> str | None:
         return _BY_REASON.get((session.facts.state, session.facts.reason))
     commit = session.commits[-1] if session.commits else session.base_commit
     return _GONE[standing.footing].format(
-        branch=session.branch, where=standing.where, path=session.path, commit=commit
-    )
+        branch=_word(session.branch), where=_word(standing.where), path=_word(session.path),
+        commit=commit,
+    )  # fmt: skip
+
+
+def _word(text: str) -> str:
+    """One word of a command, whatever a worker has called it: people and leads paste these."""
+    return shlex.quote(visible(text, 1_000))

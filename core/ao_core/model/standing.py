@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ao_core.redact import visible
+
 
 class Footing(StrEnum):
     """What the work stands on."""
@@ -28,7 +30,7 @@ class Standing:
 
     def told(self, branch: str) -> str:
         """One line for people."""
-        return _TOLD[self.footing].format(where=self.where, branch=branch)
+        return _TOLD[self.footing].format(where=visible(self.where, 200), branch=branch)
 
 
 FIRM = Standing()

@@ -1,15 +1,19 @@
 """Where a work tree and its branch are, after people and agents did to them what they do."""
 
+import shlex
 import shutil
 from pathlib import Path
 
 import pytest
 
 from ao_core.git.footing import footing
+from ao_core.model.remedy import remedy
 from ao_core.model.standing import FIRM, Footing, Standing
+from books import a_session
 from team import Team, git
 
 BRANCH = "ao/app-1-x"
+_GONE = Footing.BRANCH_GONE
 
 
 @pytest.fixture
@@ -87,3 +91,33 @@ def test_a_clone_has_its_branch_in_itself(tree: Path, tmp_path: Path) -> None:
     assert footing(clone, "ao/app-2-x", common(tree)) == FIRM
     shutil.rmtree(clone)
     assert footing(clone, "ao/app-2-x", common(tree)) == Standing(Footing.REMOVED)
+
+
+def test_a_list_that_names_a_folder_of_somebody_else_moves_nobody_there(tree: Path) -> None:
+    person = common(tree).parent
+    (common(tree) / "worktrees" / "app-1" / "gitdir").write_text(f"{person / '.git'}\n")
+    shutil.rmtree(tree)
+    assert stands(tree) == Standing(Footing.REMOVED)
+
+
+def test_what_a_worker_wrote_as_its_branch_is_cut_and_made_visible(tree: Path) -> None:
+    head = common(tree) / "worktrees" / "app-1" / "HEAD"
+    head.write_text("ref: refs/heads/\x1b[31mred" + "x" * 100_000)
+    found = stands(tree)
+    assert found is not None
+    assert found.where.startswith("redxxx")
+    assert len(found.where) <= 200
+
+
+@pytest.mark.parametrize("there", ["/w/a b", "/w/x;date", "/w/$(date)", "/w/`date`\n\x1b[31m"])
+def test_what_helps_can_be_pasted_whatever_the_folder_is_called(there: str) -> None:
+    standing = Standing(Footing.MOVED, there)
+    hint = remedy(a_session(branch="it's;date", path="/w/app-1", standing=standing))
+    assert hint is not None
+    command = hint.split("git worktree move -f -f ")[1].rsplit("` brings", 1)[0]
+    assert len(shlex.split(command)) == 2
+    assert command.startswith("'")
+    assert "\x1b" not in hint + standing.told("b")
+    gone = remedy(a_session(branch="it's;date", base_commit="c", standing=Standing(_GONE)))
+    assert gone is not None
+    assert shlex.split(gone.split("`")[1]) == ["git", "branch", "it's;date", "c"]
