@@ -12,13 +12,13 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from ao_core.config.models import EffectiveProject
+from ao_core.config.models import CommitIdentity, EffectiveProject
 from ao_core.engine.home import Home
 from ao_core.engine.project import Project
 from ao_core.engine.side import run_in
 from ao_core.errors import AoError, CredentialsNeeded
 from ao_core.files import private_dir, write_atomic
-from ao_core.git.repository import FALLBACK, Git
+from ao_core.git.repository import FALLBACK, Git, Identity
 from ao_core.process import DEFAULT_DEADLINE, OUTPUT_LIMIT, Completed, Run
 
 _UNATTENDED = {
@@ -59,7 +59,7 @@ async def variables(
     """What is added to a worker's environment; raises where its commits could not be signed."""
     git = Git(_with(run_in(project, project.repository), environment), project.repository)
     customs, wanted = await _customs(git), project.settings.commit_signing
-    who, chosen = _who(project.settings, customs), list(_CHOSEN[wanted])
+    who, chosen = _who(project.settings, customs, environment), list(_CHOSEN[wanted])
     signs = wanted == "on" or (customs.signs and wanted != "off")
     if signs and customs.openpgp:
         await anyio.to_thread.run_sync(_write_script, home.bin)
@@ -70,11 +70,18 @@ async def variables(
     return {**_UNATTENDED, **environment, **who, **_configured(environment, chosen)}
 
 
-def _who(settings: EffectiveProject, customs: Customs) -> dict[str, str]:
-    """As the project says; else as the repository does; where neither does, as nobody."""
-    if settings.commit_identity is None and customs.named:
+def _who(
+    settings: EffectiveProject, customs: Customs, environment: Mapping[str, str]
+) -> dict[str, str]:
+    """As the project says; else as environment and repository do; where none does, as nobody."""
+    if settings.commit_identity is not None:
+        return _named(settings.commit_identity)
+    if customs.named:
         return {}
-    who = settings.commit_identity or FALLBACK
+    return {name: text for name, text in _named(FALLBACK).items() if not environment.get(name)}
+
+
+def _named(who: CommitIdentity | Identity) -> dict[str, str]:
     return {
         f"GIT_{role}_{what}": value
         for role in ("AUTHOR", "COMMITTER")

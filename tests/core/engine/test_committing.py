@@ -97,6 +97,16 @@ async def test_where_nobody_is_named_a_worker_can_commit_all_the_same(
     assert committed(repository, env, "%an") == "ao-mcp"
 
 
+async def test_whoever_the_environment_names_commits_where_the_repository_names_nobody(
+    repository: Sample, person: dict[str, str], tmp_path: Path
+) -> None:
+    named = person | {"GIT_AUTHOR_NAME": "Ada", "GIT_AUTHOR_EMAIL": "ada@example.invalid"}
+    env = await given(repository, named, tmp_path)
+    assert committed(repository, env, "%an %ae %cn") == "Ada ada@example.invalid ao-mcp"
+    env = await given(repository, named, tmp_path, commit_identity=WHO)
+    assert committed(repository, env, "%an %ae") == f"{WHO.name} {WHO.email}"
+
+
 async def test_git_asks_nobody_for_anything_unless_the_environment_says_who_is_to_be_asked(
     repository: Sample, person: dict[str, str], tmp_path: Path
 ) -> None:
