@@ -77,22 +77,53 @@ def _fill(descriptor: int, root: Path, items: Sequence[Item]) -> None:
     with os.fdopen(descriptor, "wb") as file:
         with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
             for item in items:
+                said = _said_anew(root, item)
                 for source, name in _members(root, item):
-                    if item.git_dir and source == item.git_dir / "config":
-                        _add_config(archive, source, name)
+                    if source in said:
+                        _add(archive, source, name, said[source])
                     else:
                         archive.add(source, name, recursive=False)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _add_config(archive: tarfile.TarFile, source: Path, name: str) -> None:
-    # a submodule's own setting points from its old place to its old work tree
-    lines = source.read_bytes().splitlines(keepends=True)
-    content = b"".join(line for line in lines if not line.strip().startswith(b"worktree ="))
+def _add(archive: tarfile.TarFile, source: Path, name: str, content: bytes) -> None:
     info = archive.gettarinfo(source, name)
     info.size = len(content)
     archive.addfile(info, io.BytesIO(content))
+
+
+def _said_anew(root: Path, item: Item) -> dict[Path, bytes]:
+    """What a submodule, and those in it, say of where the other half lies: as it will lie then."""
+    if item.git_dir is None:
+        return {}
+    path, own = item.path.rstrip("/"), Path(os.path.realpath(item.git_dir))
+    said = {item.git_dir / "config": _config(item.git_dir / "config", None)}
+    for source, name in _walk(root / path, path):
+        found = _pointed(source) if source.name == ".git" else None
+        if found and found != own and found.is_relative_to(own):
+            inside, folder = found.relative_to(own), os.path.dirname(name)
+            history = os.path.join(path, ".git", inside)
+            said[source] = b"gitdir: " + os.fsencode(os.path.relpath(history, folder)) + b"\n"
+            config = item.git_dir / inside / "config"
+            said[config] = _config(config, os.path.relpath(folder, history))
+    return said
+
+
+def _pointed(file: Path) -> Path | None:
+    if not file.is_file():
+        return None
+    text = os.fsdecode(file.read_bytes()[:10_000]).removeprefix("gitdir: ").rstrip("\n")
+    return Path(os.path.realpath(file.parent / text))
+
+
+def _config(source: Path, worktree: str | None) -> bytes:
+    # the setting points from the old place to the old work tree
+    lines = source.read_bytes().splitlines(keepends=True)
+    kept = [line for line in lines if not line.strip().startswith(b"worktree =")]
+    quoted = (worktree or "").replace("\\", "\\\\").replace('"', '\\"')
+    more = [b'[core]\n\tworktree = "' + os.fsencode(quoted) + b'"\n'] if worktree else []
+    return b"".join([*kept, *more])
 
 
 def _members(root: Path, item: Item) -> Iterator[tuple[Path, str]]:

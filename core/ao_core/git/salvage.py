@@ -10,14 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import anyio
 import anyio.to_thread
 
 from ao_core.errors import Conflict, Unknown, WrongState
+from ao_core.files import in_our_words
 from ao_core.git.archive import Measured, chosen, measure, unpack, write
 from ao_core.git.bring import bring
 from ao_core.git.repository import FALLBACK, LONG, NOTHING, Git
 from ao_core.git.scratch import scratch
 from ao_core.git.snapshot import Risk, Trees, capture, look
+from ao_core.git.staged import entries, feed, put_back, unwatched
 from ao_core.ids import HomeId, SessionId, snapshot_ref
 from ao_core.process import Run
 from ao_core.redact import visible
@@ -25,6 +28,7 @@ from ao_core.redact import visible
 PATTERNS = (".env*",)
 SIZE_LIMIT = 256 * 1024 * 1024
 _REASON_LIMIT = 200
+_MERGING = "AO-Merging: "
 _TRIES = 20
 
 
@@ -93,6 +97,8 @@ async def restore_into(
 ) -> None:  # fmt: skip
     """Put every byte of a saved work tree into a clean work tree, or into an empty folder.
 
+    In a work tree the index comes back, too, and a merge goes on; what a sparse checkout leaves
+    out, and was not changed, stays out.
     `repository` is where `ref` is found, if not from the folder itself; `archive` is where
     `salvage` was told to put what git would not keep.
     """
@@ -101,9 +107,14 @@ async def restore_into(
     if commit is None:
         raise Unknown(f"{ref} is not there", hint="`git for-each-ref refs/ao` lists what is.")
     await _clear(run, folder)
+    is_tree = await anyio.Path(folder / ".git").exists()
     async with scratch(git, folder) as bare:
         await bare.call("read-tree", commit)
+        if is_tree:
+            await _leave_out(Git(run, folder), bare)
         await bare.call("checkout-index", "--all", "--force", deadline=LONG)
+    if is_tree:
+        await _go_on(Git(run, folder), git, commit)
     if archive is not None:
         await anyio.to_thread.run_sync(unpack, archive_of(archive, commit), folder)
 
@@ -121,6 +132,33 @@ async def _clear(run: Run, folder: Path) -> None:
         file = place / name
         if not await file.is_dir() or await file.is_symlink():
             await file.unlink(missing_ok=True)
+
+
+async def _leave_out(git: Git, bare: Git) -> None:
+    left_out = set((await unwatched(git))[0])
+    if left_out:
+        same = set(await entries(git)) & set(await entries(bare))
+        names = sorted(one.path for one in same if one.path in left_out)
+        await feed(bare, names, "--skip-worktree", "--stdin")
+
+
+async def _go_on(git: Git, keeper: Git, saved: str) -> None:
+    """Put index and merge back, where something was staged on what is checked out now."""
+    parents = (await keeper.line("rev-parse", f"{saved}^@")).split()
+    if len(parents) < 2 or parents[0] != await git.head():
+        return
+    if await git.resolve(saved) is None:
+        await bring(git, keeper.path, saved)
+    trees = await git.line("rev-parse", f"{parents[0]}^{{tree}}", f"{parents[1]}^{{tree}}")
+    head, index = trees.split()
+    if index != head:
+        await put_back(git, index)
+    message = (await git.line("show", "--no-patch", "--format=%B", saved, "--")).splitlines()
+    names = [line.removeprefix(_MERGING) for line in message if line.startswith(_MERGING)]
+    if names and (other := await git.resolve(names[-1])):
+        note = await git.git_dir() / "MERGE_HEAD"
+        with in_our_words(note, "written"):
+            await anyio.Path(note).write_text(f"{other}\n")
 
 
 async def _save(
@@ -188,6 +226,7 @@ def _message(session: SessionId, risk: Risk, kept: Sequence[Measured], reason: s
     why = " ".join(visible(reason, _REASON_LIMIT).split())
     lines = [f"ao: saved work of {session}", "", f"Reason: {why}", ""]
     lines += [f"AO-Session: {session}", *([f"AO-Doing: {risk.doing}"] if risk.doing else [])]
+    lines += [f"{_MERGING}{risk.merging}"] if risk.merging else []
     return "\n".join([*lines, *(f"AO-Kept: {one.mark}" for one in kept), ""])
 
 

@@ -1,17 +1,19 @@
 """What a work tree holds that nothing else does, and its capture as git objects."""
 
-import fnmatch
 import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import anyio
 import anyio.to_thread
 
 from ao_core.git.archive import Item
-from ao_core.git.repository import LONG, Change, Git
+from ao_core.git.inside import items
+from ao_core.git.repository import LONG, Git
 from ao_core.git.scratch import scratch
+from ao_core.git.staged import GITLINK, Entry, as_tree, entries, feed, unwatched
 
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _UNDER_WAY = {
@@ -25,30 +27,23 @@ _UNDER_WAY = {
     "rebase-apply/orig-head": "rebase",
     "rebase-apply/autostash": "rebase",
 }
-_GITLINK = "160000"
 _LASTING = ("refs/heads", "refs/tags", "refs/remotes")
 _BORROWED = ("refs/remotes/", "refs/ao/")  # of a repository of its own: not made there
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the index."""
-
-    mode: str
-    object: str
-    stage: str
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
 class Risk:
-    """What would go with the work tree: `loose` are commits no lasting ref holds."""
+    """What would go with the work tree: `loose` are commits no lasting ref holds.
+
+    `doing` is what is under way, `merging` the other side of a merge.
+    """
 
     head: str | None
     changed: bool
     loose: tuple[str, ...]
     items: tuple[Item, ...]
     doing: str = ""
+    merging: str | None = None
 
     def __bool__(self) -> bool:
         return bool(self.changed or self.loose or self.items or self.doing)
@@ -69,7 +64,8 @@ async def look(git: Git, patterns: Sequence[str], keeper: Git | None = None) -> 
     """
     head = await git.head()
     changes = await git.status()
-    commits, doing = await _under_way(git)
+    commits, doing, merging = await _under_way(git)
+    commits |= await _of_trees_inside(git, everywhere=keeper is not None)
     if head and await git.current_branch() is None:
         commits = {head, *commits}
     if keeper is not None:
@@ -78,48 +74,52 @@ async def look(git: Git, patterns: Sequence[str], keeper: Git | None = None) -> 
         head=head,
         changed=bool(changes) or await _hidden(git),
         loose=tuple([one for one in sorted(commits) if not await _lasts(git, one, keeper or git)]),
-        items=await _items(git, changes, patterns),
+        items=await items(git, changes, await entries(git), patterns),
         doing=doing,
+        merging=merging,
     )
 
 
 async def capture(git: Git) -> Trees:
     """Write work tree and index into the object store, byte for byte."""
-    entries = await _index(git)
+    found = await entries(git)
     async with scratch(git, git.path) as bare:
-        work = await _write_work(git, bare, entries)
-        index = await _write_index(bare, entries)
+        work = await _write_work(git, bare, found)
+        index = await as_tree(bare, found)
     return Trees(work, index)
 
 
-async def _write_work(git: Git, bare: Git, entries: Sequence[Entry]) -> str:
+async def _write_work(git: Git, bare: Git, found: Sequence[Entry]) -> str:
     listed = await git.fields(
         "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate",
         deadline=LONG,
     )  # fmt: skip
     names = await anyio.to_thread.run_sync(_plain, git.path, listed)
-    links = [one for one in entries if one.mode == _GITLINK and (git.path / one.path).is_dir()]
-    lines = [f"{_GITLINK} {one.object} 0\t{one.path}" for one in links]
-    await _feed(bare, lines, "--index-info")
-    await _feed(bare, names, "--add", "--remove", "--stdin")
+    links = [one for one in found if one.mode == GITLINK and (git.path / one.path).is_dir()]
+    left_out = set((await unwatched(git))[0])
+    sparse = [one for one in found if one.path in left_out and one.mode != GITLINK]
+    absent = await anyio.to_thread.run_sync(_absent, git.path, sparse)
+    await feed(bare, [*links, *absent], "--index-info")
+    await feed(bare, names, "--add", "--remove", "--stdin")
     return await bare.line("write-tree", "--missing-ok")
 
 
-async def _write_index(bare: Git, entries: Sequence[Entry]) -> str:
-    await bare.call("read-tree", "--empty")
-    lines = [f"{one.mode} {one.object} 0\t{_place(one)}" for one in entries]
-    await _feed(bare, lines, "--index-info")
-    return await bare.line("write-tree", "--missing-ok")
+def _absent(root: Path, sparse: Sequence[Entry]) -> list[Entry]:
+    """Those for which nothing lies there, where nothing is in their way either."""
+    free = dict[Path, bool]()
 
+    def is_free(folder: Path) -> bool:
+        if folder not in free:
+            there = os.path.lexists(folder)
+            plain = folder.is_dir() and not folder.is_symlink()
+            free[folder] = folder == root or ((plain or not there) and is_free(folder.parent))
+        return free[folder]
 
-async def _feed(bare: Git, names: Sequence[str], *how: str) -> None:
-    data = b"".join(os.fsencode(name) + b"\0" for name in names)
-    await bare.call("update-index", "-z", *how, stdin=data, deadline=LONG)
-
-
-def _place(entry: Entry) -> str:
-    # a conflict has up to three versions of a file, which a tree can only hold side by side
-    return entry.path if entry.stage == "0" else f".ao-unmerged/{entry.stage}/{entry.path}"
+    return [
+        one
+        for one in sparse
+        if not os.path.lexists(root / one.path) and is_free((root / one.path).parent)
+    ]
 
 
 def _plain(root: Path, listed: Sequence[str]) -> list[str]:
@@ -139,21 +139,10 @@ def _plain(root: Path, listed: Sequence[str]) -> list[str]:
     return names
 
 
-async def _index(git: Git) -> tuple[Entry, ...]:
-    lines = await git.fields("ls-files", "--stage", "-z")
-    return tuple(_entry(line) for line in lines)
-
-
-def _entry(line: str) -> Entry:
-    facts, _, path = line.partition("\t")
-    mode, name, stage = facts.split(" ")
-    return Entry(mode, name, stage, path)
-
-
 async def _hidden(git: Git) -> bool:
     """Whether files are there that git was told not to look at."""
-    lines = await git.fields("ls-files", "-v", "-z")
-    names = [line[2:] for line in lines if line[0] == "S" or line[0].islower()]
+    left_out, trusted = await unwatched(git)
+    names = [*left_out, *trusted]
     return bool(names) and await _any(lambda name: os.path.lexists(git.path / name), names)
 
 
@@ -161,7 +150,7 @@ async def _any(holds: Callable[[str], bool], names: Sequence[str]) -> bool:
     return await anyio.to_thread.run_sync(lambda: any(map(holds, names)))
 
 
-async def _under_way(git: Git) -> tuple[set[str], str]:
+async def _under_way(git: Git) -> tuple[set[str], str, str | None]:
     """The commits that a merge or rebase under way has noted, and those of the tree's own refs."""
     folder = await git.git_dir()
     found = await anyio.to_thread.run_sync(_notes, folder)
@@ -170,7 +159,21 @@ async def _under_way(git: Git) -> tuple[set[str], str]:
     )
     commits = {one for text in found.values() for one in text.split()} | set(refs.text.split())
     doing = next((_UNDER_WAY[name] for name in found), "")
-    return {one for one in commits if _COMMIT.fullmatch(one)}, doing
+    merging = found.get("MERGE_HEAD", "").strip()
+    known = {one for one in commits if _COMMIT.fullmatch(one)}
+    return known, doing, merging if merging in known else None
+
+
+async def _of_trees_inside(git: Git, *, everywhere: bool) -> set[str]:
+    """What is checked out, on no branch, in work trees that a worker made inside of its own.
+
+    `everywhere`: wherever they are, since they hang on a repository that goes.
+    """
+    top = Path(await anyio.Path(git.path).resolve())
+    others = [one for one in await git.worktrees() if one.path != top and not one.branch]
+    there = [one for one in others if one.path.is_relative_to(top) and not one.prunable]
+    inside = others if everywhere else there
+    return {one.head for one in inside if one.head}
 
 
 def _notes(folder: Path) -> dict[str, str]:
@@ -208,51 +211,3 @@ async def _lasts(git: Git, commit: str, keeper: Git) -> bool:
     )
     # what is no commit, or is gone already, cannot be kept either
     return bool(done.stdout) or (done.status != 0 and await git.resolve(commit) is None)
-
-
-async def _items(git: Git, changes: Sequence[Change], patterns: Sequence[str]) -> tuple[Item, ...]:
-    nested = [Item(one.path) for one in changes if one.code == "?" and one.path.endswith("/")]
-    return (*nested, *await _ignored(git, patterns), *await _submodules(git, changes))
-
-
-async def _ignored(git: Git, patterns: Sequence[str]) -> list[Item]:
-    if not patterns:
-        return []
-    wanted = [f"--exclude={pattern}" for pattern in patterns]
-    listed = await git.fields("ls-files", "-z", "--others", "--ignored", *wanted, deadline=LONG)
-    shown = await git.fields("ls-files", "-z", "--others", "--exclude-standard", deadline=LONG)
-    hidden = sorted(set(listed) - set(shown))
-    matching = [name for name in hidden if _matches(name, patterns)]
-    # a link holds no bytes of its own
-    return [Item(name) for name in matching if not (git.path / name).is_symlink()]
-
-
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatchcase(os.path.basename(name), pattern) for pattern in patterns)
-
-
-async def _submodules(git: Git, changes: Sequence[Change]) -> list[Item]:
-    dirty = {one.path for one in changes if one.submodule}
-    links = {one.path for one in await _index(git) if one.mode == _GITLINK}
-    found = [await _submodule(git, path, path in dirty) for path in sorted(links)]
-    return [item for item in found if item]
-
-
-async def _submodule(git: Git, path: str, dirty: bool) -> Item | None:
-    folder = git.path / path
-    names = await anyio.to_thread.run_sync(_names, folder)
-    if not names:
-        return None
-    if ".git" not in names:
-        return Item(path)
-    inner = Git(git.run, folder)
-    own = ("--max-count=1", "HEAD", "--branches", "--not", "--remotes")
-    unpushed = (await inner.attempt("rev-list", *own)).stdout
-    if not (dirty or unpushed):
-        return None
-    linked = await anyio.Path(folder / ".git").is_file()
-    return Item(path, await inner.git_dir() if linked else None)
-
-
-def _names(folder: Path) -> set[str]:
-    return set(os.listdir(folder)) if folder.is_dir() and not folder.is_symlink() else set()
