@@ -5,7 +5,6 @@ behind; so are the lists of what is ignored. What describes the repository itsel
 """
 
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 
 from ao_core.files import in_our_words
@@ -17,6 +16,7 @@ _CORE = {
     "core.excludesfile", "core.whitespace", "core.commentchar", "core.sshcommand", "core.editor",
 }  # fmt: skip
 _SCOPES = {"local", "worktree"}
+_STORAGE = "lfs.storage"
 _LISTS = ("exclude", "attributes")
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\b": "\\b"})
 
@@ -30,9 +30,8 @@ async def inherited(git: Git, own: str) -> str:
     pairs = zip(listed[::2], listed[1::2], strict=True)
     entries = [(scope, *entry.partition("\n")) for scope, entry in pairs]
     taken = [(key, value) for scope, key, _, value in entries if _holds(scope, key, own)]
-    # what large files are stored as is not lost with the clone
-    stored = () if any(key == "lfs.storage" for key, _ in taken) else await _storage(git)
-    return "".join(_written(key, value) for key, value in (*taken, *stored))
+    stored = (_STORAGE, await _storage(git))  # what large files are is not lost with the clone
+    return "".join(_written(key, value) for key, value in (*taken, stored))
 
 
 def take_lists(common: Path, into: Path) -> None:
@@ -45,14 +44,17 @@ def take_lists(common: Path, into: Path) -> None:
                 shutil.copyfile(source, target)
 
 
-async def _storage(git: Git) -> Iterable[tuple[str, str]]:
-    return (("lfs.storage", str(await git.common_dir() / "lfs")),)
+async def _storage(git: Git) -> str:
+    told = await git.call("config", "--get", _STORAGE, ok=(0, 1))
+    return str(await git.common_dir() / (told.text.strip() or "lfs"))
 
 
 def _holds(scope: str, key: str, own: str) -> bool:
     section = key.partition(".")[0]
     if section == "user":  # which one it is may depend on where the repository lies
         return scope != "command"
+    if key == _STORAGE:
+        return False
     if scope not in _SCOPES or section in _NOT_SECTIONS or key.startswith(f"remote.{own}."):
         return False
     return section != "core" or key in _CORE
