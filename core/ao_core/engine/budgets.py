@@ -29,6 +29,7 @@ from ao_core.engine.pausing import (
     CEILING,
     ENGINE,
     brake_of,
+    braked,
     break_off,
     pausing,
     reached,
@@ -39,7 +40,7 @@ from ao_core.errors import AoError, Unknown
 from ao_core.ids import SessionId
 from ao_core.model.budget import Budget, Part, Spent
 from ao_core.model.event import EventKind, NewEvent
-from ao_core.model.pause import Brake, Paused, PauseReason
+from ao_core.model.pause import Brake
 from ao_core.model.session import Drive, Session, is_terminal, worked
 from ao_core.store.contract import Put
 from ao_core.store.records import BRAKE, SESSION
@@ -170,8 +171,7 @@ class Budgets:
         brake, session = brake_of(self._engine), self._engine.session(id)
         if brake is None or session.created_at <= brake.at or session.paused is not None:
             return
-        wish = Paused(PauseReason.ASKED, self._engine.clock.now(), brake.by, "all are paused")
-        await self._engine.records.update(SESSION, id, lambda now: pausing(now, wish))
+        await self._engine.records.update(SESSION, id, lambda now: braked(self._engine, now))
 
     async def _together(self) -> None:
         """The ceiling."""

@@ -41,6 +41,7 @@ _log = logging.getLogger(__name__)
 ALL, CEILING = "all", "ceiling"  # the two records of what holds for everybody
 ENGINE = "engine"
 _GO_ON = "You were interrupted. Go on with your task from where you stopped."
+_EVERYBODY = "all workers are paused"
 _PATIENCE = 8.0
 _ATTEMPTS = 20
 _WEIGHT = tuple(PauseReason)
@@ -108,6 +109,13 @@ def pausing(session: Session, wish: Paused) -> Step | None:
     return Step(replace(session, paused=wish), (event,))
 
 
+def braked(engine: Engine, session: Session) -> Step | None:
+    """What pauses one that comes while all are paused."""
+    if (brake := brake_of(engine)) is None:
+        return None
+    return pausing(session, Paused(PauseReason.ASKED, engine.clock.now(), brake.by, _EVERYBODY))
+
+
 def by_words(
     before: Session, after: Session, at: datetime, *, interrupted: bool = True
 ) -> Step | None:
@@ -167,7 +175,7 @@ async def pause_all(engine: Engine, by: str, ticket: Ticket) -> list[Outcome]:
 async def _braked(engine: Engine, by: str, ticket: Ticket) -> set[SessionId]:
     for _ in range(_ATTEMPTS):
         now = engine.clock.now()
-        wish = Paused(PauseReason.ASKED, now, by, "all workers are paused")
+        wish = Paused(PauseReason.ASKED, now, by, _EVERYBODY)
         steps = {one.id: step for one in engine.live() if (step := pausing(one, wish))}
         changes: list[Change] = [*ticket.used_for(ALL)]
         events = [event for step in steps.values() for event in step.events]

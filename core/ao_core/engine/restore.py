@@ -10,7 +10,7 @@ from ao_core.engine.caller import Caller
 from ao_core.engine.engine import Engine
 from ao_core.engine.keys import Ticket
 from ao_core.engine.launching import bring_up
-from ao_core.engine.pausing import allow_resume, allow_start, resume
+from ao_core.engine.pausing import allow_resume, allow_start, braked, resume
 from ao_core.engine.project import Project
 from ao_core.engine.queue import is_of_the_queue, take_back
 from ao_core.engine.records import Step
@@ -18,6 +18,7 @@ from ao_core.engine.starting import failed, settled
 from ao_core.errors import WrongState
 from ao_core.ids import SessionId
 from ao_core.model.budget import Budget
+from ao_core.model.pause import Paused
 from ao_core.model.session import (
     PrFacts,
     PrReason,
@@ -41,23 +42,21 @@ async def back_to_work(
 ) -> Session:
     """Bring it back where it has ended, and let it go on where it is paused, with this budget."""
     session, by = engine.session(id), caller.session or str(caller.role)
+    before = session.paused
     if ticket.subject is None:
         if not is_terminal(session) and (session.paused is not None or budget is not None):
             return (await resume(engine, id, by, ticket, budget)).session
         allow_resume(engine, session, (budget or Budget()).over(session.budget))
     session = await restore(engine, caller, id, ticket)
-    if not _goes_on(session, ticket, budget):
+    if is_terminal(session) or not (_is_its_own(before, ticket) or (budget and not ticket.subject)):
         return session
     return (await resume(engine, id, by, Ticket(), budget)).session
 
 
-def _goes_on(session: Session, ticket: Ticket, budget: Budget | None) -> bool:
-    """Whether its pause is one that this call is to end: a repetition ends no later one."""
-    if is_terminal(session) or (session.paused is None and budget is None):
-        return False
-    if ticket.subject is None or ticket.use is None:
-        return True
-    return session.paused is not None and session.paused.since <= ticket.use.created_at
+def _is_its_own(paused: Paused | None, ticket: Ticket) -> bool:
+    """Whether a pause is one that this call is to end: a repetition ends no later one."""
+    begun = ticket.use.created_at if ticket.subject and ticket.use else None
+    return paused is not None and (begun is None or paused.since <= begun)
 
 
 async def restore(engine: Engine, caller: Caller, id: SessionId, ticket: Ticket) -> Session:
@@ -113,19 +112,18 @@ def _again(engine: Engine, session: Session, beside: Sequence[Change]) -> Step:
     if pr.state in _ENDED_PR:
         pr = PrFacts(PrState.NONE, PrReason.CLEARED_ON_RESTORE)
     facts = SessionFacts(SessionState.NOT_STARTED, SessionReason.SPAWN_REQUESTED, now)
-    return Step(
-        replace(
-            session,
-            facts=facts,
-            pr=pr,
-            run=RuntimeFacts(),
-            activity=None,
-            doubt=None,
-            question=None,
-            heard=0,
-            standing=FIRM,
-            word=None,
-            generation=session.generation + 1,
-        ),
-        beside=tuple(beside),
+    after = replace(
+        session,
+        facts=facts,
+        pr=pr,
+        run=RuntimeFacts(),
+        activity=None,
+        doubt=None,
+        question=None,
+        heard=0,
+        standing=FIRM,
+        word=None,
+        generation=session.generation + 1,
     )
+    step = braked(engine, after) or Step(after)  # all may have been paused since it was begun
+    return replace(step, beside=tuple(beside))
