@@ -4,12 +4,13 @@ A part of which nobody tells how much was used is unknown: it is neither near no
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ao_core.model.budget import Budget, Part, Spending
 from ao_core.model.session import Session, SessionReason, SessionState, is_terminal, worked
+from ao_core.model.usage import Usage
 
 NEAR = 0.8
 CEILING_WINDOW = timedelta(hours=24)
@@ -98,6 +99,14 @@ def spending(session: Session, at: datetime) -> Spending:
     """What a session has used, in all its lives."""
     usage = session.spent.plus(session.usage)
     return Spending(worked(session, at) / 60, usage.tokens, usage.cost_usd)
+
+
+def counted(session: Session, news: Usage) -> Session:
+    """With the totals its agent tells now; where they are less than before, they began anew."""
+    if session.usage.exceeds(news):
+        spent = session.spent.plus(session.usage)
+        session = replace(session, spent=spent, usage=Usage())
+    return replace(session, usage=session.usage.with_news(news))
 
 
 def had_turn(session: Session) -> bool:

@@ -17,6 +17,7 @@ from ao_core.engine.budget_rules import (
     NEAR,
     Finding,
     Stand,
+    counted,
     had_turn,
     judge,
     spending,
@@ -206,9 +207,7 @@ class Budgets:
             return
         if info is not None:
             news = info.usage
-            await engine.records.update(
-                SESSION, id, lambda now: Step(replace(now, usage=now.usage.with_news(news)))
-            )
+            await engine.records.update(SESSION, id, lambda now: Step(counted(now, news)))
 
 
 def weighed(session: Session, at: datetime) -> Step | None:

@@ -25,6 +25,15 @@ class Usage:
             self.cost_usd if news.cost_usd is None else news.cost_usd,
         )
 
+    def exceeds(self, news: "Usage") -> bool:
+        """Whether less is told now than was told before."""
+        pairs = (
+            (self.input_tokens, news.input_tokens),
+            (self.output_tokens, news.output_tokens),
+            (self.cost_usd, news.cost_usd),
+        )
+        return any(old is not None and new is not None and new < old for old, new in pairs)
+
     def plus(self, other: "Usage") -> "Usage":
         """Both together; of what neither tells nothing is known."""
         return Usage(

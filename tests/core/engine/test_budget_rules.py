@@ -7,6 +7,7 @@ import pytest
 
 from ao_core.engine.budget_rules import (
     Stand,
+    counted,
     judge,
     said,
     spending,
@@ -145,3 +146,12 @@ def test_a_budget_that_is_reached_pauses_once_and_says_so() -> None:
 def test_a_part_left_open_is_as_the_project_has_it() -> None:
     assert Budget(minutes=5).over(Budget(10, 100, None)) == Budget(5, 100, None)
     assert Budget(5, None, 1.0).parts == (Part.MINUTES, Part.COST)
+
+
+def test_an_agent_that_counts_from_nothing_again_has_used_both() -> None:
+    first = counted(a_session(), Usage(800, 100, 1.0))
+    more = counted(first, Usage(900, 100, 1.5))
+    again = counted(more, Usage(40, 10, 0.25))
+    assert spending(more, START).tokens == 1000
+    assert (spending(again, START).tokens, spending(again, START).cost) == (1050, 1.75)
+    assert spending(counted(again, Usage()), START) == spending(again, START)
