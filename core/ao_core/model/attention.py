@@ -2,12 +2,14 @@
 
 from enum import StrEnum
 
-from ao_core.model.pause import Paused, PauseReason
+from ao_core.model.activity import ActivityState
+from ao_core.model.pause import MOST, Paused, PauseReason
 from ao_core.model.session import (
     Session,
     SessionReason,
     SessionState,
     Status,
+    activity_of,
     derive_status,
     has_no_place,
     is_terminal,
@@ -41,7 +43,7 @@ def attention(session: Session) -> tuple[Attention, str]:
     if has_no_place(session) or _is_astray(session):
         return Attention.LEAD, session.standing.told(session.branch)
     if session.paused is not None and not is_terminal(session):
-        return _standstill(session.paused)
+        return _standstill(session, session.paused)
     if session.facts.state is SessionState.WORKING:
         return Attention.NONE, ""
     if session.facts.reason is SessionReason.BLOCKED and is_waiting(session):
@@ -57,7 +59,10 @@ def attention(session: Session) -> tuple[Attention, str]:
     return Attention.LEAD, session.facts.note or why
 
 
-def _standstill(paused: Paused) -> tuple[Attention, str]:
+def _standstill(session: Session, paused: Paused) -> tuple[Attention, str]:
+    at_it = session.turn is not None or activity_of(session) is ActivityState.ACTIVE
+    if paused.tries >= MOST and at_it and session.facts.state is SessionState.WORKING:
+        return Attention.LEAD, "it is paused, but its turn goes on: `kill` ends it"
     if not paused.asks:
         return Attention.NONE, ""
     what = "its budget" if paused.why is PauseReason.BUDGET else "its agent's quota"

@@ -410,3 +410,12 @@ def test_what_is_overdue_is_not_looked_at_all_the_time() -> None:
     late = Paused(PauseReason.QUOTA, START, "engine", until=START)
     assert due_in(a_session(paused=late), START + timedelta(seconds=1)) is None
     assert due_in(a_session(paused=late), START - timedelta(seconds=9)) == 9
+
+
+def test_somebody_is_told_of_a_turn_that_cannot_be_interrupted() -> None:
+    stubborn = in_turn(paused=replace(ASKED, tries=MOST, interrupted=True))
+    who, why = attention(stubborn)
+    assert (who, "its turn goes on" in why) == (Attention.LEAD, True)
+    rests = replace(stubborn, turn=None, activity=replace(ACTIVE, state=ActivityState.READY))
+    assert attention(rests) == (Attention.NONE, "")
+    assert attention(in_turn(paused=ASKED)) == (Attention.NONE, "")
