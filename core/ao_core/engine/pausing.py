@@ -123,7 +123,7 @@ def by_words(
     heard = after.activity
     if heard is None or heard == before.activity or heard.state not in _QUIET:
         return None
-    found = exhausted(heard.detail, at)
+    found = exhausted(heard.detail, at, prose=heard.state is not ActivityState.BLOCKED)
     if found is None:
         return None
     until = found.until + jitter(after.id) if found.until else None

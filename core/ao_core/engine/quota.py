@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _LONGEST = 600  # characters; whoever says more than that says something else
+_BEGINNING = 24  # characters; whoever is out of quota says so first
 _USED_UP = re.compile(
     r"\bhit your (?:[\w-]+ ){0,2}limit\b"
     r"|\b(?:usage|session|weekly|hour|daily) limit (?:has been )?reached\b"
@@ -51,10 +52,20 @@ class Exhausted:
     until: datetime | None = None
 
 
-def exhausted(text: str | None, now: datetime) -> Exhausted | None:
-    """What a text of the agent's says of its quota; None where it says nothing of it."""
-    if not text or len(text) > _LONGEST or _USED_UP.search(text) is None:
+def exhausted(text: str | None, now: datetime, *, prose: bool = False) -> Exhausted | None:
+    """What a text of the agent's says of its quota; None where it says nothing of it.
+
+    In `prose`, which no error is, it may tell of its work: of a quota of somebody else's.
+    """
+    told = _USED_UP.search(text) if text and len(text) <= _LONGEST else None
+    if text is None or told is None:
         return None
+    found = _until(text, now)
+    its_own = found.until is not None or "your" in told[0].lower()
+    return None if prose and (told.start() > _BEGINNING or not its_own) else found
+
+
+def _until(text: str, now: datetime) -> Exhausted:
     for reads in _READERS:
         if (until := reads(text, now)) is not None:
             return Exhausted(until if now < until <= now + _FARTHEST else None)

@@ -419,3 +419,11 @@ def test_somebody_is_told_of_a_turn_that_cannot_be_interrupted() -> None:
     rests = replace(stubborn, turn=None, activity=replace(ACTIVE, state=ActivityState.READY))
     assert attention(rests) == (Attention.NONE, "")
     assert attention(in_turn(paused=ASKED)) == (Attention.NONE, "")
+
+
+async def test_a_report_on_limits_at_the_end_of_a_turn_pauses_nobody(books: Books) -> None:
+    await books.keep(a_session(drive=Drive.PROTOCOL))
+    await says(books, "Done: quota exceeded is now an error of its own.", HookKind.TURN_ENDED)
+    assert books.records.session("app-1").paused is None
+    await says(books, WORDS, HookKind.TURN_ENDED)
+    assert books.records.session("app-1").paused is not None

@@ -58,6 +58,26 @@ def test_other_words_are_not(text: str | None) -> None:
     assert exhausted(text, NOW) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("Claude AI usage limit reached|1773151200", True),
+        ("You've hit your limit · resets 3pm (Europe/Berlin)", True),
+        ("5-hour limit reached ∙ resets 9am (UTC)", True),
+        ("You've hit your usage limit.", True),
+        ("Done: where the API says quota exceeded, we try again in 5 minutes.", False),
+        ("The banner now says 'daily limit reached'.", False),
+        ("Fixed insufficient_quota in the client.", False),
+        ("I made the page say: you have hit your usage limit.", False),
+    ],
+)
+def test_who_tells_of_its_work_at_the_end_of_a_turn_is_not_out_of_quota(
+    text: str, meant: bool
+) -> None:
+    assert exhausted(text, NOW) is not None
+    assert (exhausted(text, NOW, prose=True) is not None) == meant
+
+
 def test_a_time_that_has_only_just_come_is_not_tomorrows() -> None:
     found = exhausted("You've hit your limit · resets 12pm (UTC)", NOW + timedelta(minutes=2))
     assert found is not None
