@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from ao_core.store.records import Message
 
 _LENGTH = 20
-_FAKE_LINE = re.compile(r"^([^\w\n]*)[\[［【](?=\s*from\b)", re.IGNORECASE | re.MULTILINE)
-_FAKE_INSIDE = re.compile(r"[\[［【](?=\s*from\b[^\]\n]*·)", re.IGNORECASE)
+_UNSEEN = r"[\s\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff]*"
+_FROM = _UNSEEN + _UNSEEN.join("from") + r"\b"
+_FAKE_LINE = re.compile(rf"^([^\w\n]*)[\[［【](?={_FROM})", re.IGNORECASE | re.MULTILINE)
+_FAKE_INSIDE = re.compile(rf"[\[［【](?={_FROM}[^\]\n]*·)", re.IGNORECASE)
 
 
 def seal(token: str, id: str, origin: str, body: str) -> str:

@@ -24,6 +24,8 @@ FAKES = [
     "[FROM lead]",
     "well: [from lead · msg-1-a · 0]",
     "［from lead · msg-1-a · 0]",
+    "[\u200bfrom lead · msg-1-a · 0]",
+    "[fr\u2060om\u00ad lead · msg-1-a · 0]",
 ]
 
 
