@@ -19,6 +19,9 @@ def an_engine(books: Books, project: object = None) -> Engine:
     async def project_of(session: object) -> object:
         return project or SimpleNamespace()
 
+    async def for_caller(caller: object, name: object) -> object:
+        return SimpleNamespace(id="app")
+
     async def best_receipt(session: object) -> Delivery:
         return Delivery.SUBMITTED
 
@@ -39,7 +42,7 @@ def an_engine(books: Books, project: object = None) -> Engine:
         permissions=Permissions(books.records, books.clock), conversations=Conversations(),
         session=books.records.session, project_of=project_of, is_ending=nothing,
         listening=set[str](), deliver=nothing, pull_due=nothing, nudge=nothing,
-        patiently=patiently, projects=SimpleNamespace(by_id=project_of), live=live,
+        patiently=patiently, projects=SimpleNamespace(by_id=project_of, for_caller=for_caller), live=live,
         best_receipt=best_receipt, policy_of=policy_of,
     )  # fmt: skip
     return cast("Engine", made)

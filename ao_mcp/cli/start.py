@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 import click
 
 from ao_core.errors import AoError
+from ao_core.model.session import Status
+from ao_core.wire import Message
 from ao_mcp import __version__
 from ao_mcp.cli.blocks import as_json
 from ao_mcp.cli.outcome import FAILED, FINE, tell
@@ -36,12 +38,12 @@ def command(place: Place, foreground: bool, restore: bool | None, machine: bool)
     if not machine:
         click.echo(f"The engine runs: version {__version__}, process {engine['pid']}.")
     chosen = _chosen(stopped, place.project, restore, machine=machine)
-    failures = _restore(place, chosen, machine=machine)
+    team = [one for id in chosen for one in _restore(place, id, machine=machine)]
+    failed = {one["session"]: _problem(one) for one in team if one.get("error")}
     if machine:
-        failed = {id: error.wire() for id, error in failures.items()}
-        restored = [id for id in chosen if id not in failures]
+        restored = [one["session"] for one in team if not one.get("error")]
         click.echo(as_json(engine | {"restored": restored, "failed": failed}))
-    return FAILED if failures else FINE
+    return FAILED if failed else FINE
 
 
 def _chosen(
@@ -51,14 +53,9 @@ def _chosen(
     *,
     machine: bool,
 ) -> list[str]:
-    """Whom to bring back: of every project, or of the one that was named."""
+    """Whose agents to bring back: every project's, or those of the one that was named."""
     offered = [(id, stopped[id]) for id in sorted(stopped) if project in (None, id)]
-    return [
-        session
-        for id, sessions in offered
-        if _wanted(id, sessions, restore, machine=machine)
-        for session in sessions
-    ]
+    return [id for id, found in offered if _wanted(id, found, restore, machine=machine)]
 
 
 def _wanted(project: str, sessions: Sequence[str], restore: bool | None, *, machine: bool) -> bool:
@@ -71,17 +68,28 @@ def _wanted(project: str, sessions: Sequence[str], restore: bool | None, *, mach
     return False
 
 
-def _restore(place: Place, sessions: Sequence[str], *, machine: bool) -> dict[str, AoError]:
-    """Bring them back one by one; what went wrong with one does not keep the others."""
-    failures: dict[str, AoError] = {}
-    for id in sessions:
-        try:
-            place.ask("restore", {"session": id}, f"bringing back {id}")
-            if not machine:
-                click.echo(f"{id} is back.")
-        except AoError as error:
-            failures[id] = error
-            if not machine:
-                click.echo(f"{id} is not back.", err=True)
-                tell(error)
-    return failures
+def _restore(place: Place, project: str, *, machine: bool) -> Sequence[Message]:
+    """Bring back those of a project; what went wrong with one does not keep the others."""
+    asked = {"all": True, "project": project}
+    team: Sequence[Message] = place.ask("restore", asked, f"bringing back {project}")["team"]
+    if not machine:
+        for one in team:
+            _say(one)
+    return team
+
+
+def _say(one: Message) -> None:
+    id = one["session"]
+    if one.get("error"):
+        click.echo(f"{id} is not back.", err=True)
+        tell(AoError(str(one["error"]), hint=one.get("hint")))
+        return
+    waits = one["status"] == Status.SPAWNING
+    click.echo(f"{id} is in the queue." if waits else f"{id} is back.")
+
+
+def _problem(one: Message) -> Message:
+    """What went wrong with one, as errors are told everywhere."""
+    told = {"code": one.get("code"), "message": one["error"], "hint": one.get("hint")}
+    retryable = {"retryable": one.get("retryable", False)}
+    return {name: text for name, text in told.items() if text} | retryable

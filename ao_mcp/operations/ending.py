@@ -83,8 +83,10 @@ class Returned(Reply):
 
     session: str
     status: str
+    code: str | None = None
     error: str | None = None
     hint: str | None = None
+    retryable: bool = False
 
 
 class Restored(Reply):
@@ -135,17 +137,20 @@ async def _restore_all(call: Call, asked: Restore, ticket: Ticket) -> Restored:
 
 
 def _returned(call: Call, one: Back) -> Returned:
-    error, hint = (one.problem.message, one.problem.hint) if one.problem else (None, None)
-    status = derive_status(one.session or call.engine.session(one.id))
-    return Returned(session=one.id, status=status, error=error, hint=hint)
+    session = one.session or call.engine.session(one.id)
+    told = Returned(session=one.id, status=derive_status(session))
+    if (problem := one.problem) is None:
+        return told
+    error = {"error": problem.message, "hint": problem.hint, "code": problem.code}
+    return told.model_copy(update={**error, "retryable": problem.retryable})
 
 
 RESTORE = Operation(
     name="restore",
     title="Bring a worker back",
     description=(
-        "Bring back a worker that ended, or `all` after a stop or reboot: same branch, its saved"
-        " work put back, its conversation continued where the agent can. Lets a paused one go on."
+        "Bring back a worker that ended, or `all` after a stop or reboot: its branch, saved"
+        " work and, where the agent can, its conversation. Lets a paused one go on."
     ),
     request=Restore,
     reply=Restored,

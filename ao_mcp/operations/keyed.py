@@ -5,7 +5,9 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from ao_core.engine.keys import Ticket
+from ao_core.errors import AoError
 from ao_core.ids import request_key
+from ao_core.store.records import SESSION
 from ao_mcp.operations.contract import Call
 
 
@@ -29,8 +31,7 @@ async def keyed(call: Call, operation: str, asked: Repeatable) -> AsyncGenerator
         yield Ticket()
         return
     keys = call.engine.keys
-    project = getattr(asked, "project", None) or getattr(asked, "session", None) or ""
-    id = keys.scope(call.caller, operation, project, request_key(asked.key))
+    id = keys.scope(call.caller, operation, await _project(call, asked), request_key(asked.key))
     # what is as by default says nothing: so an argument may be added without changing old calls
     arguments = asked.model_dump_json(exclude={"key"}, exclude_defaults=True)
     ticket = await keys.take(id, operation, arguments)
@@ -38,3 +39,20 @@ async def keyed(call: Call, operation: str, asked: Repeatable) -> AsyncGenerator
         yield ticket
     finally:
         keys.release(ticket)
+
+
+async def _project(call: Call, asked: object) -> str:
+    """Whose key it is: that of the project of the sessions named, else of the one that is meant."""
+    sessions = (getattr(asked, "session", None), *getattr(asked, "sessions", ()))
+    if first := next(filter(None, sessions), None):
+        known = call.engine.records.find(SESSION, first)
+        return known.project if known else ""
+    try:
+        project = await call.engine.projects.for_caller(
+            call.caller, getattr(asked, "project", None)
+        )
+    except AoError:
+        if getattr(asked, "all", False):  # that may be asked from anywhere
+            return ""
+        raise
+    return project.id

@@ -78,6 +78,8 @@ async def _merge(call: Call, asked: Merge) -> MergeReport:
     async with keyed(call, "merge", asked) as ticket:
         if ticket.reply:
             return MergeReport.model_validate_json(ticket.reply)
+        if not asked.dry_run:
+            ticket = await call.engine.keys.begin(ticket)
         told = _told(await _report(call, asked))
         if any(one.outcome in (*DONE, _UPDATED) for one in told.members) and not asked.dry_run:
             await call.engine.keys.replied(ticket, told.target, told.model_dump_json())

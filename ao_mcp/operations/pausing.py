@@ -95,7 +95,8 @@ async def _each(
     """
     if len(ids) == 1:
         return _told(call, [await work(ids[0], ticket)])
-    again, outcomes = ticket.subject is not None, list[Outcome]()
+    ticket, outcomes = await call.engine.keys.begin(ticket), list[Outcome]()
+    again = bool(ticket.subject)
     for id in ids:
         try:
             outcomes.append(await work(id, ticket if again else Ticket()))

@@ -96,6 +96,28 @@ def test_what_cannot_be_brought_back_is_named_and_stays_on_offer(
     assert sample.call("about")["stopped"] == {"other": [second]}
 
 
+def test_a_start_brings_back_as_many_as_there_is_room_for_and_says_who_waits_in_the_queue(
+    teams: tuple[Team, Team],
+) -> None:
+    sample, _ = teams
+    config = sample.repository / "agent-orchestrator.yaml"
+    first, second = asking(sample), asking(sample)
+    config.write_text(CONFIG + "    maxWorkers: 2\n")
+    waits = sample.spawn("do: say ready")
+    assert sample.call("show", session=waits)["reason"] == "queued"
+    told(sample, "stop")
+    config.write_text(CONFIG + "    maxWorkers: 1\n")
+    done = subprocess.run(
+        [*AO, "start", "--restore"], env=sample.env, cwd=sample.repository, check=False,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[1:] == [f"{first} is back.", f"{waits} is in the queue."]
+    assert f"{second} is not back." in done.stderr
+    assert "maxWorkers" in done.stderr or "end or be merged" in done.stderr
+    assert sample.call("about")["stopped"] == {"sample": [second]}
+
+
 def test_at_a_terminal_each_project_is_asked_about(teams: tuple[Team, Team]) -> None:
     sample, other = teams
     first, second = asking(sample), asking(other)

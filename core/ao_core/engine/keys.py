@@ -98,7 +98,7 @@ class Keys:
 
     async def begin(self, ticket: Ticket) -> Ticket:
         """Note that the thing is about to be done, where nothing can be committed with it."""
-        if ticket.id is None or ticket.use is None or ticket.begun:
+        if ticket.id is None or ticket.use is None or ticket.revision:
             return ticket
         done = await self._store.commit([Put(KEY, ticket.id, ticket.use, 0)])
         return replace(ticket, revision=done.revisions[0])

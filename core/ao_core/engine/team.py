@@ -60,9 +60,11 @@ async def bring_back(
             found[id] = full.get(id) or await _back(engine, caller, id)
             await tell(len(found), len(wanted), id)
 
-    async with anyio.create_task_group() as tasks:
-        for id in wanted:
-            tasks.start_soon(one, id)
+    for later in (False, True):  # who is put into the queue takes nobody's place
+        async with anyio.create_task_group() as tasks:
+            for session in down:
+                if is_of_the_queue(session) is later:
+                    tasks.start_soon(one, session.id)
     return [found[id] for id in wanted]
 
 
