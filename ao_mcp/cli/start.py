@@ -91,5 +91,4 @@ def _say(one: Message) -> None:
 def _problem(one: Message) -> Message:
     """What went wrong with one, as errors are told everywhere."""
     told = {"code": one.get("code"), "message": one["error"], "hint": one.get("hint")}
-    retryable = {"retryable": one.get("retryable", False)}
-    return {name: text for name, text in told.items() if text} | retryable
+    return {name: text for name, text in told.items() if text}

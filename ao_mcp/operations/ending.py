@@ -86,7 +86,6 @@ class Returned(Reply):
     code: str | None = None
     error: str | None = None
     hint: str | None = None
-    retryable: bool = False
 
 
 class Restored(Reply):
@@ -128,6 +127,7 @@ async def _restore_all(call: Call, asked: Restore, ticket: Ticket) -> Restored:
     async def tell(done: int, total: int, id: str) -> None:
         await call.progress(done, total, id)
 
+    ticket = await call.engine.keys.begin(ticket)
     project = project_id(asked.project) if asked.project else None
     found = await bring_back(call.engine, call.caller, project, tell)
     told = Restored(team=tuple(_returned(call, one) for one in found))
@@ -142,7 +142,7 @@ def _returned(call: Call, one: Back) -> Returned:
     if (problem := one.problem) is None:
         return told
     error = {"error": problem.message, "hint": problem.hint, "code": problem.code}
-    return told.model_copy(update={**error, "retryable": problem.retryable})
+    return told.model_copy(update=error)
 
 
 RESTORE = Operation(
