@@ -41,6 +41,12 @@ def test_what_has_to_change_goes_to_the_worker_once_and_blocks_until_it_has_chan
     blocked = team.call("merge", session=session)
     assert blocked["outcome"] == "left_out"
     assert "asked for changes" in blocked["blockers"][0]
+    (team.repository / "news.txt").write_text("of a person's\n")
+    git(team.repository, "add", "news.txt")
+    git(team.repository, "commit", "-q", "-m", "news")
+    updated = team.call("merge", session=session, update_only=True)
+    assert (updated["outcome"], "a review" in updated["blockers"][0]) == ("left_out", True)
+    assert team.call("merge", session=session)["outcome"] == "left_out"
 
     team.tell(session, "do: write a.txt two\ndo: commit two")
     team.until(session, "pr_open")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ao_core.engine.engine import Engine
-from ao_core.engine.merge import all_alone, has_workspace, is_busy, look_at_head, together
+from ao_core.engine.merge import all_alone, has_workspace, is_busy, look_at_head, together, work_of
 from ao_core.engine.project import Project
 from ao_core.engine.records import Step
 from ao_core.engine.side import collected, git_for, run_in, run_through
@@ -21,7 +21,8 @@ from ao_core.ids import SessionId
 from ao_core.model.activity import ActivityState
 from ao_core.model.event import EventKind, Merged, NewEvent
 from ao_core.model.session import Session, SessionState, activity_of, is_terminal
-from ao_core.model.work import Landed, Landing, MergeMethod
+from ao_core.model.work import Landed, Landing, MergeMethod, PullState, ReviewDecision
+from ao_core.slots.scm import Trainable
 from ao_core.store.records import SESSION
 
 _FATES = {
@@ -61,9 +62,9 @@ class _Update:
 
     async def run(self) -> Share:
         session = await look_at_head(self.engine, self.id)
-        if why := await self._hindrance(session):
-            return Share(session, Fate.LEFT_OUT, why=why, blockers=(why,))
         try:
+            if why := await self._hindrance(session):
+                return Share(session, Fate.LEFT_OUT, why=why, blockers=(why,))
             landed = await (self._foreseen if self.wish.dry_run else self._made)(session)
         except WrongState as exc:  # it is in the middle of something
             return Share(session, Fate.LEFT_OUT, why=exc.message, blockers=(exc.message,))
@@ -76,7 +77,16 @@ class _Update:
             return why
         if not await has_workspace(session):
             return "its workspace is gone"
-        return await collected(self.project, session)
+        return await collected(self.project, session) or await self._reviewed(session)
+
+    async def _reviewed(self, session: Session) -> str | None:
+        """A review that asks for changes holds for one commit: another of ours would end it."""
+        scm = self.project.scm
+        pull = await scm.find(work_of(session)) if isinstance(scm, Trainable) else None
+        if pull is None or pull.state is not PullState.OPEN:
+            return None
+        asked = await scm.decision(pull) is ReviewDecision.CHANGES_REQUESTED
+        return "a review asked for changes, which are to come first" if asked else None
 
     async def _made(self, session: Session) -> Landed:
         folder = Path(session.path)
