@@ -42,7 +42,8 @@ def an_engine(books: Books, project: object = None) -> Engine:
         permissions=Permissions(books.records, books.clock), conversations=Conversations(),
         session=books.records.session, project_of=project_of, is_ending=nothing,
         listening=set[str](), deliver=nothing, pull_due=nothing, nudge=nothing,
-        patiently=patiently, projects=SimpleNamespace(by_id=project_of, for_caller=for_caller), live=live,
+        patiently=patiently, live=live,
+        projects=SimpleNamespace(by_id=project_of, for_caller=for_caller),
         best_receipt=best_receipt, policy_of=policy_of,
     )  # fmt: skip
     return cast("Engine", made)
