@@ -22,7 +22,7 @@ from ao_core.errors import AoError
 from ao_core.git.train import Fate, Outcome, Ride, TrainResult
 from ao_core.ids import SessionId
 from ao_core.model.event import NewEvent
-from ao_core.model.session import Session
+from ao_core.model.session import PrReason, Session
 from ao_core.model.work import MergeMethod, Pull, PullState
 from ao_core.redact import visible
 from ao_core.slots.scm import Journey, Rider
@@ -32,6 +32,7 @@ from ao_core.store.records import Outcome as Ending
 
 Tell: TypeAlias = Callable[[float, float | None, str], Awaitable[None]]
 _TITLE = 72
+_APPROVED = (PrReason.APPROVED, PrReason.MERGE_READY)
 
 
 async def nobody(done: float, total: float | None, text: str) -> None:
@@ -40,11 +41,12 @@ async def nobody(done: float, total: float | None, text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """How to merge; `whole`: all of them, or none."""
+    """How to merge; `whole`: all of them, or none; `approved`: only what is, as it stands now."""
 
     method: MergeMethod = MergeMethod.MERGE
     whole: bool = False
     dry_run: bool = False
+    approved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +88,18 @@ async def merge(
 async def _merged(engine: Engine, sessions: Sequence[Session], wish: Wish, tell: Tell) -> Report:
     async with all_alone(engine, sessions):
         project = await engine.project_of(sessions[0])
-        found = [await _candidate(engine, project, one.id) for one in sessions]
+        found = [await _candidate(engine, project, one.id, wish) for one in sessions]
         train = _Train(engine, project, wish, tell, found)
         return await train.run()
 
 
-async def _candidate(engine: Engine, project: Project, id: SessionId) -> Candidate:
+async def _candidate(engine: Engine, project: Project, id: SessionId, wish: Wish) -> Candidate:
     found = await candidate(engine, project, id)
     if found.pull is None or found.merged:
         return found
     against = await objections(project.scm, found.pull)
+    if wish.approved and found.session.pr.reason not in _APPROVED:
+        against = (*against, "what it is now is not what was approved")
     return replace(found, blockers=(*found.blockers, *against))
 
 

@@ -276,7 +276,7 @@ class Merges:
     made: list[str] = field(default_factory=list[str])
 
     async def __call__(self, engine: object, ids: Sequence[str], wish: Wish) -> Any:
-        assert not wish.dry_run
+        assert (wish.approved, wish.dry_run) == (True, False)
         self.made += ids
         await anyio.lowlevel.checkpoint()
         if isinstance(self.landing, Exception):
