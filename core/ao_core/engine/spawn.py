@@ -18,7 +18,7 @@ from ao_core.engine.pausing import allow_start
 from ao_core.engine.project import Project
 from ao_core.engine.queue import requeued
 from ao_core.engine.records import Step
-from ao_core.engine.reserving import Checked, Wish, reserve
+from ao_core.engine.reserving import Checked, Wish, in_line, reserve
 from ao_core.engine.room import team_of
 from ao_core.engine.side import git_for
 from ao_core.engine.starting import carry_out, settled, started
@@ -120,8 +120,9 @@ def _anew(engine: Engine, session: Session) -> Step | None:
     if not _never_ran(session):  # it waits, or somebody was faster
         return None
     facts = SessionFacts(SessionState.NOT_STARTED, SessionReason.QUEUED, engine.clock.now())
-    number = team_of(engine.records).next_number()
-    return Step(replace(session, facts=facts, queued=number))
+    team = team_of(engine.records)
+    after = replace(session, facts=facts, queued=team.next_number())
+    return Step(after, (in_line(team, engine.room.limits, after),))
 
 
 # -- check ---------------------------------------------------------------------------------------

@@ -12,7 +12,9 @@ import anyio.lowlevel
 import pytest
 
 from ao_core.engine import queue, starting
+from ao_core.engine import spawn as spawning
 from ao_core.engine.bookmark import Bookmark
+from ao_core.engine.caller import Caller, Role
 from ao_core.engine.engine import Engine
 from ao_core.engine.environment import Grant
 from ao_core.engine.intents import Intents
@@ -49,6 +51,7 @@ from books import Books, books_on, opened_books
 from fused_store import Crash, FusedStore
 
 _K = EventKind
+PERSON = Caller(Role.PERSON, "1")
 
 
 @dataclass(slots=True)
@@ -500,3 +503,31 @@ async def test_whatever_step_it_dies_at_everybody_starts_once_and_in_order(
             assert step > 40
             return
     raise AssertionError("it never came to its end")
+
+
+async def test_a_start_that_failed_and_is_repeated_without_room_is_queued_and_that_is_told(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(most=1) as yard:
+        await yard.spawn()
+        failed = replace(
+            yard.session("app-1"), id=SessionId("app-2"), run=RuntimeFacts(),
+            facts=SessionFacts(
+                SessionState.TERMINATED, SessionReason.ERROR_IN_PROCESS, yard.books.clock.now()
+            ),
+        )  # fmt: skip
+        await yard.books.keep(failed)
+
+        async def checked(*asked: object) -> Checked:
+            return Checked(
+                yard.project, "double", Drive.TERMINAL, "double", None, "main", "c0ffee", Grant({})
+            )
+
+        lock = anyio.Lock()
+        vars(yard.engine)["alone"] = lambda _: lock
+        monkeypatch.setattr(spawning, "_check", checked)
+        again = Ticket(subject="app-2")
+        (session,) = await spawning.spawn_all(yard.engine, PERSON, Wish(prompt="a task"), again)
+        assert is_waiting(session)
+        told = await yard.books.journal(_K.SESSION_QUEUED)
+        assert [one.session for one in told] == ["app-2"]
