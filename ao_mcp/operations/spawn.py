@@ -1,15 +1,18 @@
 """`spawn`: start a worker."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
 
 from ao_core.engine import spawn as engine_spawn
 from ao_core.engine.budgets import untold
+from ao_core.engine.engine import Engine
 from ao_core.engine.queue import place_of
+from ao_core.engine.room import team_of
 from ao_core.ids import session_id
 from ao_core.model.budget import Budget
-from ao_core.model.session import Drive, PermissionMode, derive_status
+from ao_core.model.session import Drive, PermissionMode, Session, derive_status
 from ao_mcp.operations.contract import Call, Operation, Reply, Request
 from ao_mcp.operations.keyed import keyed
 from ao_mcp.operations.shapes import Allowance, Key, ProjectName
@@ -93,8 +96,17 @@ async def _run(call: Call, asked: Spawn) -> Spawned:
         queued=place_of(call.engine, session),
         copies=tuple(one.id for one in made) if asked.copies > 1 else (),
         cursor=cursor,
-        warnings=await untold(call.engine, session),
+        warnings=(*_missing(call.engine, made), *await untold(call.engine, session)),
     )
+
+
+def _missing(engine: Engine, made: Sequence[Session]) -> Sequence[str]:
+    """Copies that could not be started, each with the reason."""
+    there = {one.id for one in made}
+    others = team_of(engine.records).copies(made[0])
+    return [
+        f"{one.id} could not be started: {one.facts.note}" for one in others if one.id not in there
+    ]
 
 
 OPERATION = Operation(

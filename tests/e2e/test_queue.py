@@ -1,5 +1,6 @@
 """More work than room: workers wait in a queue, for room or for each other, and none is lost."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,23 @@ def test_of_copies_one_is_chosen_and_the_others_are_told_of(team: Team) -> None:
     for id in (one, three):
         team.call("kill", session=id)
     assert team.call("show", session=two)["spare"] == ""
+
+
+def test_a_copy_that_could_not_be_started_is_named_in_the_reply(team: Team) -> None:
+    first = team.spawn(*work(1))
+    path = Path(team.call("show", session=first)["path"])
+    team.call("kill", session=first)
+    taken = path.with_name(path.name.replace("-1", "-3"))
+    taken.mkdir()
+    (taken / "somebody.txt").write_text("mine")
+    asked = {"prompt": "\n".join(["Do this:", *work(2)]), "copies": 2, "key": "two"}
+    made = team.call("spawn", **asked)
+    assert made["copies"] == [taken.name.replace("-3", "-2")]
+    (warning,) = made["warnings"]
+    assert warning.startswith(f"{taken.name} could not be started: ")
+    shutil.rmtree(taken)
+    again = team.call("spawn", **asked)  # the same key brings up what is missing, and no more
+    assert (again["copies"], again["warnings"]) == ([*made["copies"], taken.name], [])
 
 
 def test_only_copies_and_teams_can_be_compared(team: Team) -> None:

@@ -1,5 +1,6 @@
 """The queue: who is put there, who leaves it, and what becomes of it when the engine dies."""
 
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -523,8 +524,8 @@ async def test_a_start_that_failed_and_is_repeated_without_room_is_queued_and_th
                 yard.project, "double", Drive.TERMINAL, "double", None, "main", "c0ffee", Grant({})
             )
 
-        lock = anyio.Lock()
-        vars(yard.engine)["alone"] = lambda _: lock
+        locks = defaultdict[str, anyio.Lock](anyio.Lock)
+        vars(yard.engine)["alone"] = locks.__getitem__
         monkeypatch.setattr(spawning, "_check", checked)
         again = Ticket(subject="app-2")
         (session,) = await spawning.spawn_all(yard.engine, PERSON, Wish(prompt="a task"), again)
