@@ -174,10 +174,13 @@ def test_a_command_that_fails_fails_the_start_with_what_it_said(team: Team) -> N
     with pytest.raises(CommandFailed) as failed:
         team.spawn("do: say hello")
     assert "ended with 3:\nno" in failed.value.message
-    assert (workspaces(team), refs(team)) == ([], [])
+    assert workspaces(team) == []
     (session,) = team.call("list", ended=True)["sessions"]
     assert session["status"] == "errored"
-    assert "ended with 3" in str(team.call("show", session=session["session"]))
+    shown = team.call("show", session=session["session"])
+    assert "ended with 3" in str(shown)
+    assert refs(team) == shown["salvage"]
+    assert git(team.repository, "show", f"{refs(team)[0]}:a") == "made"
 
 
 @BOTH

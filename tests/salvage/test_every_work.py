@@ -1,5 +1,6 @@
 """Each kind of unsaved work, by itself, in a workspace that goes: all of it can be had again."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from salvage.works import WORKS, disorder
 from salvage.yard import settled
 
 HOME, SESSION = home_id("0a1b2c3d"), session_id("app-1")
+EVERY = bool(os.environ.get("EVERY_SALVAGE"))
+RARE = {"many bytes": pytest.mark.skipif(not EVERY, reason="60 MB take long; EVERY_SALVAGE=1 does")}
+EACH = [pytest.param(name, marks=RARE.get(name, ()), id=name) for name in WORKS]
 KINDS = {"worktree": (Worktree, WorktreeConfig), "clone": (Clone, CloneConfig)}
 
 
@@ -35,7 +39,7 @@ async def kept(plan: Plan) -> Kept | None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("work", WORKS)
+@pytest.mark.parametrize("work", EACH)
 async def test_it_comes_back(work: str, kind: str, tmp_path: Path) -> None:
     project = await sample(tmp_path / "project")
     (tmp_path / "aside").mkdir()

@@ -63,7 +63,10 @@ async def bring_up(
         )
         session = await ports.assigned(engine, project, session)
         effort = replace(effort, session=session)
-        await prepare(engine, project, session, again=effort.touched.is_set())
+        again = effort.touched.is_set()
+        if project.settings.post_create:  # what its commands make is saved, too
+            effort.touched.set()
+        await prepare(engine, project, session, again=again)
         if not resume:
             saga.undo("its folders", lambda: _forget(project, session))
         launch = await _launch(effort, given)
