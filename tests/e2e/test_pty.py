@@ -72,7 +72,7 @@ def test_a_lost_host_is_known_at_once_its_agent_ended_and_brought_back(
     shown = team.until_so(session, lambda now: now["state"] == "terminated", patience=5)
     assert (shown["status"], shown["reason"]) == ("killed", "runtime_lost")
     assert (shown["runtime"], shown["attention"]) == ("exited", "lead")
-    assert shown["why"] == "its runtime was lost; restore it"
+    assert shown["why"] == "its session host was ended from outside; restore it"
     assert gone(agent)
     with pytest.raises(WrongState) as refused:
         team.call("send", session=session, message="this must reach nobody")

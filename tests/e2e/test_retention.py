@@ -14,7 +14,7 @@ from team import Team, eventually
 
 @pytest.fixture
 def aged(team: Team) -> Team:
-    """A home whose journal was written long ago, but for its last line, and whose worker lives."""
+    """A home whose journal was written and read long ago, but for its last line; a worker lives."""
     session = team.spawn("do: ask A?")
     team.until(session, "needs_input")
     engine = team.engine_pid
@@ -25,6 +25,8 @@ def aged(team: Team) -> Team:
         (moment,) = db.execute("SELECT at FROM event LIMIT 1").fetchone()
         old = f"2001{moment[4:]}"
         db.execute("UPDATE event SET at = ? WHERE seq < ?", (old, last))
+        read = "UPDATE record SET body = json_set(body, '$.seq', ?) WHERE kind = 'cursor'"
+        assert db.execute(read, (last,)).rowcount > 1
     db.close()
     return team
 

@@ -24,6 +24,8 @@ from ao_core.testing.repository import Sample, sample
 
 WHO = CommitIdentity(name="A Team", email="team@example.invalid")
 NOBODY = PluginChoice("none")
+with_gpg = pytest.mark.skipif(not shutil.which("gpg"), reason="gnupg is not installed")
+with_ssh = pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="openssh is not installed")
 
 
 class Here:
@@ -48,7 +50,8 @@ def person(tmp_path: Path) -> Generator[dict[str, str]]:
     keys.mkdir(mode=0o700)
     env = {"PATH": os.environ["PATH"], "HOME": str(folder), "GNUPGHOME": str(keys)}
     yield env
-    subprocess.run(["gpgconf", "--kill", "all"], env=env, check=False)
+    if shutil.which("gpgconf"):
+        subprocess.run(["gpgconf", "--kill", "all"], env=env, check=False)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -138,6 +141,7 @@ async def signing(repository: Sample) -> None:
         await repository.git("config", name, value)
 
 
+@with_gpg
 async def test_commits_are_signed_as_the_repository_has_it_where_that_takes_no_asking(
     repository: Sample, person: dict[str, str], tmp_path: Path
 ) -> None:
@@ -151,6 +155,7 @@ async def test_commits_are_signed_as_the_repository_has_it_where_that_takes_no_a
     assert committed(repository, env, "%G?") == "N"
 
 
+@with_gpg
 async def test_a_key_that_would_have_to_be_unlocked_is_told_of_before_anything_hangs(
     repository: Sample, person: dict[str, str], tmp_path: Path
 ) -> None:
@@ -171,6 +176,7 @@ async def test_signing_that_is_asked_for_without_a_key_is_refused(
         await given(repository, person, tmp_path, commit_signing="on")
 
 
+@with_gpg
 async def test_a_program_of_the_persons_own_signs(
     repository: Sample, person: dict[str, str], tmp_path: Path
 ) -> None:
@@ -188,6 +194,7 @@ async def test_a_program_of_the_persons_own_signs(
 
 
 @pytest.mark.parametrize("passphrase", ["", "secret words"])
+@with_ssh
 async def test_keys_of_ssh_sign_too_and_are_not_waited_for(
     repository: Sample, person: dict[str, str], tmp_path: Path, passphrase: str
 ) -> None:
@@ -205,6 +212,7 @@ async def test_keys_of_ssh_sign_too_and_are_not_waited_for(
     assert "BEGIN SSH SIGNATURE" in await repository.git("cat-file", "commit", "HEAD")
 
 
+@with_ssh
 async def test_a_key_that_is_locked_later_makes_a_commit_fail_and_is_not_asked_for(
     repository: Sample, person: dict[str, str], tmp_path: Path
 ) -> None:
