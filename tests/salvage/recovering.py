@@ -29,9 +29,10 @@ def told(part: str) -> str:
     return found[1]
 
 
-def follow(part: str, folder: Path, repository: Path, saved: Saved, ref: str) -> str:
+def follow(part: str, folder: Path, repository: Path, saved: Saved, **more: str) -> str:
     """Do what the page says, in a folder."""
-    places = {"REPOSITORY": str(repository), "SAVED": ref, "ARCHIVE": saved.archive or ""}
+    known = {"SAVED": saved.ref or "", "ARCHIVE": saved.archive or "", **more}
+    places = {"REPOSITORY": str(repository), **known}
     done = subprocess.run(
         ["sh", "-eu", "-c", told(part)], cwd=folder, env={**os.environ, **ENVIRONMENT, **places},
         capture_output=True, check=False,
@@ -46,7 +47,7 @@ def recovered(folder: Path, repository: Path, saved: Saved, branch: str) -> Path
     if saved.ref is None:
         git(repository, "worktree", "add", "--quiet", str(folder / "shop-3"), branch)
     else:
-        follow("files", folder, repository, saved, saved.ref)
+        follow("files", folder, repository, saved)
     return folder / "shop-3"
 
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from ao_core.git.salvage import Saved as Kept
@@ -12,12 +13,12 @@ from ao_core.ids import home_id, session_id
 from ao_core.plugin import Scope
 from ao_core.process import run
 from ao_core.slots.workspace import Plan, Workspace
-from ao_core.testing.repository import sample
+from ao_core.testing.repository import Sample, sample
 from ao_plugins.workspace.clone import Clone, CloneConfig
 from ao_plugins.workspace.worktree import Worktree, WorktreeConfig
-from salvage.recovering import Saved, changed, missing, recovered
+from salvage.recovering import Saved, changed, follow, missing, recovered
 from salvage.works import WORKS, disorder
-from salvage.yard import settled
+from salvage.yard import LARGE, git, settled
 
 HOME, SESSION = home_id("0a1b2c3d"), session_id("app-1")
 EVERY = bool(os.environ.get("EVERY_SALVAGE"))
@@ -38,16 +39,25 @@ async def kept(plan: Plan) -> Kept | None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("work", EACH)
-async def test_it_comes_back(work: str, kind: str, tmp_path: Path) -> None:
-    project = await sample(tmp_path / "project")
-    (tmp_path / "aside").mkdir()
-    settled(project.path, tmp_path / "aside")
+def at(kind: str, project: Sample, tmp_path: Path) -> tuple[Workspace[Any], Plan]:
     plan = Plan(SESSION, "demo", project.path, tmp_path / "home", "ao/app-1-abcdef", "main")
     scope = Scope(tmp_path / "state", project="demo", repository=project.path, home=HOME)
     plugin, config = KINDS[kind]
-    workspace: Workspace[Any] = plugin(config(), scope)  # type: ignore[arg-type]
+    return plugin(config(), scope), plan  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def project(tmp_path: Path) -> Sample:
+    made = await sample(tmp_path / "project")
+    (tmp_path / "aside").mkdir()
+    settled(made.path, tmp_path / "aside")
+    return made
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("work", EACH)
+async def test_it_comes_back(work: str, kind: str, project: Sample, tmp_path: Path) -> None:
+    workspace, plan = at(kind, project, tmp_path)
     checkout = await workspace.create(plan, run)
     assert not await has_unsaved(run, plan.path, repository=project.path)
 
@@ -66,3 +76,66 @@ async def test_it_comes_back(work: str, kind: str, tmp_path: Path) -> None:
             run, done.ref, plan.path, repository=project.path, archive=plan.root / "archive"
         )
     assert changed(seen, plan.path) == []
+
+
+async def lost_and_put_back(workspace: Workspace[Any], plan: Plan, *works: str) -> list[str]:
+    checkout = await workspace.create(plan, run)
+    seen = disorder(plan.path, *works)
+    done = await kept(plan)
+    assert done
+    await workspace.destroy(checkout, run, saved=done.commit)
+    await workspace.restore(plan, run)
+    archive = plan.root / "archive"
+    await restore_into(
+        run, done.ref, plan.path, repository=plan.repository, archive=archive, fresh=True
+    )
+    return changed(seen, plan.path)
+
+
+async def test_the_page_tells_how_to_get_at_parts_of_it(project: Sample, tmp_path: Path) -> None:
+    workspace, plan = at("clone", project, tmp_path)
+    checkout = await workspace.create(plan, run)
+    seen = disorder(plan.path, "merge under way", "listed", "modified")
+    done = await kept(plan)
+    assert done
+    await workspace.destroy(checkout, run, saved=done.commit)
+    saved = Saved(done.ref, str(done.archive))
+    said = follow("parts", project.path, project.path, saved)
+    assert said.startswith("modified\n")
+    assert ".ao-unmerged/2/two" in said
+    assert ".env" in said.splitlines()
+    assert "theirs" in said
+    assert await project.git("rev-parse", "shop-3-rescued") == seen.head
+
+
+async def test_what_the_projects_sparse_checkout_leaves_out_stays_out(
+    project: Sample, tmp_path: Path
+) -> None:
+    await project.git("sparse-checkout", "set", "in")
+    workspace, plan = at("worktree", project, tmp_path)
+    assert await lost_and_put_back(workspace, plan, "untracked", "staged and modified") == []
+    assert not (plan.path / "out").exists()
+    assert " D " not in await project.at(plan.path).git("status", "--porcelain")
+
+
+async def test_line_ends_that_git_would_not_check_out_so_do_not_stand_in_the_way(
+    project: Sample, tmp_path: Path
+) -> None:
+    blob = git(project.path, "hash-object", "-w", "--no-filters", "--stdin", data=b"a\r\nb\r\n")
+    git(project.path, "update-index", "--add", "--cacheinfo", f"100644,{blob},crlf.unix")
+    git(project.path, "commit", "-q", "-m", "never made regular")
+    workspace, plan = at("worktree", project, tmp_path)
+    assert await lost_and_put_back(workspace, plan, "modified") == []
+
+
+async def test_a_clone_stores_large_files_where_the_project_does(
+    project: Sample, tmp_path: Path
+) -> None:
+    store = await project.git("rev-parse", "--path-format=absolute", "--git-path", "lfs")
+    await anyio.Path(store).rename(Path(store).with_name("elsewhere"))
+    await project.git("config", "lfs.storage", "elsewhere")
+    workspace, plan = at("clone", project, tmp_path)
+    await workspace.create(plan, run)
+    assert (plan.path / "first.large").read_bytes() == LARGE
+    told = await project.at(plan.path).git("config", "lfs.storage")
+    assert Path(told) == Path(store).with_name("elsewhere")

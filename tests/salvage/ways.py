@@ -21,7 +21,7 @@ from ao_core.engine.cleanup import Cleanup
 from ao_core.errors import AoError, EngineRunning
 from ao_mcp.app import engine_on
 from faces.terminal import AO
-from salvage.recovering import Saved, changed, missing, recovered
+from salvage.recovering import Saved, changed, follow, missing, recovered
 from salvage.works import Seen, disorder
 from salvage.yard import git, settled
 from team import CONFIG, Team, eventually
@@ -121,9 +121,11 @@ def gone(team: Team, cells: list[Cell], aside: Path) -> None:
 def _saved(team: Team, refs: Sequence[str]) -> Saved:
     if not refs:
         return Saved(None, None)
-    commit = git(team.repository, "rev-parse", refs[-1])
-    archive = next(team.home.glob(f"*/archive/{commit}.tar"), None)
-    return Saved(refs[-1], str(archive) if archive else None)
+    saved = Saved(refs[-1], None)
+    listed = follow("list", team.home, team.repository, saved)
+    assert refs[-1] in listed, listed
+    archive = follow("archive", team.home, team.repository, saved, AO_HOME=str(team.home))
+    return Saved(refs[-1], archive.strip() or None)
 
 
 def untouched(cells: list[Cell]) -> None:

@@ -67,12 +67,12 @@ async def made(effort: Effort, saga: Saga) -> Checkout:
 async def _removed(effort: Effort, checkout: Checkout) -> None:
     """Take a workspace away; what an agent may have done in it is saved, and that is noted."""
     project, run = effort.project, run_in(effort.project, effort.project.repository)
-    saved = None
     if effort.touched.is_set():
         await collected(project, effort.engine.session(effort.session.id))
-        saved = await _saved(effort, checkout.path, "its agent could not be started")
     else:
         await emptied(git_for(project, checkout.path))
+    # also what is empty: git may take files that it has just written itself for changed
+    saved = await _saved(effort, checkout.path, "its agent could not be started")
     if saved is not None:
         await _note(effort, saved)
     await project.workspace.destroy(checkout, run, saved=saved.commit if saved else None)
@@ -121,7 +121,7 @@ async def _again(effort: Effort, plan: Plan) -> Checkout:
         inside = run_in(project, plan.path)
         await restore_into(
             inside, session.kept, plan.path,
-            repository=project.repository, archive=project.home.archive,
+            repository=project.repository, archive=project.home.archive, fresh=True,
         )  # fmt: skip
     return checkout
 

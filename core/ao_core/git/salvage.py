@@ -93,20 +93,21 @@ def _keeper(git: Git, repository: Path | None) -> Git | None:
 
 async def restore_into(
     run: Run, ref: str, folder: Path, *,
-    repository: Path | None = None, archive: Path | None = None,
+    repository: Path | None = None, archive: Path | None = None, fresh: bool = False,
 ) -> None:  # fmt: skip
     """Put every byte of a saved work tree into a clean work tree, or into an empty folder.
 
     In a work tree the index comes back, too, and a merge goes on; what a sparse checkout leaves
     out, and was not changed, stays out.
     `repository` is where `ref` is found, if not from the folder itself; `archive` is where
-    `salvage` was told to put what git would not keep.
+    `salvage` was told to put what git would not keep. `fresh`: the folder was made just now, so
+    that nothing in it is work, even where git takes what it has written itself for changed.
     """
     git = Git(run, repository or folder)
     commit = await git.resolve(ref)
     if commit is None:
         raise Unknown(f"{ref} is not there", hint="`git for-each-ref refs/ao` lists what is.")
-    await _clear(run, folder)
+    await _clear(run, folder, fresh=fresh)
     is_tree = await anyio.Path(folder / ".git").exists()
     async with scratch(git, folder) as bare:
         await bare.call("read-tree", commit)
@@ -119,19 +120,23 @@ async def restore_into(
         await anyio.to_thread.run_sync(unpack, archive_of(archive, commit), folder)
 
 
-async def _clear(run: Run, folder: Path) -> None:
+async def _clear(run: Run, folder: Path, *, fresh: bool) -> None:
     place = anyio.Path(folder)
     await place.mkdir(parents=True, exist_ok=True)
     names = {entry.name async for entry in place.iterdir()} - {".ao"}
     if not names:
         return
-    if ".git" not in names or await has_unsaved(run, folder, patterns=()):
+    if ".git" not in names or not (fresh or await _is_clean(run, folder)):
         hint = "Save or commit what is there, or choose an empty folder."
         raise WrongState(f"{folder} holds work of its own", hint=hint)
     for name in await Git(run, folder).fields("ls-files", "-z", "--cached"):
         file = place / name
         if not await file.is_dir() or await file.is_symlink():
             await file.unlink(missing_ok=True)
+
+
+async def _is_clean(run: Run, folder: Path) -> bool:
+    return not await has_unsaved(run, folder, patterns=())
 
 
 async def _leave_out(git: Git, bare: Git) -> None:
