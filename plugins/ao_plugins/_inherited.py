@@ -53,8 +53,6 @@ def _holds(scope: str, key: str, own: str) -> bool:
     section = key.partition(".")[0]
     if section == "user":  # which one it is may depend on where the repository lies
         return scope != "command"
-    if key == _STORAGE:
-        return False
     if scope not in _SCOPES or section in _NOT_SECTIONS or key.startswith(f"remote.{own}."):
         return False
     return section != "core" or key in _CORE
