@@ -44,8 +44,10 @@ def follow(part: str, folder: Path, repository: Path, saved: Saved, **more: str)
 def recovered(folder: Path, repository: Path, saved: Saved, branch: str) -> Path:
     """A new folder with all that was saved, or with the branch where nothing had to be."""
     folder.mkdir(parents=True)
-    if saved.ref is None:
-        git(repository, "worktree", "add", "--quiet", str(folder / "shop-3"), branch)
+    if saved.ref is None:  # a branch on which nothing was done may be gone, too
+        there = git(repository, "branch", "--list", branch)
+        git(repository, "worktree", "add", "--quiet", "--detach", str(folder / "shop-3"),
+            branch if there else "main")  # fmt: skip
     else:
         follow("files", folder, repository, saved)
     return folder / "shop-3"

@@ -28,7 +28,7 @@ from team import CONFIG, Team, eventually
 
 IN_AN_HOUR = "lifecycle: {merge_cleanup_idle_grace: 1h, abandoned_grace: 1h}\n"
 PREPARED = "    post_create: [[sh, {aside}/prepare]]\n"
-WORK = "do: write work.txt <<done>>\ndo: commit work"
+WORK = "do: write work.unix <<done>>\ndo: commit work"
 _PREPARE = """\
 exec {python} -c "
 import pickle, sys
