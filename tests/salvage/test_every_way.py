@@ -2,7 +2,7 @@
 
 Works that go together share a workspace, and all of them go the ways that differ most. With
 EVERY_SALVAGE set each has one of its own, too, and goes every way, which takes many minutes. The
-table is printed, and written to build/salvage.txt.
+table is printed, and written to build/salvage-*.txt.
 """
 
 import os
@@ -16,7 +16,8 @@ from salvage.works import WORKS
 from team import Team
 
 EVERY = bool(os.environ.get("EVERY_SALVAGE"))
-BOOK = Path(__file__).parents[2] / "build" / "salvage.txt"
+PART = os.environ.get("PYTEST_XDIST_WORKER", "all")  # each process has a part of the table
+BOOK = Path(__file__).parents[2] / "build" / f"salvage-{PART}.txt"
 LOADS = (
     (
         "stashes", "another branch", "nested repositories", "submodule changed", "modified",
