@@ -25,6 +25,16 @@ class Plan:
         """Where the workspace goes."""
         return self.root / self.session
 
+    @property
+    def spares(self) -> Path:
+        """Where those are that were made before anybody needs them."""
+        return spares_beside(self.root)
+
+
+def spares_beside(root: Path) -> Path:
+    """The folder of the spares, beside that of the sessions' workspaces."""
+    return root.with_name("spares")
+
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
@@ -36,6 +46,26 @@ class Checkout:
     project: str
     base_commit: str = ""
     head: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Spare:
+    """A workspace made before anybody needs it, at `commit`.
+
+    `session` was about to take it. One that is `half` made holds nobody's work. `touched` says what
+    somebody has done in it: such a one is neither used nor removed.
+    """
+
+    path: Path
+    commit: str
+    session: str | None = None
+    half: bool = False
+    touched: str | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can be taken."""
+        return not (self.session or self.half or self.touched)
 
 
 class Workspace(Plugin[ConfigT]):
@@ -78,4 +108,36 @@ class Apart(ABC):
         """Bring the branch into the project's repository, as it is now.
 
         Raises `WrongState`, and moves nothing, where somebody else has moved it there.
+        """
+
+
+class Warm(ABC):
+    """Can make workspaces before anybody needs them: such a one is had without writing its files.
+
+    What they are is known from themselves alone, so that a crash forgets none. Whoever calls sees
+    to it that nobody else is at the same spare. `root` is that of the sessions' workspaces.
+    """
+
+    @abstractmethod
+    async def spares(self, root: Path, repository: Path, run: Run) -> Sequence[Spare]:
+        """Every spare of this home, as it is now."""
+
+    @abstractmethod
+    async def stock(self, root: Path, repository: Path, commit: str, run: Run) -> Spare:
+        """Make one more; or leave nothing."""
+
+    @abstractmethod
+    async def refresh(self, spare: Spare, commit: str, run: Run) -> Spare:
+        """Bring it to another commit. Raises `WrongState` where somebody has touched it."""
+
+    @abstractmethod
+    async def discard(self, root: Path, repository: Path, spare: Spare, run: Run) -> None:
+        """Remove it. Raises `WrongState` where somebody has touched it."""
+
+    @abstractmethod
+    async def take(self, plan: Plan, spare: Spare, run: Run, *, new: bool) -> Checkout:
+        """Make a session's workspace of it, on a `new` branch or on the one that is there.
+
+        Where that fails there is neither: what was begun is taken back, and the spare stays only
+        where somebody has touched it. After a crash `create` and `restore` go on with it.
         """

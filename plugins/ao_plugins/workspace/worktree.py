@@ -13,22 +13,22 @@ import anyio.to_thread
 
 from ao_core.errors import AoError, CommandFailed, NotFound, WrongState
 from ao_core.files import in_our_words
-from ao_core.git.repository import LONG, Git, Registered
+from ao_core.git.repository import Git, Registered
 from ao_core.git.salvage import has_unsaved
 from ao_core.ids import branch_name, session_id
 from ao_core.plugin import Config, Manifest, Scope
 from ao_core.process import Run
 from ao_core.slots.workspace import Checkout, Plan, Workspace
 from ao_plugins._exclude import keep_out
-
-_HALF_MADE = "initializing"  # git's own reason while it makes one
+from ao_plugins._spares import Spares
+from ao_plugins._trees import HALF, HALF_MADE, base_commit, gone, remove
 
 
 class WorktreeConfig(Config):
     """Nothing to set yet."""
 
 
-class Worktree(Workspace[WorktreeConfig]):
+class Worktree(Workspace[WorktreeConfig], Spares):
     """A git work tree and a branch for each session."""
 
     manifest = Manifest("worktree", "workspace", "A git work tree for each session", "1.0.0")
@@ -36,20 +36,21 @@ class Worktree(Workspace[WorktreeConfig]):
 
     def __init__(self, config: WorktreeConfig, scope: Scope) -> None:
         super().__init__(config, scope)
-        self._registering = anyio.Lock()
+        Spares.__init__(self, scope.home)
 
     async def create(self, plan: Plan, run: Run) -> Checkout:
         """Make it on a new branch from `plan.base`; adopt it if this very plan was made before."""
         git = Git(run, plan.repository)
         _check(plan)
+        await self.go_on_taking(git, plan)
         found = await _at(git, plan.path)
         if found and found.branch == plan.branch and await self._finished(git, found):
             return await self._checkout(git, plan)
-        if found and self._owned(found) and await _gone(found):
-            await _remove(git, plan.path)  # somebody took it away, and its branch
+        if found and self._owned(found) and await gone(found):
+            await remove(git, plan.path)  # somebody took it away, and its branch
             found = None
         await _require_free(git, plan, found)
-        base = await _base(git, plan.base)
+        base = await base_commit(git, plan.base)
         if found:
             await _undo_half(git, plan, found, base)
         exists = await git.branch_tip(plan.branch) is not None
@@ -74,14 +75,14 @@ class Worktree(Workspace[WorktreeConfig]):
         if here and await has_unsaved(run, checkout.path, saved=saved):
             hint = "Save it first: `kill` does, and names the ref it is saved under."
             raise WrongState(f"{checkout.path} holds work that is not saved", hint=hint)
-        await _remove(main, checkout.path)
+        await remove(main, checkout.path)
 
     async def list(self, plan_root: Path, repository: Path, run: Run) -> Sequence[Checkout]:
         """Every workspace of this home under the project's root."""
         root = await anyio.Path(plan_root).resolve()
         found = await Git(run, repository).worktrees()
         ours = [one for one in found if one.path.parent == Path(root) and self._owned(one)]
-        there = [one for one in ours if not await _gone(one)]
+        there = [one for one in ours if not await gone(one)]
         of = self.scope.project or ""
         return tuple(
             Checkout(one.path, one.branch or "", one.path.name, of, "", one.head or "")
@@ -100,12 +101,13 @@ class Worktree(Workspace[WorktreeConfig]):
         """Make it again for a branch that exists; never moves the branch."""
         git = Git(run, plan.repository)
         _check(plan)
+        await self.go_on_taking(git, plan)
         found = await _at(git, plan.path)
         if found and await self._finished(git, found):
             return await self._checkout(git, plan)
         if found and self._owned(found):
             await _require_kept(git, found)
-            await _remove(git, plan.path)
+            await remove(git, plan.path)
             found = None
         await _require_free(git, plan, found)
         if await git.branch_tip(plan.branch) is None:
@@ -121,13 +123,12 @@ class Worktree(Workspace[WorktreeConfig]):
         await anyio.to_thread.run_sync(keep_out, await git.common_dir())
         with in_our_words(plan.root, "made"):
             await anyio.Path(plan.root).mkdir(parents=True, exist_ok=True, mode=0o700)
-        half = ["--no-guess-remote", "--no-checkout", "--lock", "--reason", _HALF_MADE]
         # `--no-track` writes no configuration, whose lock parallel calls would fight for
         new = ["--no-track", "-b", plan.branch] if base else []
         try:
-            await self._register(git, "add", *half, *new, "--", str(plan.path), base or plan.branch)
+            await self.register(git, "add", *HALF, *new, "--", str(plan.path), base or plan.branch)
             await Git(git.run, plan.path).check_out()  # the long part: others may register
-            await self._register(git, "unlock", str(plan.path))
+            await self.register(git, "unlock", str(plan.path))
             await self._lock(git, plan.path)
         except BaseException as exc:  # cancelled, too: nothing half made stays
             with anyio.CancelScope(shield=True):
@@ -135,11 +136,7 @@ class Worktree(Workspace[WorktreeConfig]):
             raise
 
     async def _lock(self, git: Git, path: Path) -> None:
-        await self._register(git, "lock", "--reason", self._reason(path.name), str(path))
-
-    async def _register(self, git: Git, *args: str) -> None:
-        async with self._registering:  # git takes what another git is just writing for broken
-            await git.call("worktree", *args)
+        await self.register(git, "lock", "--reason", self.reason(path.name), str(path))
 
     async def _checkout(self, git: Git, plan: Plan) -> Checkout:
         inside = Git(git.run, plan.path)
@@ -151,7 +148,7 @@ class Worktree(Workspace[WorktreeConfig]):
 
     async def _finished(self, git: Git, found: Registered) -> bool:
         """Whether git made it to the end; one that lost its lock is locked again."""
-        if await _gone(found):
+        if await gone(found):
             return False
         if found.lock is None:
             await self._lock(git, found.path)
@@ -159,16 +156,13 @@ class Worktree(Workspace[WorktreeConfig]):
         return self._owned(found)
 
     async def _require_ours(self, git: Git, checkout: Checkout, found: Registered) -> None:
-        begun = found.lock in (None, _HALF_MADE) and found.branch == checkout.branch
+        begun = found.lock in (None, HALF_MADE) and found.branch == checkout.branch
         if checkout.path.name != checkout.session or not (self._owned(found) or begun):
             raise _not_ours(checkout.path)
         await _require_kept(git, found)
 
     def _owned(self, found: Registered) -> bool:
-        return found.lock == self._reason(found.path.name)
-
-    def _reason(self, session: str) -> str:
-        return f"ao {self.scope.home} {session}"
+        return found.lock == self.reason(found.path.name)
 
 
 def _check(plan: Plan) -> None:
@@ -181,21 +175,8 @@ async def _at(git: Git, path: Path) -> Registered | None:
     return next((one for one in (await git.worktrees())[1:] if one.path == real), None)
 
 
-async def _gone(found: Registered) -> bool:
-    # git itself calls nothing that is locked prunable
-    return not await anyio.Path(found.path / ".git").exists()
-
-
-async def _base(git: Git, name: str) -> str:
-    for ref in (f"refs/heads/{name}", f"refs/remotes/origin/{name}", name):
-        if commit := await git.resolve(ref):
-            return commit
-    hint = "Name a branch or commit of this repository as base."
-    raise WrongState(f"there is no branch or commit {name!r} to start from", hint=hint)
-
-
 async def _require_free(git: Git, plan: Plan, found: Registered | None) -> None:
-    if found and found.lock == _HALF_MADE:
+    if found and found.lock == HALF_MADE:
         return
     if found or await anyio.Path(plan.path).exists():
         hint = "Move it away; the workspace of a session is never made over something else."
@@ -207,14 +188,14 @@ async def _undo_half(git: Git, plan: Plan, found: Registered, base: str) -> None
     if found.branch != plan.branch or found.head != base:
         hint = "Remove it with `git worktree remove --force --force` if nothing in it is needed."
         raise WrongState(f"{plan.path} is half made, by something else", hint=hint)
-    await _remove(git, plan.path)
+    await remove(git, plan.path)
 
 
 async def _take_back(git: Git, plan: Plan, base: str | None, exc: BaseException) -> None:
     """Undo what was made of it; where that fails, too, the reason to tell is the first one."""
     try:
         if await _at(git, plan.path):
-            await _remove(git, plan.path)
+            await remove(git, plan.path)
         if base:
             await git.drop_branch(plan.branch, base)
     except AoError as left:
@@ -232,16 +213,11 @@ async def _taken(git: Git, plan: Plan) -> WrongState:
 
 async def _require_kept(git: Git, found: Registered) -> None:
     """Refuse to forget a vanished work tree whose last commit nothing else holds."""
-    if found.branch or not found.head or not await _gone(found):
+    if found.branch or not found.head or not await gone(found):
         return
     if not (await git.call("for-each-ref", "--count=1", f"--contains={found.head}")).stdout:
         hint = f"Keep it with `git branch <name> {found.head}`."
         raise WrongState(f"{found.path} is gone, but not its last commit", hint=hint)
-
-
-async def _remove(git: Git, path: Path) -> None:
-    # twice: once for the lock, once for submodules and what is saved already
-    await git.call("worktree", "remove", "--force", "--force", str(path), deadline=LONG)
 
 
 def _not_ours(path: Path) -> WrongState:
