@@ -30,15 +30,21 @@ async def keyed(call: Call, operation: str, asked: Repeatable) -> AsyncGenerator
     if asked.key is None:
         yield Ticket()
         return
-    keys = call.engine.keys
-    id = keys.scope(call.caller, operation, await _project(call, asked), request_key(asked.key))
+    keys, key = call.engine.keys, request_key(asked.key)
+    id = keys.scope(call.caller, operation, await _project(call, asked), key)
+    before = keys.scope(call.caller, operation, _named(asked), key)
     # what is as by default says nothing: so an argument may be added without changing old calls
     arguments = asked.model_dump_json(exclude={"key"}, exclude_defaults=True)
-    ticket = await keys.take(id, operation, arguments)
+    ticket = await keys.take(id, operation, arguments, before)
     try:
         yield ticket
     finally:
         keys.release(ticket)
+
+
+def _named(asked: object) -> str:
+    """Whose key it was in earlier versions."""
+    return getattr(asked, "project", None) or getattr(asked, "session", None) or ""
 
 
 async def _project(call: Call, asked: object) -> str:

@@ -279,6 +279,5 @@ def test_a_message_between_paste_and_submit_is_submitted_once_after_a_restart(
     (workspace / "show").touch()
     team.until_so(session, lambda shown: state(shown) == "submitted")
     eventually((workspace / "heard").exists)
-    (line,) = (workspace / "heard").read_text().splitlines()
-    assert " only once " in line
-    assert line.count("only once") == 1
+    heard = (workspace / "heard").read_text()
+    assert heard.count("only once") == 1

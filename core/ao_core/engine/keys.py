@@ -17,6 +17,7 @@ from ao_core.store.contract import Change, Drop, Put, Row, Store
 from ao_core.store.records import KEY, KeyUse
 
 KEPT = timedelta(days=7)
+_FORM = 1  # of a key's place and of its digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +59,34 @@ class Keys:
         who = caller.session or f"{caller.role}:{caller.client}"
         return hashlib.sha256("\0".join((operation, who, project, key)).encode()).hexdigest()
 
-    async def take(self, id: str, operation: str, arguments: str) -> Ticket:
-        """Begin a call under a key. Raises when the same key came with other arguments."""
+    async def take(self, id: str, operation: str, arguments: str, before: str = "") -> Ticket:
+        """Begin a call under a key. Raises when the same key came with other arguments.
+
+        `before` is where earlier versions would have stored it.
+        """
         if id in self._under_way:
             raise Conflict(
                 "A call with this key is still under way.", hint="Wait, then repeat the call."
             )
         self._under_way.add(id)
         try:
-            return await self._ticket(id, operation, digest(arguments))
+            earlier = await self._earlier(before) if before else None
+            return earlier or await self._ticket(id, operation, digest(arguments))
         except BaseException:  # cancelled, too: the key is free again
             self._under_way.discard(id)
             raise
 
+    async def _earlier(self, id: str) -> Ticket | None:
+        """What an earlier version did under the key; its arguments cannot be compared with ours."""
+        row = await self._fresh(id)
+        if row is None or row.value.form == _FORM:
+            return None
+        return Ticket(id, row.value, row.revision, row.value.subject, row.value.reply)
+
     async def _ticket(self, id: str, operation: str, mark: str) -> Ticket:
         row = await self._fresh(id)
         if row is None:
-            return Ticket(id, KeyUse(operation, "", mark, "", self._clock.now()))
+            return Ticket(id, KeyUse(operation, "", mark, "", self._clock.now(), _FORM))
         if row.value.digest != mark:
             raise BadRequest(
                 "This key was used before with other arguments.", hint="Use a new key."

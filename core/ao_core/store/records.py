@@ -133,13 +133,14 @@ class Permission:
 
 @dataclass(frozen=True, slots=True)
 class KeyUse:
-    """An idempotency key, what it was used for, and what came of it."""
+    """An idempotency key, what it was used for, and what came of it; `form`: how it is stored."""
 
     operation: str
     scope: str
     digest: str
     subject: str
     created_at: datetime
+    form: int = 0
     reply: str | None = None
 
 
