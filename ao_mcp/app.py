@@ -36,6 +36,7 @@ from ao_core.engine.records import Records
 from ao_core.engine.recover import recover
 from ao_core.engine.retention import keep_small
 from ao_core.engine.room import Room
+from ao_core.engine.timekeeping import keep_time
 from ao_core.files import private_dir, write_atomic
 from ao_core.ids import SessionId
 from ao_core.log import LogFile
@@ -77,6 +78,7 @@ async def run(home: Path, ready: Callable[[], None], lock: int | None = None) ->
         budgets = Budgets(engine, partial(_ceiling, engine.home))
         tasks.start_soon(_going_on, "nobody is held to a budget any more", budgets.run)
         tasks.start_soon(_keep_awake, engine)
+        tasks.start_soon(_going_on, "nobody keeps the time any more", partial(keep_time, engine))
         tasks.start_soon(keep_small, engine, partial(_kept, engine.home))
         await engine.stopping.wait()
         await anyio.sleep(_GRACE)  # the reply to `stop` is still on its way

@@ -74,7 +74,7 @@ async def _transcript(call: Call, asked: Transcript) -> Conversed:
         hint = f"`ao attach {session.id}` opens its terminal; `read` shows its screen."
         raise WrongState(f"{session.id} is driven by its terminal.", hint=hint)
     if asked.seconds:
-        call.engine.conversations.followed(session.id, call.engine.clock.now())
+        call.engine.conversations.followed(session.id, call.engine.clock.monotonic())
     with anyio.move_on_after(asked.seconds):
         await _news(call.engine, session.id, asked)
     items = [one for one in await conversed(call.engine, session) if one.changed > asked.after]

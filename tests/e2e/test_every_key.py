@@ -357,7 +357,7 @@ class Taken(Exception):
 async def test_a_key_is_its_callers_and_its_projects_own(
     home: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def take(keys: Keys, id: str, operation: str, arguments: str) -> None:
+    async def take(keys: Keys, id: str, *more: str) -> None:
         raise Taken(id)
 
     monkeypatch.setattr(Keys, "take", take)

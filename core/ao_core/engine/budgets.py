@@ -37,6 +37,7 @@ from ao_core.engine.pausing import (
     resume,
 )
 from ao_core.engine.records import Step
+from ao_core.engine.timekeeping import reckon
 from ao_core.errors import AoError, Unknown
 from ao_core.ids import SessionId
 from ao_core.model.budget import Budget, Part, Spent
@@ -136,6 +137,7 @@ class Budgets:
         live = self._engine.live()
         if not live:
             return
+        await reckon(self._engine)
         self._engine.ceiling = await self._ceiling()
         for session in live:
             await self._safely(lambda id=session.id: self.look_at(id), session.id)
@@ -143,6 +145,7 @@ class Budgets:
 
     async def look_at(self, id: SessionId) -> None:
         """At one session."""
+        await reckon(self._engine)
         if _counts_more(self._engine.session(id).budget.over(self._engine.ceiling)):
             await self._ask(id)
         await self._weigh(id)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ao_core.config.models import EffectiveProject
+from ao_core.course import STEADY, Course
 from ao_core.engine.moves import moved
 from ao_core.model.activity import READY_WINDOW, Activity, Source
 from ao_core.model.event import NewEvent
@@ -32,6 +33,11 @@ class Policy:
     silence: timedelta = timedelta(minutes=10)
     rest: timedelta = timedelta(seconds=5)
     ready: timedelta = READY_WINDOW
+    course: Course = STEADY  # of the time in which its patience is measured
+
+    def elapsed(self, since: datetime, at: datetime) -> timedelta:
+        """How much of that time has passed."""
+        return self.course.elapsed(since, at)
 
 
 def patience(settings: EffectiveProject, usual: Policy) -> Policy:

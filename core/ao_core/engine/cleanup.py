@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
 
+from ao_core.course import STEADY, Course
 from ao_core.engine.down import is_all_merged, is_down
 from ao_core.engine.engine import Engine
 from ao_core.engine.kill import kill
@@ -34,16 +35,18 @@ class Grace:
     abandoned: timedelta | None = None
 
 
-def due(session: Session, grace: Grace, now: datetime) -> SessionReason | None:
+def due(
+    session: Session, grace: Grace, now: datetime, course: Course = STEADY
+) -> SessionReason | None:
     """Why a session is to be cleared away now, if it is."""
     if not session.path or (is_terminal(session) and session.workspace_gone):
         return None
     since = session.facts.since
     if _is_merged(session) and grace.merged is not None:
         since = max(since, session.pr.observed_at or since)
-        return SessionReason.PR_MERGED if now - since >= grace.merged else None
+        return SessionReason.PR_MERGED if course.elapsed(since, now) >= grace.merged else None
     left = is_terminal(session) and not is_down(session)
-    if left and grace.abandoned is not None and now - since >= grace.abandoned:
+    if left and grace.abandoned is not None and course.elapsed(since, now) >= grace.abandoned:
         return SessionReason.AUTO_CLEANUP
     return None
 
@@ -59,7 +62,7 @@ class Cleanup:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._not_before: dict[SessionId, datetime] = {}
+        self._not_before: dict[SessionId, float] = {}
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -83,22 +86,25 @@ class Cleanup:
         if not self._may_be(session):
             return
         grace = await self._grace(session)
-        if due(session, grace, self._engine.clock.now()) is None or self._is_busy(session):
+        if self._due(session, grace) is None or self._is_busy(session):
             return
         if await self._is_attended(session):
             self._later(session.id, grace.merged or timedelta())
             return
         fresh = await look_at_head(self._engine, session.id)  # somebody may have committed by hand
-        reason = due(fresh, grace, self._engine.clock.now())
+        reason = self._due(fresh, grace)
         if reason is not None:
             await self._clear_away(session.id, reason, grace)
 
     def _may_be(self, session: Session) -> bool:
         """Whether it can be due at all: no project is opened for one that is not."""
         most = Grace(timedelta(), timedelta())
-        now = self._engine.clock.now()
-        waits = self._not_before.get(session.id, now) > now
-        return not waits and due(session, most, now) is not None
+        waits = self._not_before.get(session.id, 0.0) > self._engine.clock.monotonic()
+        return not waits and self._due(session, most) is not None
+
+    def _due(self, session: Session, grace: Grace) -> SessionReason | None:
+        clock = self._engine.clock
+        return due(session, grace, clock.now(), clock.course)
 
     async def _grace(self, session: Session) -> Grace:
         settings = (await self._engine.project_of(session)).settings
@@ -112,7 +118,7 @@ class Cleanup:
         """Whether a person looks on; where nobody can tell, nobody does."""
         if session.run.handle is None or is_terminal(session):
             return False
-        if self._engine.conversations.is_followed(session.id, self._engine.clock.now()):
+        if self._engine.conversations.is_followed(session.id, self._engine.clock.monotonic()):
             return True
         runtime = await self._engine.runtime_of(session)
         if not isinstance(runtime, Attended):
@@ -123,7 +129,7 @@ class Cleanup:
         engine = self._engine
 
         def still(now: Session) -> bool:
-            return due(now, grace, engine.clock.now()) is reason and not self._is_told(now)
+            return self._due(now, grace) is reason and not self._is_told(now)
 
         done = await kill(engine, id, reason=reason, still=still)
         if done.kept_because is not None:
@@ -133,4 +139,4 @@ class Cleanup:
         return not is_terminal(session) and bool(self._engine.outbox.waiting(session.id))
 
     def _later(self, id: SessionId, by: timedelta) -> None:
-        self._not_before[id] = self._engine.clock.now() + by
+        self._not_before[id] = self._engine.clock.monotonic() + by.total_seconds()

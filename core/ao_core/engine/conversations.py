@@ -1,7 +1,6 @@
 """The conversations of one engine: one for each agent driven by protocol."""
 
 from collections import defaultdict
-from datetime import datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from ao_core.engine.engine import Engine
 
 OPENING_DEADLINE = 90.0
-_ATTENTION = timedelta(minutes=2)  # more than whoever follows waits at once
+_ATTENTION = 120.0  # more than whoever follows waits at once
 
 
 class Conversations:
@@ -27,7 +26,7 @@ class Conversations:
     def __init__(self) -> None:
         self._known: dict[SessionId, Conversation] = {}
         self._beginning = defaultdict[SessionId, anyio.Lock](anyio.Lock)
-        self._followed: dict[SessionId, datetime] = {}
+        self._followed: dict[SessionId, float] = {}
 
     def of(self, session: SessionId) -> "Conversation | None":
         """The conversation that is, or was last, carried on with a session's agent."""
@@ -59,11 +58,11 @@ class Conversations:
         engine.deliver(session.id)
         return made
 
-    def followed(self, session: SessionId, at: datetime) -> None:
+    def followed(self, session: SessionId, at: float) -> None:
         """A person waits for what is said in it."""
         self._followed[session] = at
 
-    def is_followed(self, session: SessionId, now: datetime) -> bool:
+    def is_followed(self, session: SessionId, now: float) -> bool:
         """Whether one did a moment ago."""
         last = self._followed.get(session)
         return last is not None and now - last < _ATTENTION

@@ -43,7 +43,7 @@ def decide(session: Session, seen: Observation, policy: Policy) -> Decided:
         case = _by_runtime(case, seen.seen, policy)
         case = _by_doubt(case, policy)
         case = _by_rest(case, policy)
-        case = _by_sign(case, seen.sign)
+        case = _by_sign(case, seen.sign, policy)
         case = _by_silence(case, seen.sign, policy)
     case = _by_pull(case, seen.pull)
     return Decided(case.session, case.events, case.wants)
@@ -75,7 +75,8 @@ def _by_activity(case: Case, activity: Activity | None) -> Case:
     activity = replace(activity, at=min(activity.at, case.at))
     known = case.session.activity
     since = known.at if known else case.session.facts.since  # before a restore is another life
-    if activity.at <= since or _is_outweighed(case.session, activity):
+    old = activity.at <= since <= case.at  # else the clock has been set back since
+    if old or _is_outweighed(case.session, activity):
         return case
     case = case.having(replace(case.session, activity=activity))
     state, reason = _SHOWN.get(activity.state, (case.session.facts.state, None))
@@ -177,7 +178,7 @@ def _doubtful(case: Case, seen: Seen, policy: Policy) -> Case:
         return case  # only a look that tells something ends that
     doubt = _counted(case, seen)
     case = case.having(replace(case.session, doubt=doubt))
-    worn = doubt.looks > policy.looks or case.at - doubt.since > policy.doubt
+    worn = doubt.looks > policy.looks or policy.elapsed(doubt.since, case.at) > policy.doubt
     state = SessionState.STUCK if worn else SessionState.DETECTING
     return to(case, state, SessionReason.PROBE_FAILURE, seen.detail)
 
@@ -208,7 +209,7 @@ def _by_doubt(case: Case, policy: Policy) -> Case:
     facts, doubt = case.session.facts, case.session.doubt
     if facts.state is not SessionState.DETECTING or doubt is None:
         return case
-    if case.at - doubt.since <= policy.doubt:
+    if policy.elapsed(doubt.since, case.at) <= policy.doubt:
         return case
     return to(case, SessionState.STUCK, facts.reason, facts.note)
 
@@ -221,17 +222,19 @@ def _by_rest(case: Case, policy: Policy) -> Case:
     facts, known = case.session.facts, case.session.activity
     if facts.state is not SessionState.WORKING or facts.reason not in _AWAITED or known is None:
         return case
-    if known.state is not ActivityState.READY or case.at - known.at <= policy.rest:
+    if known.state is not ActivityState.READY or policy.elapsed(known.at, case.at) <= policy.rest:
         return case
     return to(case, SessionState.IDLE, SessionReason.TURN_ENDED)
 
 
-def _by_sign(case: Case, sign: datetime | None) -> Case:
+def _by_sign(case: Case, sign: datetime | None, policy: Policy) -> Case:
     """Who was thought to hang, and moves, works; who says that it is blocked is believed."""
     facts, known = case.session.facts, case.session.activity
     silent = facts.state is SessionState.STUCK and facts.reason is SessionReason.NO_PROGRESS
     blocked = known is not None and known.state is ActivityState.BLOCKED
-    if sign is None or not silent or blocked or min(sign, case.at) <= facts.since:
+    if sign is None or not silent or blocked:
+        return case
+    if policy.elapsed(min(sign, case.at), case.at) >= policy.elapsed(facts.since, case.at):
         return case
     return to(case, SessionState.WORKING, SessionReason.TASK_IN_PROGRESS)
 
@@ -241,8 +244,8 @@ def _by_silence(case: Case, sign: datetime | None, policy: Policy) -> Case:
     facts, known = case.session.facts, case.session.activity
     if facts.state is not SessionState.WORKING or sign is None or case.session.paused:
         return case
-    last = max(facts.since, min(sign, case.at), known.at if known else facts.since)
-    if case.at - last <= policy.silence:
+    moments = (facts.since, min(sign, case.at), known.at if known else facts.since)
+    if min(policy.elapsed(one, case.at) for one in moments) <= policy.silence:
         return case
     minutes = policy.silence.total_seconds() / 60
     note = f"no hook, no output and no processor time for {minutes:g} minutes"

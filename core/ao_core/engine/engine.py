@@ -5,7 +5,7 @@ import hmac
 import logging
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib import import_module
 from itertools import count
@@ -17,6 +17,7 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from ao_core.clock import Clock
+from ao_core.course import Lapse
 from ao_core.engine.case import Policy, patience
 from ao_core.engine.conversations import Conversations
 from ao_core.engine.courier import Courier
@@ -80,6 +81,8 @@ class Engine:
     began: datetime = field(init=False)
     _ending: set[SessionId] = field(default_factory=set[SessionId])
     _ended: News = field(default_factory=News)
+    lapsed: Lapse | None = None  # the last one that does not count as worked
+    reckoning: anyio.Lock = field(default_factory=anyio.Lock)
     _carrying: set[SessionId] = field(default_factory=set[SessionId])
     _locks: dict[SessionId, anyio.Lock] = field(default_factory=dict[SessionId, anyio.Lock])
     _dirty: set[SessionId] = field(default_factory=set[SessionId])
@@ -131,7 +134,8 @@ class Engine:
     def policy_of(self, session: Session) -> Policy:
         """How patient its project is; as usual where that is not open."""
         project = self.projects.at_hand(session.project)
-        return patience(project.settings, self.policy) if project else self.policy
+        policy = replace(self.policy, course=self.clock.course)
+        return patience(project.settings, policy) if project else policy
 
     async def project_of(self, session: Session) -> Project:
         """The project a session belongs to."""

@@ -11,7 +11,7 @@ import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import anyio
@@ -116,7 +116,11 @@ def lapsing(
 def _is_due(engine: Engine, session: Session) -> bool:
     if session.done is None or not is_owed(session, engine.records.find(EVIDENCE, session.id)):
         return False
-    return is_at_rest(session) or engine.clock.now() - session.done > _PATIENCE
+    return is_at_rest(session) or _since(engine, session.done) > _PATIENCE
+
+
+def _since(engine: Engine, moment: datetime) -> timedelta:
+    return engine.clock.course.elapsed(moment, engine.clock.now())
 
 
 def _mark(engine: Engine, id: SessionId) -> str:

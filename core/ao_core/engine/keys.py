@@ -95,18 +95,19 @@ class Keys:
 
     async def _fresh(self, id: str) -> Row[KeyUse] | None:
         row = await self._store.read(KEY, id)
-        if row is None or self._clock.now() - row.value.created_at < KEPT:
+        if row is None or not self._is_old(row):
             return row
         await self._store.commit([Drop(KEY, id, row.revision)])
         return None
 
     async def forget_old(self) -> None:
         """Drop the keys that are no longer kept."""
-        now = self._clock.now()
         rows = [row async for row in self._store.scan(KEY)]
-        old = [row for row in rows if now - row.value.created_at >= KEPT]
-        for row in old:
+        for row in filter(self._is_old, rows):
             await self._store.commit([Drop(KEY, row.id, row.revision)])
+    def _is_old(self, row: Row[KeyUse]) -> bool:
+        return self._clock.course.elapsed(row.value.created_at, self._clock.now()) >= KEPT
+
 
     async def begin(self, ticket: Ticket) -> Ticket:
         """Note that the thing is about to be done, where nothing can be committed with it."""

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, cast
 
 import anyio
@@ -50,9 +50,9 @@ from ao_core.store.records import EVIDENCE
 
 _log = logging.getLogger(__name__)
 _TICK = 10.0
-_PULL_AGAIN = timedelta(seconds=55)
+_PULL_AGAIN = 55.0
 _LAST_WORDS = 2.0
-_FLEETING = timedelta(seconds=2)  # a dialog that the policy answers is gone by then
+_FLEETING = 2.0  # a dialog that the policy answers is gone by then
 
 
 class Loop:
@@ -62,9 +62,9 @@ class Loop:
         self._engine = engine
         self._outputs: dict[SessionId, str] = {}
         self._mourned: set[str] = set()
-        self._asking: dict[SessionId, datetime] = {}
-        self._looked: dict[SessionId, datetime] = {}  # at pull requests, since this engine started
-        self._signs, self._standings = Signs(), Standings(engine.clock.now)
+        self._asking: dict[SessionId, float] = {}
+        self._looked: dict[SessionId, float] = {}  # at pull requests, since this engine started
+        self._signs, self._standings = Signs(), Standings(engine.clock.monotonic)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -281,14 +281,14 @@ class Loop:
         if not asks or (known is not None and known.source not in OWN_WORD):
             self._asking.pop(session.id, None)
             return False
-        now = self._engine.clock.now()
+        now = self._engine.clock.monotonic()
         if now - self._asking.setdefault(session.id, now) >= _FLEETING:
             return False
         self._engine.tasks.start_soon(self._look_again, session.id)
         return True
 
     async def _look_again(self, id: SessionId) -> None:
-        await anyio.sleep(_FLEETING.total_seconds())
+        await anyio.sleep(_FLEETING)
         self._engine.nudge(id)
 
     async def _after(self, before: Session, after: Session, hooks: Sequence[HookEvent]) -> None:
@@ -305,7 +305,7 @@ class Loop:
         """Whether its pull request is to be looked at: for what was seen, since the last engine
         may have meant to, or since an open one may have been merged by hand.
         """
-        now, last = self._engine.clock.now(), self._looked.get(session.id)
+        now, last = self._engine.clock.monotonic(), self._looked.get(session.id)
         again = last is not None and now - last >= _PULL_AGAIN
         due = last is None or Want.PULL in wanted
         if due or (again and session.pr.state is PrState.OPEN):

@@ -33,16 +33,16 @@ async def say(engine: Engine, own: Session, to: str, text: str) -> Saying:
     target = _addressee(engine, own, to)
     letter = None if target is None else await _letter(engine, own, target, text)
     said = Saying(engine.clock.now(), to, text, letter.id if letter else None)
-    done = list[Saying]()
+    course, done = engine.clock.course, list[Saying]()
 
     def step(now: Session) -> Step | None:
-        recent = [one for one in now.said if said.at - one.at < SPELL]
+        recent = [one for one in now.said if course.elapsed(one.at, said.at) < SPELL]
         again = next((one for one in recent if (one.to, one.text) == (to, text)), None)
         done.append(again or said)
         if again is not None:
             return None
         if len(recent) >= MOST:
-            wait = (recent[0].at + SPELL - said.at).total_seconds()
+            wait = (SPELL - course.elapsed(recent[0].at, said.at)).total_seconds()
             raise RateLimited(
                 f"You have said {len(recent)} things within a minute. Go on with your work.",
                 retry_after=wait,

@@ -98,7 +98,9 @@ async def look_at_head(engine: Engine, id: SessionId) -> Session:
     head = await head_of(project, session)
 
     def step(now: Session) -> Step:
-        decided = decide(replace(now), Observation(engine.clock.now(), head=head), engine.policy)
+        decided = decide(
+            replace(now), Observation(engine.clock.now(), head=head), engine.policy_of(now)
+        )
         known = decided.session if not is_terminal(now) else _recorded(now, head)
         known, lapsed, news = lapsing(engine.records, known, head)
         return Step(known, (*decided.events, *news), tuple(lapsed))
@@ -142,7 +144,7 @@ async def seen(engine: Engine, id: SessionId, pull: Pull) -> Session:
     """Take in how a pull request stands."""
 
     def step(now: Session) -> Step:
-        decided = decide(now, Observation(engine.clock.now(), pull=pull), engine.policy)
+        decided = decide(now, Observation(engine.clock.now(), pull=pull), engine.policy_of(now))
         return Step(decided.session, decided.events)
 
     return await engine.records.update(SESSION, id, step)

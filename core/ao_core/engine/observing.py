@@ -10,6 +10,7 @@ from ao_core.engine.engine import Engine
 from ao_core.engine.evidence import lapsing
 from ao_core.engine.pausing import by_words
 from ao_core.engine.records import Step
+from ao_core.engine.timekeeping import reckon
 from ao_core.ids import SessionId
 from ao_core.model.event import NewEvent
 from ao_core.model.session import Session
@@ -35,6 +36,7 @@ async def observe(
     engine: Engine, id: SessionId, seen: Observation, evidence: str, beside: Beside | None = None
 ) -> Decided:
     """Decide on it, as often as others are faster, and commit once."""
+    await reckon(engine)
     beside, latest = beside or Beside(), list[Decided]()
 
     def step(now: Session) -> Step | None:

@@ -173,7 +173,15 @@ class Outbox:
         return Step(after, self._events(now, after))
 
     def _is_late(self, message: Message) -> bool:
-        return message.expires_at is not None and message.expires_at <= self._clock.now()
+        due = self._due(message)
+        return due is not None and due <= self._clock.now()
+
+    def _due(self, message: Message) -> datetime | None:
+        """When it is too late, of the time in which it could have been delivered."""
+        if message.expires_at is None:
+            return None
+        since, now = message.created_at, self._clock.now()
+        return self._clock.course.due(since, message.expires_at - since, now)
 
     async def ended(self, message: Message, what: str) -> Message:
         """Note what became of the turn that it was to end; that is done once."""
@@ -212,7 +220,7 @@ class Outbox:
 
     def next_expiry(self) -> datetime | None:
         """When the first of those that wait is too late."""
-        return min((one.expires_at for one in self._expiring() if one.expires_at), default=None)
+        return min((due for one in self._expiring() if (due := self._due(one))), default=None)
 
     def _expiring(self) -> list[Message]:
         if self._limited is None:

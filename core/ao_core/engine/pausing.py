@@ -258,7 +258,7 @@ def _going_on(session: Session, at: datetime) -> Session:
     """Without its pause, in which it neither worked nor rested."""
     facts, seconds = session.facts, worked(session, at)
     if facts.state in _TIMED:
-        facts = replace(facts, since=at)
+        facts = replace(facts, since=at, counted=None)
     return replace(session, paused=None, facts=facts, worked=seconds)
 
 

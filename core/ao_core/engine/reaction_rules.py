@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ao_core.config.models import Reaction
+from ao_core.course import STEADY, Course
 from ao_core.model.event import Ended, Event, EventKind, Merged, PullSeen
 from ao_core.model.session import (
     PrReason,
@@ -171,14 +172,17 @@ def ended_by(event: Event) -> tuple[str, ...]:
     return _ENDS.get(event.kind, ())
 
 
-def react(rule: Reaction, known: Pursuit | None, trigger: Trigger, at: datetime) -> Answer:
+def react(
+    rule: Reaction, known: Pursuit | None, trigger: Trigger, at: datetime,
+    course: Course = STEADY,
+) -> Answer:  # fmt: skip
     """One occurrence, in view of what was done before."""
     if known is not None and (known.escalated or known.knows(trigger.fingerprint)):
         return Answer(Act.NOTHING, known)
     first, before = (known.first_at, known.attempts) if known else (at, 0)
     tried = before + 1
     act = Act(rule.action) if rule.auto else Act.TELL
-    if act is not Act.TELL and _is_exhausted(rule, tried, at - first):
+    if act is not Act.TELL and _is_exhausted(rule, tried, course.elapsed(first, at)):
         act = Act.ESCALATE
     pursuit = Pursuit(
         trigger.subject, trigger.key, trigger.fingerprint, first, at, tried,
@@ -198,7 +202,7 @@ def _is_late(rule: Reaction, elapsed: timedelta) -> bool:
     return isinstance(rule.escalate_after, timedelta) and elapsed >= rule.escalate_after
 
 
-def is_overdue(rule: Reaction, known: Pursuit, at: datetime) -> bool:
+def is_overdue(rule: Reaction, known: Pursuit, at: datetime, course: Course = STEADY) -> bool:
     """Whether what was tried has not helped in the time it was given."""
     tried = rule.auto and rule.action != "notify" and not known.escalated
-    return tried and _is_late(rule, at - known.first_at)
+    return tried and _is_late(rule, course.elapsed(known.first_at, at))

@@ -9,12 +9,13 @@ import logging
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import anyio
 
 from ao_core import prompt
 from ao_core.config.models import Reaction
+from ao_core.course import Course
 from ao_core.engine import reaction_rules as rules
 from ao_core.engine import report_watch
 from ao_core.engine.aftermath import DONE
@@ -114,7 +115,7 @@ class Reactions:
             return
         rule = await self._rule(session, trigger.key)
         known = None if rules.is_told(event) else self._known(deed, trigger)
-        answer = rules.react(rule, known, trigger, self._engine.clock.now())
+        answer = rules.react(rule, known, trigger, *self._time)
         if answer.pursuit is None or answer.act is Act.NOTHING:
             return
         await self._do(deed, answer.act, answer.pursuit, rule, session, event)
@@ -187,7 +188,7 @@ class Reactions:
         rule = project.settings.reactions.get(ALL_COMPLETE, Reaction(auto=False))
         trigger = Trigger(event.project, ALL_COMPLETE, "over", event.kind)
         known = self._known(deed, trigger)
-        answer = rules.react(rule, known, trigger, self._engine.clock.now())
+        answer = rules.react(rule, known, trigger, *self._time)
         if answer.pursuit is not None and answer.act is not Act.NOTHING:
             self._put(deed, answer.pursuit)
             text = summary(self._of(event.project)) if rule.include_summary else "All is done."
@@ -214,6 +215,10 @@ class Reactions:
             except Exception:  # it is looked again soon
                 _log.exception("what is late was not looked for")
 
+    @property
+    def _time(self) -> tuple[datetime, Course]:
+        return self._engine.clock.now(), self._engine.clock.course
+
     async def look_at_the_clock(self) -> None:
         """Give up what has not helped in time, and wake whoever rests with nothing to show."""
         async with self._lock:
@@ -233,7 +238,7 @@ class Reactions:
             self._end(deed, session.id, (pursuit.key,))
             return
         rule = await self._rule(session, pursuit.key)
-        if rules.is_overdue(rule, pursuit, self._engine.clock.now()):
+        if rules.is_overdue(rule, pursuit, *self._time):
             given_up = replace(pursuit, escalated=True)
             await self._do(deed, Act.ESCALATE, given_up, rule, session, None)
 
@@ -243,14 +248,15 @@ class Reactions:
             return
         rule = await self._rule(session, rules.IDLE)
         since = session.facts.since
-        if self._engine.clock.now() - since >= (rule.threshold or _RESTED):
+        now, course = self._time
+        if course.elapsed(since, now) >= (rule.threshold or _RESTED):
             trigger = Trigger(session.id, rules.IDLE, since.isoformat(), "it rests")
             await self._answer(deed, trigger, None)
 
     async def _unheard(self, deed: Deed, session: Session) -> None:
         for key in report_watch.SINCE:
             rule = await self._rule(session, key)
-            trigger = report_watch.due(session, key, rule, self._engine.clock.now())
+            trigger = report_watch.due(session, key, rule, *self._time)
             if trigger is not None:
                 await self._answer(deed, trigger, None)
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TypedDict
 
 from ao_core.config.models import Reaction
+from ao_core.course import STEADY, Course
 from ao_core.engine.reaction_rules import Trigger
 from ao_core.model.session import Session, SessionReason, SessionState, is_terminal
 from ao_core.store.records import Mode, Pursuit
@@ -78,10 +79,12 @@ def timing(key: str) -> Timing:
     return {"mode": Mode.NOW, "expires": _FRESH} if key in (NO_ACKNOWLEDGE, STALE) else {}
 
 
-def due(session: Session, key: str, rule: Reaction, now: datetime) -> Trigger | None:
+def due(
+    session: Session, key: str, rule: Reaction, now: datetime, course: Course = STEADY
+) -> Trigger | None:
     """What is to be reacted to now; the same as long as nothing new is heard."""
     since = SINCE[key](session) if holds(session, key) else None
     patience = _PATIENCE[key] if rule.threshold is None else rule.threshold
-    if since is None or now - since < patience:
+    if since is None or course.elapsed(since, now) < patience:
         return None
     return Trigger(session.id, key, since.isoformat(), "it was not heard of")

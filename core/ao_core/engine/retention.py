@@ -57,18 +57,19 @@ async def keep_small(engine: Engine, kept: Callable[[], Awaitable[Retention]]) -
 
 async def tidy(engine: Engine, kept: Retention) -> None:
     """One pass."""
-    now = engine.clock.now()
+    now, course = engine.clock.now(), engine.clock.course
     await engine.keys.forget_old()
     if kept.journal is not None:
-        before = now - kept.journal
+        before = course.back(kept.journal, now)
         await _journal(engine, before)
         folders = {row.id: row.value.folder async for row in engine.records.store.scan(PROJECT)}
         over = _over(engine)
         for session in _ended(engine, before):
             await _forget(engine, session, over[session.id], folders.get(session.project))
     if kept.snapshots is not None:
-        for session in _ended(engine, now - kept.snapshots):
-            await _snapshots(engine, session, now - kept.snapshots)
+        before = course.back(kept.snapshots, now)
+        for session in _ended(engine, before):
+            await _snapshots(engine, session, before)
 
 
 def _ended(engine: Engine, before: datetime) -> list[Session]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timedelta
 from pathlib import Path
 
 from anyio import to_thread
@@ -13,16 +12,16 @@ from ao_core.ids import SessionId
 from ao_core.model.session import Session, SessionState
 from ao_core.model.standing import FIRM, Footing, Standing
 
-_PASSING = timedelta(minutes=1)  # how long one at work may be on another branch
+_PASSING = 60.0  # how long one at work may be on another branch
 _AT_ONCE = (Footing.FIRM, Footing.REMOVED, Footing.MOVED)
 
 
 class Standings:
     """What was seen, and since when: who looks something up on another branch comes back."""
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._since: dict[SessionId, tuple[Standing, datetime]] = {}
+        self._since: dict[SessionId, tuple[Standing, float]] = {}
 
     async def look(self, project: Project, session: Session, pid: int | None) -> Standing | None:
         """How it stands, or None where nothing is to be said, yet."""

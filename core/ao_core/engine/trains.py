@@ -189,7 +189,7 @@ def _arrived(
         return aftermath.left_behind(now, ride), ()
     done = replace(pull, state=PullState.MERGED, merged_as=ride.commit)
     seen = Observation(engine.clock.now(), pull=done)
-    decided = decide(replace(now, merged_as=ride.commit), seen, engine.policy)
+    decided = decide(replace(now, merged_as=ride.commit), seen, engine.policy_of(now))
     return decided.session, decided.events
 
 

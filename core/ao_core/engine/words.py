@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from ao_core.engine.case import Case, Want, to
 from ao_core.engine.moves import asking
@@ -64,14 +65,19 @@ _ANEW = frozenset({HookKind.TURN_STARTED, HookKind.ACCEPTED})
 
 def _working(case: Case, hook: HookEvent) -> Case:
     done = case.session.done
-    if done is not None and hook.kind in _ANEW and hook.at > done:
+    if done is not None and hook.kind in _ANEW and _is_after(case, hook, done):
         done = None  # what it is told now is more to do
     word = case.session.word
-    if word is not None and hook.kind in _ANEW and hook.at > word.at:
+    if word is not None and hook.kind in _ANEW and _is_after(case, hook, word.at):
         word = Word(word.at)
     heard = replace(case.session, question=None, done=done, word=word)
     case = case.having(heard, want=Want.OUTBOX)
     return to(case, SessionState.WORKING, SessionReason.TASK_IN_PROGRESS)
+
+
+def _is_after(case: Case, hook: HookEvent, moment: datetime) -> bool:
+    """Whether it came later; what is yet to come was said before the clock was set back."""
+    return hook.at > moment or moment > case.at
 
 
 def _turn_ended(case: Case, hook: HookEvent) -> Case:

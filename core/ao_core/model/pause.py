@@ -42,7 +42,7 @@ class Paused:
 
     def may_try(self, at: datetime) -> bool:
         """Whether its turn may be interrupted, or interrupted again."""
-        early = self.tried_at is not None and at - self.tried_at < AGAIN
+        early = self.tried_at is not None and timedelta() <= at - self.tried_at < AGAIN
         return self.tries < MOST and not early
 
 

@@ -1,6 +1,6 @@
 """A session on three axes of stored facts, and the one status derived from them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -151,6 +151,7 @@ class SessionFacts:
     reason: SessionReason
     since: datetime
     note: str | None = None
+    counted: datetime | None = None  # since when it works, where the clock was set meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +330,23 @@ def worked(session: Session, at: datetime) -> float:
     if session.facts.state not in _BUSY:
         return session.worked
     end = min(at, session.paused.since) if session.paused else at
-    return session.worked + max(0.0, (end - session.facts.since).total_seconds())
+    since = session.facts.counted or session.facts.since
+    return session.worked + max(0.0, (end - since).total_seconds())
+
+
+def interrupted(session: Session, left: datetime, found: datetime, at: datetime) -> Session:
+    """The same, where the time of day went from `left` to `found`: what it has worked by then is
+    kept, and it is counted from there on.
+    """
+    facts, paused = session.facts, session.paused
+    since = facts.counted or facts.since
+    if facts.state not in _BUSY or found <= since <= at:
+        return session
+    end, anew = left, found
+    if paused and not found <= paused.since <= at:
+        end = anew = paused.since
+    done = max(0.0, (end - since).total_seconds())
+    return replace(session, worked=session.worked + done, facts=replace(facts, counted=anew))
 
 
 def is_in_turn(session: Session, at: datetime) -> bool:

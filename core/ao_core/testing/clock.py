@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import anyio
 import anyio.lowlevel
 
+from ao_core.course import Course, Lapse
+
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _TURNS = 20  # loop turns in which a woken task may act and go to sleep again
 
@@ -24,6 +26,7 @@ class FakeClock:
     def __init__(self, start: datetime = _START) -> None:
         self._start = start
         self._elapsed = 0.0
+        self._course = Course()
         self._numbers = itertools.count()
         self._sleepers: list[_Sleeper] = []
         self._arrived = anyio.Event()
@@ -33,6 +36,18 @@ class FakeClock:
 
     def monotonic(self) -> float:
         return self._elapsed
+
+    @property
+    def course(self) -> Course:
+        return self._course
+
+    def jump(self, seconds: float) -> None:
+        """Set the time of day, or let the machine sleep: nothing else moves."""
+        left = self.now()
+        self._start += timedelta(seconds=seconds)
+        if self._course.began is None:
+            self._course = Course(left - timedelta(seconds=self._elapsed))
+        self._course = self._course.interrupted(Lapse(left, self.now()))
 
     async def sleep(self, seconds: float) -> None:
         if seconds <= 0:

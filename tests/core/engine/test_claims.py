@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from ao_core import spool
+from ao_core.course import STEADY
 from ao_core.engine.case import Observation, Policy
 from ao_core.engine.decide import decide
 from ao_core.engine.engine import Engine
@@ -184,7 +185,7 @@ async def started(books: Books, session: Session, seconds: float, **engine: Any)
 
     made = SimpleNamespace(
         session=books.records.session, records=books.records, proving={}, is_ending=_no,
-        clock=SimpleNamespace(now=lambda: at(seconds)),
+        clock=SimpleNamespace(now=lambda: at(seconds), course=STEADY),
         tasks=SimpleNamespace(start_soon=start),
     )  # fmt: skip
     vars(made).update(engine)

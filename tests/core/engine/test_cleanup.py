@@ -192,9 +192,9 @@ async def test_who_looks_on_postpones_it_by_the_grace(yard: Yard) -> None:
 async def test_who_follows_its_conversation_looks_on(yard: Yard) -> None:
     engine = yard.engine
     await yard.later(3)
-    engine.conversations.followed(SessionId("app-1"), engine.clock.now())
+    engine.conversations.followed(SessionId("app-1"), engine.clock.monotonic())
     await clock_of(yard.books).advance(110)
-    engine.conversations.followed(SessionId("app-1"), engine.clock.now())
+    engine.conversations.followed(SessionId("app-1"), engine.clock.monotonic())
     await yard.later(1)
     assert yard.killed == []
     await yard.later(6)

@@ -37,7 +37,7 @@ def of(tree: Path, **more: SessionState) -> Session:
 
 async def test_one_at_work_may_be_on_another_branch_for_a_moment(tree: Path) -> None:
     clock = FakeClock()
-    standings, session = Standings(clock.now), of(tree)
+    standings, session = Standings(clock.monotonic), of(tree)
     assert await standings.look(project(tree), session, None) == FIRM
     git(tree, "switch", "-q", "-c", "other")
     assert await standings.look(project(tree), session, None) is None
@@ -52,11 +52,11 @@ async def test_one_at_work_may_be_on_another_branch_for_a_moment(tree: Path) -> 
 async def test_of_one_that_rests_it_is_told_at_once(tree: Path) -> None:
     git(tree, "switch", "-q", "-c", "other")
     session = of(tree, state=SessionState.IDLE)
-    assert await Standings(FakeClock().now).look(project(tree), session, None) == OTHER
+    assert await Standings(FakeClock().monotonic).look(project(tree), session, None) == OTHER
 
 
 async def test_what_is_not_made_yet_or_cleared_away_is_not_missed(tree: Path) -> None:
-    standings = Standings(FakeClock().now)
+    standings = Standings(FakeClock().monotonic)
     nowhere = tree / "none"
     for session in (
         of(nowhere, state=SessionState.NOT_STARTED),
