@@ -77,8 +77,8 @@ async def run(home: Path, ready: Callable[[], None], lock: int | None = None) ->
         tasks.start_soon(_going_on, "no message expires any more", partial(expire_messages, engine))
         budgets = Budgets(engine, partial(_ceiling, engine.home))
         tasks.start_soon(_going_on, "nobody is held to a budget any more", budgets.run)
-        tasks.start_soon(_keep_awake, engine)
         tasks.start_soon(_going_on, "nobody keeps the time any more", partial(keep_time, engine))
+        tasks.start_soon(_keep_awake, engine)
         tasks.start_soon(keep_small, engine, partial(_kept, engine.home))
         await engine.stopping.wait()
         await anyio.sleep(_GRACE)  # the reply to `stop` is still on its way

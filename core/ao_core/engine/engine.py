@@ -79,10 +79,10 @@ class Engine:
     proving: dict[SessionId, Proof] = field(default_factory=dict[SessionId, Proof])
     room: Room = field(default_factory=Room)
     began: datetime = field(init=False)
-    _ending: set[SessionId] = field(default_factory=set[SessionId])
-    _ended: News = field(default_factory=News)
     lapsed: Lapse | None = None  # the last one that does not count as worked
     reckoning: anyio.Lock = field(default_factory=anyio.Lock)
+    _ending: set[SessionId] = field(default_factory=set[SessionId])
+    _ended: News = field(default_factory=News)
     _carrying: set[SessionId] = field(default_factory=set[SessionId])
     _locks: dict[SessionId, anyio.Lock] = field(default_factory=dict[SessionId, anyio.Lock])
     _dirty: set[SessionId] = field(default_factory=set[SessionId])

@@ -78,13 +78,15 @@ async def _removed(effort: Effort, checkout: Checkout) -> None:
     await project.workspace.destroy(checkout, run, saved=saved.commit if saved else None)
 
 
-async def _note(effort: Effort, saved: Saved) -> None:
+async def _note(effort: Effort, saved: Saved, *, put_back: bool = True) -> None:
+    """What was saved is written down; `put_back`: the next restore begins with it."""
     body = event.Saved(saved.ref, saved.commit, str(saved.archive) if saved.archive else None)
 
     def noted(session: Session) -> Step:
         refs = [ref for ref in session.salvage if ref != saved.ref]
         told = NewEvent(EventKind.SESSION_SALVAGED, body, session.project, session.id)
-        return Step(replace(session, salvage=(*refs, saved.ref), kept=saved.ref), (told,))
+        kept = saved.ref if put_back else session.kept
+        return Step(replace(session, salvage=(*refs, saved.ref), kept=kept), (told,))
 
     await effort.engine.records.update(SESSION, effort.session.id, noted)
 
@@ -137,6 +139,8 @@ async def _clear_away(effort: Effort, plan: Plan) -> None:
     """What an interrupted restore left: nobody has worked in it, yet it is saved all the same."""
     project, session = effort.project, effort.session
     saved = await _saved(effort, plan.path, "a restore was interrupted")
+    if saved is not None:
+        await _note(effort, saved, put_back=False)
     checkout = Checkout(plan.path, session.branch, session.id, plan.project)
     run = run_in(project, project.repository)
     await project.workspace.destroy(checkout, run, saved=saved.commit if saved else None)

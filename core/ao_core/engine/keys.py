@@ -105,9 +105,9 @@ class Keys:
         rows = [row async for row in self._store.scan(KEY)]
         for row in filter(self._is_old, rows):
             await self._store.commit([Drop(KEY, row.id, row.revision)])
+
     def _is_old(self, row: Row[KeyUse]) -> bool:
         return self._clock.course.elapsed(row.value.created_at, self._clock.now()) >= KEPT
-
 
     async def begin(self, ticket: Ticket) -> Ticket:
         """Note that the thing is about to be done, where nothing can be committed with it."""
