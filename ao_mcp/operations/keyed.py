@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Protocol
 
 from ao_core.engine.keys import Ticket
@@ -39,7 +40,7 @@ async def keyed(call: Call, operation: str, asked: Repeatable) -> AsyncGenerator
     try:
         yield ticket
     finally:
-        keys.release(ticket)
+        keys.release(replace(ticket, id=id))  # which an earlier version stored elsewhere
 
 
 def _named(asked: object) -> str:

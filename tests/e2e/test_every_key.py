@@ -29,7 +29,7 @@ from ao_core.ids import SessionId
 from ao_core.model.event import EventKind, Told
 from ao_core.model.session import Session, SessionReason, SessionState
 from ao_core.store.contract import Change, Committed, Put
-from ao_core.store.records import KEY, MESSAGE, SESSION
+from ao_core.store.records import KEY, MESSAGE, SESSION, KeyUse
 from ao_mcp.app import engine_on
 from ao_mcp.operations.contract import Call
 from ao_mcp.operations.every import OPERATIONS
@@ -384,6 +384,20 @@ async def test_a_key_is_its_callers_and_its_projects_own(
         ]  # fmt: skip
         assert await key_of("sample") == mine
     assert len({mine, *others}) == 4
+
+
+async def test_a_key_of_an_earlier_version_is_not_held_by_the_call_that_finds_it(
+    home: Path, tmp_path: Path
+) -> None:
+    repository = tmp_path / "sample"
+    world = World(settled(home, repository), repository)
+    async with world.up() as engine:
+        earlier = engine.keys.scope(a_person(repository), "notify", "", "k")
+        reply = '{"note":"note-1","delivered":1,"results":[]}'
+        use = KeyUse("notify", "", "as it was", "note-1", engine.clock.now(), reply=reply)
+        await engine.records.commit([Put(KEY, earlier, use, 0)])
+        for _ in range(2):
+            assert (await world.run("notify", {"text": "x", "key": "k"}))["note"] == "note-1"
 
 
 def _filled(args: Args, project: str) -> Args:
