@@ -36,6 +36,7 @@ from ao_core.engine.records import Records
 from ao_core.engine.recover import recover
 from ao_core.engine.retention import keep_small
 from ao_core.engine.room import Room
+from ao_core.engine.stocking import Stocking
 from ao_core.engine.timekeeping import keep_time
 from ao_core.files import private_dir, write_atomic
 from ao_core.ids import SessionId
@@ -74,6 +75,7 @@ async def run(home: Path, ready: Callable[[], None], lock: int | None = None) ->
         tasks.start_soon(_going_on, "nobody in the queue starts any more", Queue(engine).run)
         tasks.start_soon(_going_on, "nothing is cleared away any more", Cleanup(engine).run)
         tasks.start_soon(_going_on, "overlaps are no longer told of", Overlaps(engine).run)
+        tasks.start_soon(_going_on, "no workspace is kept ready", Stocking(engine).run)
         tasks.start_soon(_going_on, "no message expires any more", partial(expire_messages, engine))
         budgets = Budgets(engine, partial(_ceiling, engine.home))
         tasks.start_soon(_going_on, "nobody is held to a budget any more", budgets.run)

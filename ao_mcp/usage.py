@@ -10,8 +10,8 @@ _BLOCK = 512
 _KINDS = ("store", "logs", "worktrees", "archives", "prompts", "plugins", "other")
 _TOP = {"plugins": "plugins", "bin": "plugins", "journal": "store"}
 _OF_A_PROJECT = {
-    "worktrees": "worktrees", "archive": "archives", "prompts": "prompts", "spool": "prompts",
-    "sessions": "store", "ended": "logs",
+    "worktrees": "worktrees", "spares": "worktrees", "archive": "archives",
+    "prompts": "prompts", "spool": "prompts", "sessions": "store", "ended": "logs",
 }  # fmt: skip
 
 

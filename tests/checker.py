@@ -8,6 +8,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -229,11 +230,27 @@ class World:
         """Folders, git's own list and the records name the same work trees, and no other."""
         kept = {one.path for one in self.seen.sessions.values() if _has_workspace(one)}
         there = {str(path) for path in self.team.home.glob("*/worktrees/*")}
-        listed = set(self._listed()) - {str(self.team.repository)}
+        spares = dict(self.spares())
+        listed = set(self._listed()) - {str(self.team.repository)} - spares.keys()
+        yield from (f"the spare {path} {fault}" for path, fault in spares.items() if fault)
         yield from (f"the work tree {path} is nobody's" for path in sorted(there - kept))
         yield from (f"the work tree {path} is missing" for path in sorted(kept - there))
         yield from (f"git lists {path}, which is nobody's" for path in sorted(listed - kept))
         yield from (f"git does not know {path}" for path in sorted((kept & there) - listed))
+
+    def spares(self) -> Iterator[tuple[str, str]]:
+        """What was made before anybody needs it, and what is wrong with that; "" for nothing."""
+        told = git(self.team.repository, "worktree", "list", "--porcelain").split("\n\n")
+        known = {block.splitlines()[0].removeprefix("worktree "): block for block in told}
+        for path in map(str, self.team.home.glob("*/spares/*")):
+            block = known.get(path, "")
+            if not block:
+                yield path, "is not known to git"
+            elif "\ndetached" not in block or " spare " not in block.rpartition("\nlocked ")[2]:
+                yield path, f"is no spare: {block}"
+            else:
+                changed = git(Path(path), "status", "--porcelain", "--ignored")
+                yield path, f"is not as it was made: {changed}" if changed else ""
 
     def _listed(self) -> list[str]:
         told = git(self.team.repository, "worktree", "list", "--porcelain")

@@ -16,6 +16,10 @@ def report(reply: Message) -> Sequence[Block]:
         rows = [(one["session"], shown(one["bytes"]), _fate(one)) for one in reply["workspaces"]]
         titles = ("session", "size", "its workspace")
         blocks.append(Table(titles, tuple(rows), "left by ended workers:"))
+    if reply["ready"]:
+        rows = [(one["project"], shown(one["bytes"]), _use(one)) for one in reply["ready"]]
+        titles = ("project", "size", "a workspace")
+        blocks.append(Table(titles, tuple(rows), "made before anybody needs them:"))
     saved = [
         (one["project"], _pieces(one), _size(one)) for one in reply["saved_work"]
         if one["snapshots"]
@@ -31,6 +35,12 @@ def _fate(one: Mapping[str, Any]) -> str:
     if one["removed"]:
         return f"removed; saved at {one['saved']}" if one["saved"] else "removed"
     return f"stays: {one['stays']}" if one["stays"] else "can go"
+
+
+def _use(one: Mapping[str, Any]) -> str:
+    if one["touched"]:
+        return f"left alone at {one['path']}: {one['touched']}"
+    return "kept ready; `warm_worktrees: 0` removes it"
 
 
 def _pieces(one: Mapping[str, Any]) -> str:

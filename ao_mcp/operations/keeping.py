@@ -8,7 +8,7 @@ import anyio.to_thread
 from pydantic import Field
 
 from ao_core.config.load import engine_settings
-from ao_core.engine.leftovers import Left, clear, left, saved_work
+from ao_core.engine.leftovers import Left, clear, left, ready, saved_work
 from ao_core.engine.retention import tidy
 from ao_core.ids import project_id
 from ao_mcp.operations.contract import PEOPLE, Call, Operation, Reply, Request
@@ -43,6 +43,15 @@ class Leftover(Reply):
     saved: str | None = Field(default=None, description="Ref of what was not committed.")
 
 
+class Ready(Reply):
+    """A workspace made before anybody needs it. It stays."""
+
+    project: str
+    bytes: int
+    path: str
+    touched: str | None = Field(default=None, description="What somebody did in it: left alone.")
+
+
 class SavedWork(Reply):
     """Saved work in a repository. It stays."""
 
@@ -58,6 +67,7 @@ class Collected(Reply):
     disk: tuple[Taken, ...]
     whole: bool = Field(default=True, description="False: there are more files than counted.")
     workspaces: tuple[Leftover, ...]
+    ready: tuple[Ready, ...] = ()
     saved_work: tuple[SavedWork, ...]
     applied: bool
     freed: int = Field(description="Bytes; with `apply` false, those that could be.")
@@ -70,13 +80,17 @@ async def _gc(call: Call, asked: Gc) -> Collected:
     if asked.apply:
         found = await _applied(call, found)
     used = await anyio.to_thread.run_sync(usage, engine.home.path)
-    kept = await saved_work(engine, chosen)
+    kept, spares = await saved_work(engine, chosen), await ready(engine, chosen)
     freed = sum(one.size for one in found if one.gone or not (asked.apply or one.stays))
     return Collected(
         said=_said(freed, applied=asked.apply),
         disk=tuple(Taken(what=name, bytes=size) for name, size in used.kinds.items()),
         whole=used.whole,
         workspaces=tuple(map(_leftover, found)),
+        ready=tuple(
+            Ready(project=one.project, bytes=one.size, path=str(one.path), touched=one.touched)
+            for one in spares
+        ),
         saved_work=tuple(
             SavedWork(project=one.project, snapshots=one.snapshots, bytes=one.size) for one in kept
         ),

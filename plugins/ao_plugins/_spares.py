@@ -12,7 +12,7 @@ from secrets import token_hex
 import anyio
 from anyio import to_thread
 
-from ao_core.errors import AoError, WrongState
+from ao_core.errors import AoError, Conflict, WrongState
 from ao_core.files import in_our_words
 from ao_core.git.registration import relock, settle_here
 from ao_core.git.repository import LONG, NOTHING, Git, Registered
@@ -90,15 +90,14 @@ class Spares(Warm):
         base = await base_commit(git, plan.base)
         await self._require_untouched(run, spare)
         await to_thread.run_sync(relock, spare.path, self.reason(plan.session))
-        made: str | None = None
         try:
             if new:
                 await git.update_ref(f"refs/heads/{plan.branch}", base, NOTHING)
-                made = base
             checkout = await _switched(Git(run, spare.path), spare, plan, base, new=new)
             await _put_in_place(spare.path, plan)
         except BaseException as exc:  # cancelled, too
-            await self._take_back(git, spare, (plan, made), exc)
+            ours = new and not isinstance(exc, Conflict)  # or the branch was there before
+            await self._take_back(git, spare, (plan, base if ours else None), exc)
             raise
         return checkout
 

@@ -197,6 +197,7 @@ class ProjectSettings(Choices):
     post_create: tuple[Command, ...] = ()
     ports: Annotated[int, Field(ge=0, le=100)] = 0
     max_workers: Workers = None
+    warm_worktrees: Annotated[int, Field(ge=0, le=4)] | None = None
     agent_rules: str | None = None
     agent_rules_file: Word | None = None
     orchestrator_rules: str | None = None
@@ -367,6 +368,7 @@ class EffectiveProject:
     symlinks: tuple[str, ...] = ()
     ports: int = 0
     max_workers: int | None = None
+    warm_worktrees: int | None = None
     allow_commands: tuple[tuple[str, ...], ...] = ()
     reactions: Mapping[str, Reaction] = field(default_factory=dict[str, Reaction])
     ready_threshold: timedelta = READY_WINDOW

@@ -183,6 +183,7 @@ def _effective(loaded: Loaded, id: ProjectId, own: ProjectSettings, role: Part) 
         symlinks=own.symlinks,
         ports=own.ports,
         max_workers=own.max_workers,
+        warm_worktrees=own.warm_worktrees,
         allow_commands=own.allow_commands,
         reactions=_reactions(settings, own),
         ready_threshold=settings.ready_threshold,

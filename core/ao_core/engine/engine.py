@@ -28,6 +28,7 @@ from ao_core.engine.intents import Intents
 from ao_core.engine.keys import Keys
 from ao_core.engine.outbox import Outbox
 from ao_core.engine.permissions import Permissions
+from ao_core.engine.pool import Pool
 from ao_core.engine.project import Project
 from ao_core.engine.projects import Projects
 from ao_core.engine.records import Records
@@ -78,6 +79,7 @@ class Engine:
     consulting: list[SessionId] = field(default_factory=list[SessionId])  # they wait for an answer
     proving: dict[SessionId, Proof] = field(default_factory=dict[SessionId, Proof])
     room: Room = field(default_factory=Room)
+    pool: Pool = field(default_factory=Pool)
     began: datetime = field(init=False)
     lapsed: Lapse | None = None  # the last one that does not count as worked
     reckoning: anyio.Lock = field(default_factory=anyio.Lock)

@@ -1,8 +1,9 @@
 """A session's workspace: made, brought back with what was saved of it, or taken away again."""
 
+import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 
@@ -12,7 +13,7 @@ from ao_core.engine.project import Project
 from ao_core.engine.records import Step
 from ao_core.engine.saga import Saga
 from ao_core.engine.side import collected, git_for, head_of, run_in
-from ao_core.errors import WrongState
+from ao_core.errors import AoError, WrongState
 from ao_core.git.salvage import Saved, restore_into, salvage
 from ao_core.ids import HomeId
 from ao_core.model import event
@@ -20,8 +21,10 @@ from ao_core.model.event import EventKind, NewEvent
 from ao_core.model.session import Session
 from ao_core.process import Run
 from ao_core.slots.agent import Agent
-from ao_core.slots.workspace import Checkout, Plan
+from ao_core.slots.workspace import Checkout, Plan, Warm
 from ao_core.store.records import SESSION
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,8 @@ async def _note(effort: Effort, saved: Saved, *, put_back: bool = True) -> None:
 
 async def _created(effort: Effort, plan: Plan, run: Run) -> Checkout:
     workspace = effort.project.workspace
+    if not effort.redo and (checkout := await _made_before(effort, plan, run)):
+        return checkout
     if effort.session.adopted:
         return await workspace.restore(plan, run)
     try:
@@ -101,6 +106,23 @@ async def _created(effort: Effort, plan: Plan, run: Run) -> Checkout:
         if not effort.redo:
             raise
     return await workspace.restore(plan, run)  # its branch was made, and nothing more
+
+
+async def _made_before(effort: Effort, plan: Plan, run: Run) -> Checkout | None:
+    """One that was made before anybody needed it; None where none is there that can be taken."""
+    workspace, pool, id = effort.project.workspace, effort.engine.pool, effort.project.id
+    if not isinstance(workspace, Warm):
+        return None
+    pool.expect(id)
+    with pool.claimed(id) as spare:
+        if spare is None:
+            return None
+        try:
+            new = not effort.session.adopted
+            return await cast("Warm", workspace).take(plan, spare, run, new=new)
+        except AoError as exc:  # it is made the usual way, which tells what stands in that way
+            _log.warning("%s is not taken for %s: %s", spare.path, plan.session, exc.message)
+            return None
 
 
 async def _again(effort: Effort, plan: Plan) -> Checkout:

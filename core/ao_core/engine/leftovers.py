@@ -9,6 +9,7 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import anyio
 import anyio.to_thread
@@ -17,10 +18,11 @@ from ao_core.engine.down import is_down
 from ao_core.engine.engine import Engine
 from ao_core.engine.kill import kill
 from ao_core.engine.project import Project
-from ao_core.engine.side import git_for
+from ao_core.engine.side import git_for, run_in
 from ao_core.errors import AoError
 from ao_core.ids import ProjectId, SessionId
 from ao_core.model.session import Session, SessionReason, is_terminal
+from ao_core.slots.workspace import Warm, spares_beside
 from ao_core.store.records import PROJECT, SESSION
 
 _log = logging.getLogger(__name__)
@@ -47,6 +49,16 @@ class Kept:
     project: ProjectId
     snapshots: int
     size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A workspace that was made before anybody needs it. `touched`: what somebody did in it."""
+
+    project: ProjectId
+    path: Path
+    size: int
+    touched: str | None = None
 
 
 async def left(engine: Engine, project: ProjectId | None = None) -> Sequence[Left]:
@@ -107,6 +119,32 @@ async def _cleared(engine: Engine, one: Left) -> Left:
         return replace(one, stays=exc.message)
     why = None if killed.removed else killed.kept_because or "somebody brought it back"
     return replace(one, stays=why, gone=killed.removed, saved=killed.saved)
+
+
+async def ready(engine: Engine, project: ProjectId | None = None) -> Sequence[Waiting]:
+    """Every workspace that is kept ready, where its project can be reached."""
+    found: list[Waiting] = []
+    async for row in engine.records.store.scan(PROJECT):
+        root = engine.home.project(row.value.folder).worktrees
+        if project in (None, row.id) and await anyio.Path(spares_beside(root)).is_dir():
+            try:
+                found += await _ready(await engine.projects.by_id(ProjectId(row.id)))
+            except AoError as exc:
+                _log.warning("what is kept ready for %s cannot be looked at: %s", row.id, exc)
+    return found
+
+
+async def _ready(project: Project) -> Sequence[Waiting]:
+    workspace, repository = project.workspace, project.repository
+    if not isinstance(workspace, Warm):
+        return ()
+    run = run_in(project, repository)
+    spares = await cast("Warm", workspace).spares(project.home.worktrees, repository, run)
+    sizes = [await anyio.to_thread.run_sync(size_of, one.path) for one in spares]
+    return [
+        Waiting(project.id, one.path, size or 0, one.touched)
+        for one, size in zip(spares, sizes, strict=True)
+    ]
 
 
 async def saved_work(engine: Engine, project: ProjectId | None = None) -> Sequence[Kept]:

@@ -24,6 +24,27 @@ def run_in(project: Project, workspace: Path, handle: RuntimeHandle | None = Non
     return run_through(project.runtime, workspace, handle)
 
 
+def gently(run: Run) -> Run:
+    """The same, behind everything else that the machine does."""
+
+    async def behind(
+        argv: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        deadline: float = DEFAULT_DEADLINE,
+        stdin: bytes | None = None,
+        limit: int = OUTPUT_LIMIT,
+        last: bool = False,
+    ) -> Completed:
+        calm = ["nice", "-n", "19", *argv]
+        return await run(
+            calm, cwd=cwd, env=env, deadline=deadline, stdin=stdin, limit=limit, last=last
+        )
+
+    return behind
+
+
 def run_through(runtime: Runtime[Any], folder: Path, handle: RuntimeHandle | None = None) -> Run:
     """The same, where there is no project yet."""
     where = Where(folder, handle)
@@ -80,6 +101,11 @@ async def has_left(project: Project, session: Session, commit: str) -> bool:
     apart = isinstance(project.workspace, Apart) and not session.workspace_gone
     common = Path(session.path) / ".git" if apart else project.common_dir
     return await to_thread.run_sync(_has_left, common, ref, commit)
+
+
+async def moved_from(common: Path, branch: str, commit: str) -> bool:
+    """The same of any branch."""
+    return await to_thread.run_sync(_has_left, common, f"refs/heads/{branch}", commit)
 
 
 def _has_left(common: Path, ref: str, commit: str) -> bool:

@@ -57,6 +57,7 @@ class EventKind(StrEnum):
     COPIES_SPARE = "copies.spare"
     WORKSPACE_ASTRAY = "workspace.astray"
     WORKSPACE_FOUND = "workspace.found"
+    SPARE_TOUCHED = "spare.touched"
     PR_CREATED = "pr.created"
     PR_UPDATED = "pr.updated"
     PR_MERGED = "pr.merged"
@@ -315,6 +316,7 @@ SPECS: Mapping[EventKind, Spec] = {
     _K.COPIES_SPARE: Spec(Said, _A),
     _K.WORKSPACE_ASTRAY: Spec(Said, _U),
     _K.WORKSPACE_FOUND: Spec(Said, _I),
+    _K.SPARE_TOUCHED: Spec(Said, _W),
     _K.PR_CREATED: Spec(PullSeen, _I),
     _K.PR_UPDATED: Spec(PullSeen, _I),
     _K.PR_MERGED: Spec(PullSeen, _A),

@@ -1,20 +1,39 @@
 """Work trees made before anybody needs them: taken, brought up to date, left alone, crashed."""
 
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from ao_core.errors import AoError, Conflict, WrongState
 from ao_core.git.registration import relock
 from ao_core.plugin import Scope
+from ao_core.process import Completed
 from ao_core.slots.workspace import Plan, Spare, spares_beside
 from ao_core.testing.repository import Recorder, Sample, sample
 from ao_plugins.workspace.worktree import Worktree, WorktreeConfig
 
 HOME = "0a1b2c3d"
+
+
+@dataclass
+class Interrupted(Recorder):
+    """Whoever runs git is interrupted once a command has done its work."""
+
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    verb: str = ""
+
+    async def __call__(self, argv: Sequence[str], **how: Any) -> Completed:
+        done = await super().__call__(argv, **how)
+        if self.verb in argv:
+            self.scope.cancel()
+            await anyio.lowlevel.checkpoint()
+        return done
 
 
 @dataclass
@@ -202,13 +221,13 @@ async def _moved(shed: Shed, spare: Spare) -> None:
     os.rename(spare.path, shed.plan.path)
 
 
+Step: TypeAlias = Callable[[Shed, Spare], Awaitable[None]]
 STEPS = (_claimed, _branched, _switched, _moved)
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__.strip("_"))
-async def test_the_next_start_goes_on_from_every_step(shed: Shed, step: object) -> None:
+async def test_the_next_start_goes_on_from_every_step(shed: Shed, step: Step) -> None:
     spare = await shed.stock()
-    assert callable(step)
     await step(shed, spare)
     (found,) = await shed.seen()
     assert found.session == shed.plan.session
@@ -226,9 +245,8 @@ async def test_the_next_start_goes_on_from_every_step(shed: Shed, step: object) 
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__.strip("_"))
-async def test_where_nobody_goes_on_nothing_is_left_of_it(shed: Shed, step: object) -> None:
+async def test_where_nobody_goes_on_nothing_is_left_of_it(shed: Shed, step: Step) -> None:
     spare = await shed.stock()
-    assert callable(step)
     await step(shed, spare)
     (found,) = await shed.seen()
     await shed.workspace.discard(shed.plan.root, shed.plan.repository, found, shed.run)
@@ -256,12 +274,28 @@ async def test_one_whose_folder_was_taken_away_is_forgotten(shed: Shed, tmp_path
     assert await shed.seen() == []
 
 
-async def test_making_one_that_is_interrupted_leaves_nothing(shed: Shed) -> None:
-    with anyio.move_on_after(0.02) as scope:
+@pytest.mark.parametrize("verb", ["add", "reset", "status"])
+async def test_making_one_that_is_interrupted_leaves_nothing(shed: Shed, verb: str) -> None:
+    with anyio.CancelScope() as scope:
+        shed.run = Interrupted(scope=scope, verb=verb)
         await shed.stock()
+    shed.run = Recorder()
     assert scope.cancelled_caught
     assert await shed.seen() == []
     assert list(spares_beside(shed.plan.root).glob("*")) == []
+
+
+@pytest.mark.parametrize("verb", ["update-ref", "symbolic-ref"])
+async def test_a_taking_that_is_interrupted_leaves_nothing(shed: Shed, verb: str) -> None:
+    spare = await shed.stock()
+    with anyio.CancelScope() as scope:
+        shed.run = Interrupted(scope=scope, verb=verb)
+        await shed.take(spare)
+    shed.run = Recorder()
+    assert scope.cancelled_caught
+    assert await shed.seen() == []
+    assert await shed.branches() == ""
+    assert not shed.plan.path.exists()
 
 
 async def test_files_that_are_never_clean_make_no_spare(shed: Shed) -> None:
