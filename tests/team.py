@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -327,12 +328,13 @@ def _runs(process: psutil.Process) -> bool:
 def processes_of(folder: Path) -> list[psutil.Process]:
     """Every process but this one that runs in a folder, or has it on its command line."""
     found: list[psutil.Process] = []
+    inside = re.compile(rf"{re.escape(str(folder))}(?![\w.-])")  # `pytest-2` is not `pytest-21`
     for process in psutil.process_iter():
         try:
             told = [*process.cmdline(), process.cwd(), process.environ().get("AO_HOME", "")]
         except psutil.Error:
             continue
-        if str(folder) in " ".join(told) and process.pid != os.getpid():
+        if inside.search(" ".join(told)) and process.pid != os.getpid():
             found.append(process)
     return found
 

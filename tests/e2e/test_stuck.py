@@ -1,5 +1,6 @@
 """Who works and moves nothing is stuck; who computes in silence is not."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -21,15 +22,20 @@ def repository(tmp_path: Path, kind: Kind) -> Path:
 
 @pytest.mark.parametrize("kind", [PLAIN, PROTOCOL], ids=str)
 def test_who_hangs_is_told_with_a_remedy_until_it_moves_and_who_computes_is_left_alone(
-    team: Team, kind: Kind
+    team: Team, kind: Kind, tmp_path: Path
 ) -> None:
     trusted = {"permissions": "permissionless"}
-    hangs = team.spawn("do: run sleep 40", "do: say over", **trusted)
-    computes = team.spawn('do: run timeout 40 python3 -c "while True: 0"', **trusted)
+    gate, over = tmp_path / "gate", tmp_path / "over"
+    os.mkfifo(gate)
+    hangs = team.spawn(f"do: run cat {gate}", "do: say over", **trusted)
+    busy = f"import os; [0 for _ in iter(lambda: os.path.exists('{over}'), True)]"
+    computes = team.spawn(f'do: run timeout 60 python3 -c "{busy}"', **trusted)
     shown = team.until(hangs, "stuck", patience=60)
     assert (shown["reason"], shown["attention"]) == ("no_progress", "lead")
     assert shown["why"] == "no hook, no output and no processor time for 0.05 minutes"
     assert "`read`" in shown["hint"]
+    gate.write_text("go on")
+    over.touch()
     team.until(hangs, "idle", patience=60)
     team.until(computes, "idle", patience=60)
     found = [team.call("events", session=one, limit=1_000)["lines"] for one in (hangs, computes)]
