@@ -18,6 +18,7 @@ MEASURES: Mapping[str, Measure] = {
     "engine": starting.engine,
     "host": hosting.host,
     "spawn": sessions.spawn,
+    "warm": sessions.warm,
     "death": sessions.death,
     "send": sessions.send,
     "list": listing.listing,

@@ -59,6 +59,32 @@ def spawn(size: Size) -> list[Figure]:
     ]  # fmt: skip
 
 
+def warm(size: Size) -> list[Figure]:
+    """One worker for whom a workspace is ready, on repositories of two sizes."""
+    return [_warm("spawn_warm", size, size.files), _warm("spawn_warm_many", size, size.many)]
+
+
+def _warm(name: str, size: Size, files: int) -> Figure:
+    with (
+        stage(files, in_memory=True, spares=1) as one,
+        _plain(one) as plain,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        one.settle()
+        one.team.trusted()
+        bench = _Spawning(one, plain, pool)
+        bench.ours(1)
+        bench.plain(1)
+        timed: list[tuple[float, float]] = []
+        for _ in range(size.spawns):
+            one.stocked()
+            timed.append((bench.ours(1), bench.plain(1)))
+    ours, raw = (milliseconds(*column) for column in zip(*timed, strict=True))
+    floor = Floor(raw, "`git worktree add` + `tmux new-session`")
+    what = f"spawn to program started, {files} files, a warm work tree"
+    return Figure(name, what, ours, "ms", size.spawns, floor, Goal(0.3, times=True))
+
+
 class _Spawning:
     def __init__(self, one: Stage, plain: Plain, pool: ThreadPoolExecutor) -> None:
         self._stage, self._plain, self._pool = one, plain, pool

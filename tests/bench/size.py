@@ -14,6 +14,7 @@ class Size:
     starts: int  # runs of what takes seconds
     spawns: int  # runs of what is noisy, too
     files: int
+    many: int  # files that nobody wants to wait for
     at_once: int
     crowd: int
     stored: int
@@ -21,8 +22,8 @@ class Size:
     window: float  # seconds; passes over idle sessions are ten seconds apart
 
 
-FULL = Size(15, 5, 9, 5_000, 10, 50, 1_000, 200, 20.5)
-QUICK = Size(2, 1, 2, 50, 2, 3, 30, 5, 0.5)
+FULL = Size(15, 5, 9, 5_000, 20_000, 10, 50, 1_000, 200, 20.5)
+QUICK = Size(2, 1, 2, 50, 60, 2, 3, 30, 5, 0.5)
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -28,6 +28,7 @@ _ECHO = """\
 projects:
   sample:
     path: .
+    warmWorktrees: {spares}
     agent: command
     agentConfig:
       command: sh {agent} {beats} {{prompt_file}}
@@ -56,12 +57,12 @@ class Beats:
 class Stage:
     """Where one figure is measured. Its agents say that they started, then echo like `cat`."""
 
-    def __init__(self, folder: Path, files: int, config: str | None) -> None:
+    def __init__(self, folder: Path, files: int, config: str | None, spares: int) -> None:
         self.folder = folder
         self.agent = folder / "agent.sh"
         self.agent.write_text(_AGENT)
         self.beats = Beats(folder / "beats")
-        text = config or _ECHO.format(agent=self.agent, beats=self.beats.path)
+        text = config or _ECHO.format(agent=self.agent, beats=self.beats.path, spares=spares)
         self.repository = Team.new_repository(folder / "sample", text)
         _fill(self.repository, files)
         home = folder / "home"
@@ -87,6 +88,10 @@ class Stage:
         """A worker; returns its session."""
         return str(self.team.call("spawn", prompt="Work.")["session"])
 
+    def stocked(self) -> None:
+        """Wait until a workspace is kept ready, and its files have been read again."""
+        eventually(lambda: any(map(_is_read, self.team.home.glob("*/spares/*/.git"))))
+
     def end(self) -> None:
         """End everything."""
         if socket_path(self.team.home, self.team.env).exists():
@@ -102,19 +107,26 @@ class Stage:
 
 @contextmanager
 def stage(
-    files: int = 0, config: str | None = None, *, in_memory: bool = False
+    files: int = 0, config: str | None = None, *, in_memory: bool = False, spares: int = 0
 ) -> Generator[Stage]:
     """Everything to measure with; in memory where a busy disk would be all that is measured."""
     place = _MEMORY if in_memory and "TMPDIR" not in os.environ and os.path.isdir(_MEMORY) else None
     folder = Path(tempfile.mkdtemp(prefix="ao-bench-", dir=place))
     made: Stage | None = None
     try:
-        made = Stage(folder, files, config)
+        made = Stage(folder, files, config, spares)
         yield made
     finally:
         if made is not None:
             made.end()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_read(link: Path) -> bool:
+    kept = Path(link.read_text().removeprefix("gitdir: ").strip())
+    locked = (kept / "locked").read_text()
+    read = (kept / "index").exists() and (kept / "index").stat().st_mtime_ns
+    return " spare " in locked and read > (kept / "locked").stat().st_mtime_ns
 
 
 def _fill(repository: Path, files: int) -> None:

@@ -16,6 +16,7 @@ NAMES = {
     "relay_start", "relay_memory", "first_reply", "engine_ready", "engine_served",
     "host_start", "host_memory",
     "spawn", "spawn_many", "spawn_many_plain", "spawn_processes",
+    "spawn_warm", "spawn_warm_many",
     "death", "send", "send_accepted", "list", "list_long",
     "pass_processes", "idle_cpu", "engine_memory", "engine_memory_many", "pass",
 }  # fmt: skip
