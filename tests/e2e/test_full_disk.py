@@ -4,6 +4,7 @@ Each test begins with no room at all and goes on until nothing is refused any mo
 steps, or with EVERY_WRITE set (`make full-disk`) by one page or inode at a time.
 """
 
+import json
 import os
 import subprocess
 from collections.abc import Generator, Iterator
@@ -15,6 +16,7 @@ import psutil
 import pytest
 
 from ao_core.errors import AoError, StoreUnavailable, TimedOut
+from receiver import Receiver
 from small_disk import GIVEN, SmallDisk, Unit, mounted
 from somebody_else import AS_NOBODY, NOBODY, ROOT, folder_of_nobody, python_of_nobody
 from team import PROTOCOL, Kind, Team, eventually, git
@@ -222,6 +224,161 @@ def test_a_message_is_refused_or_arrives_exactly_once(stage: Stage, unit: Unit) 
     eventually(lambda: team.heard(session)[1:] == sent)
 
 
+# -- what a team does ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unit", ["pages", "inodes"])
+@pytest.mark.parametrize("stage", HOMES, indirect=True)
+def test_a_train_is_refused_or_lands_once_and_blames_no_worker(stage: Stage, unit: Unit) -> None:
+    team = stage.team
+    for room in stage.rooms():
+        names = [f"{room}-{part}.txt" for part in "ab"]
+        both = [team.spawn(f"do: write {name} x", f"do: commit {name}") for name in names]
+        for session in both:
+            team.until(session, "pr_open")
+        told = {session: team.heard(session) for session in both}
+        asked = {"sessions": both, "key": f"merge-{room}"}
+        stage.disk.fill(unit, room)
+        first = stage.tried("merge", **asked)
+        stage.disk.free()
+        done = team.sure("merge", **asked)
+        assert done["merged"], (first, done)
+        assert {session: team.heard(session) for session in both} == told
+        subjects = git(team.repository, "log", "--format=%s", "--no-merges", "main").split("\n")
+        assert [subjects.count(name) for name in names] == [1, 1]
+        assert not git(team.repository, "status", "--porcelain")
+        assert all((team.repository / name).exists() for name in names)
+        for session in both:
+            team.until(session, "merged")
+            assert team.sure("kill", session=session)["workspace_removed"]
+            stage.ended += 1
+        stage.nothing_stray()
+    assert stage.refusals or unit == "inodes"
+    kinds = [line.split(" ")[2] for line in team.journal()]
+    assert not [kind for kind in kinds if kind in ("merge.failed", "merge.conflicts")]
+
+
+@pytest.mark.parametrize("unit", ["pages", "inodes"])
+@pytest.mark.parametrize("stage", HOMES, indirect=True)
+def test_a_review_is_refused_or_reaches_its_worker_once(stage: Stage, unit: Unit) -> None:
+    team, asked = stage.team, list[str]()
+    session = team.spawn("do: write a.txt one", "do: commit one")
+    team.until(session, "pr_open")
+    for room in stage.rooms():
+        asked.append(f"wish-{room} {FILLING}")
+        review = {"session": session, "verdict": "changes", "body": asked[-1], "key": str(room)}
+        stage.disk.fill(unit, room)
+        first = stage.tried("review", **review)
+        stage.disk.free()
+        again = team.sure("review", **review)
+        assert first is None or again["message"] == first["message"]
+        team.until_so(session, settled)
+    eventually(lambda: len(team.heard(session)) == 1 + len(asked))
+    found = [text for text in team.heard(session)[1:] if "Changes were asked for" in text]
+    assert [wish.split()[0] in text for wish, text in zip(asked, found, strict=True)] == (
+        [True] * len(asked)
+    )
+    assert stage.refusals or unit == "inodes"
+    kinds = [line.split(" ")[2] for line in team.journal()]
+    assert kinds.count("review.changes_requested") == len(asked)
+
+
+@pytest.mark.parametrize("unit", ["pages", "inodes"])
+@pytest.mark.parametrize("stage", [*HOMES, SPOKEN], indirect=True)
+def test_a_pause_is_refused_or_holds_and_what_waits_for_its_end_arrives_once(
+    stage: Stage, unit: Unit
+) -> None:
+    team, sent = stage.team, list[str]()
+    session = team.spawn("do: say ready")
+    team.until(session, "idle")
+    for count, room in enumerate(stage.rooms()):
+        for verb in ("pause", "resume"):
+            for asked in ({"sessions": [session]}, {"all": True})[: 1 + count % 2]:
+                call = {**asked, "key": f"{verb}-{room}-{len(asked)}-{'all' in asked}"}
+                stage.disk.fill(unit, room)
+                stage.tried(verb, **call)
+                stage.disk.free()
+                team.sure(verb, **call)
+                held = team.call("show", session=session)["paused"] is not None
+                assert held == (verb == "pause")
+            if verb == "pause":
+                sent.append(f"do: say room-{room}")
+                team.sure("send", session=session, message=sent[-1], key=f"m-{room}")
+        team.until_so(session, settled)
+    team.until_so(session, lambda shown: shown["state"] == "idle")
+    eventually(lambda: team.heard(session)[1:] == sent)
+    assert stage.refusals or unit == "inodes"
+    assert team.spawn("do: say on")
+
+
+@pytest.mark.parametrize("unit", ["pages", "inodes"])
+@pytest.mark.parametrize("stage", HOMES, indirect=True)
+def test_who_waits_in_the_queue_starts_once_there_is_room(stage: Stage, unit: Unit) -> None:
+    team = stage.team
+    configured(team, "    maxWorkers: 1\n    agent:", "    agent:")
+    for room in stage.rooms():
+        first = team.sure("spawn", prompt="do: say ready", key=f"first-{room}")["session"]
+        team.until(first, "idle")
+        asked = {"prompt": "Do this:\ndo: say ready", "key": f"queued-{room}"}
+        stage.disk.fill(unit, room)
+        stage.tried("spawn", **asked)
+        stage.disk.free()
+        queued = team.sure("spawn", **asked)
+        assert queued["queued"]
+        stage.disk.fill(unit, room)
+        team.agent(first).kill()  # its place is free, and there is no room for the next
+        stage.tried("list")
+        assert stage.tried("kill", session=first) is None or team.call("show", session=first)
+        stage.disk.free()
+        assert team.sure("kill", session=first)
+        team.until(queued["session"], "idle")
+        assert len(team.heard(queued["session"])) == 1
+        team.sure("kill", session=queued["session"])
+        stage.ended += 2
+        stage.nothing_stray()
+    assert stage.refusals
+
+
+@pytest.mark.parametrize("unit", ["pages", "inodes"])
+@pytest.mark.parametrize("stage", HOMES, indirect=True)
+def test_what_is_reacted_to_is_told_once_there_is_room(stage: Stage, unit: Unit) -> None:
+    team, ended = stage.team, list[str]()
+    with Receiver() as people:
+        hook = f"notifiers: {{hook: {{plugin: webhook, url: '{people.url}'}}}}\n"
+        configured(team, f"{hook}defaults: {{notifiers: [hook]}}\nprojects:", "projects:")
+        for room in stage.rooms():
+            session = team.spawn("do: say ready")
+            team.until(session, "idle")
+            stage.disk.fill(unit, room)
+            team.agent(session).kill()
+            stage.tried("send", session=session, message=f"do: say {FILLING}")
+            stage.disk.free()
+            ended.append(session)
+            eventually(lambda: notes(people).count(ended[-1]) == 1)
+            assert team.sure("kill", session=session)["workspace_removed"]
+        eventually(lambda: told_of(team, "notification.sent") >= len(ended))
+        assert sorted(notes(people)) == sorted(ended)
+    assert told_of(team, "reaction.triggered") == told_of(team, "session.exited") == len(ended)
+
+
+def notes(people: Receiver) -> list[str]:
+    """Of whose end people were told; a note that is sent again has the id it had."""
+    sent = {str(note["id"]): note for note in (json.loads(one.body) for one in people.sent)}
+    return [str(one["session"]) for one in sent.values() if one["kind"] == "reaction.agent-exited"]
+
+
+def told_of(team: Team, kind: str) -> int:
+    return sum(line.split(" ")[2] == kind for line in team.journal())
+
+
+def configured(team: Team, new: str, old: str) -> None:
+    """Another configuration, trusted."""
+    file = team.repository / "agent-orchestrator.yaml"
+    file.write_text(file.read_text().replace(old, new, 1))
+    git(team.repository, "commit", "-q", "-a", "-m", "settings")
+    team.trusted()
+
+
 def only_task(team: Team, session: str) -> str:
     """What the worker was told; it writes that down once there is room."""
     eventually(lambda: len(team.heard(session)) == 1)
@@ -241,7 +398,8 @@ def test_the_same_holds_for_a_user_without_privileges() -> None:
         if python is None:
             pytest.skip("nobody can run no Python of this version, or not read this checkout")
         chosen = (
-            "terminal and (home-sqlite and pages and not engine or home-files and inodes and spawn)"
+            "terminal and (home-sqlite and pages and (spawn or kill or arrives_exactly)"
+            " or home-files and inodes and spawn)"
         )
         argv = [*AS_NOBODY, python, "-B", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
         every = {"EVERY_WRITE": "1"} if EVERY else {}

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 
 from ao_core.engine import environment
 from ao_core.engine.bookmark import Bookmark
@@ -21,7 +22,7 @@ from ao_core.engine.reserving import announced, begun, hold, in_line, start_of
 from ao_core.engine.room import team_of
 from ao_core.engine.starting import carry_out, started
 from ao_core.engine.waiting import Team, is_merged, upcoming, waits_for
-from ao_core.errors import AoError, CredentialsNeeded, WrongState
+from ao_core.errors import AoError, CredentialsNeeded, StoreUnavailable, WrongState
 from ao_core.ids import SessionId
 from ao_core.model.event import Event, EventKind, NewEvent, Said
 from ao_core.model.session import (
@@ -38,6 +39,7 @@ from ao_core.store.records import INTENT, SESSION, IntentKind
 
 _log = logging.getLogger(__name__)
 _READER = "queue"
+_ROOM_PAUSE = 3.0
 _K = EventKind
 _MOVES = frozenset({
     _K.SESSION_QUEUED, _K.SESSION_SPAWN_STARTED, _K.SESSION_SPAWN_FAILED, _K.SESSION_RESTORED,
@@ -111,7 +113,8 @@ async def advance(engine: Engine) -> None:
         for session in upcoming(team_of(engine.records), limits):
             redo = was_begun(engine, session.id)
             if project := await _let_in(engine, session):
-                engine.tasks.start_soon(_start, engine, session.id, project, redo)
+                start = partial(_start, redo=redo, place=session.queued)
+                engine.tasks.start_soon(start, engine, session.id, project)
 
 
 async def enter(engine: Engine, id: SessionId) -> Project | None:
@@ -144,9 +147,15 @@ async def _project(engine: Engine, session: Session) -> Project:
     return engine.room.views.get(session.id) or await engine.project_of(session)
 
 
-async def _start(engine: Engine, id: SessionId, project: Project, redo: bool) -> None:
+async def _start(
+    engine: Engine, id: SessionId, project: Project, *, redo: bool, place: int
+) -> None:
     try:
-        await carry_out(engine, id, project, redo=redo)
+        await carry_out(engine, id, project, redo=redo, place=place)
+    except StoreUnavailable as exc:
+        _log.warning("%s starts once there is room: %s", id, exc.message)
+        await engine.clock.sleep(_ROOM_PAUSE)
+        await engine.patiently(lambda: advance(engine), f"{id} starts")
     except AoError as exc:  # its record says so, and the journal
         _log.warning("%s could not be started: %s", id, exc.message)
     except Exception:  # one session's trouble must not end the engine

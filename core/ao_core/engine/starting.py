@@ -13,7 +13,9 @@ from ao_core.errors import AoError, StoreUnavailable
 from ao_core.ids import SessionId
 from ao_core.model.event import EventKind, NewEvent, Said
 from ao_core.model.session import (
+    RuntimeFacts,
     Session,
+    SessionFacts,
     SessionReason,
     SessionState,
     is_terminal,
@@ -26,9 +28,12 @@ _NOTING = 3.0
 
 
 async def carry_out(
-    engine: Engine, id: SessionId, project: Project, *, redo: bool = False
+    engine: Engine, id: SessionId, project: Project, *, redo: bool = False, place: int = 0
 ) -> Session:
-    """Bring a reserved session up, or end it with the reason."""
+    """Bring a reserved session up, or end it with the reason.
+
+    One that nobody waits for goes back to its `place` in the queue where the disk refuses it.
+    """
     intent = f"{IntentKind.SPAWN}/{id}/1"
     async with engine.alone(id):
         if is_terminal(engine.session(id)):  # it was killed before anything of it was there
@@ -37,22 +42,35 @@ async def carry_out(
         try:
             session = await bring_up(engine, id, project, resume=False, redo=redo)
         except Exception as exc:
-            await failed(engine, id, exc, intent)
+            back = place if isinstance(exc, StoreUnavailable) else 0
+            await failed(engine, id, exc, intent, back)
             raise
         end = engine.intents.end
         await engine.noted(lambda: end(intent, Outcome.DONE), f"the start of {id} is noted")
     return session
 
 
-async def failed(engine: Engine, id: SessionId, exc: Exception, intent: str) -> None:
-    """The session ends where it could not begin."""
+async def failed(
+    engine: Engine, id: SessionId, exc: Exception, intent: str, place: int = 0
+) -> None:
+    """The session ends where it could not begin, or goes back to its place in the queue."""
     kind = type(exc).__name__
 
     async def note() -> None:
-        await _over(engine, id, exc)
+        await (_put_back(engine, id, place) if place else _over(engine, id, exc))
         await engine.intents.end(intent, Outcome.FAILED, kind)
 
     await engine.noted(note, f"the failed start of {id} is noted")
+
+
+async def _put_back(engine: Engine, id: SessionId, place: int) -> None:
+    def waiting(session: Session) -> Step | None:
+        if is_terminal(session):  # it was killed meanwhile
+            return None
+        facts = SessionFacts(SessionState.NOT_STARTED, SessionReason.QUEUED, engine.clock.now())
+        return Step(replace(session, facts=facts, run=RuntimeFacts(), queued=place))
+
+    await engine.records.update(SESSION, id, waiting)
 
 
 async def _over(engine: Engine, id: SessionId, exc: Exception) -> None:

@@ -16,6 +16,7 @@ import anyio
 import anyio.to_thread
 
 from ao_core.errors import CommandFailed, NotFound, NotInstalled, WrongState
+from ao_core.files import in_our_words
 from ao_core.git.repository import LONG, Git, Identity
 from ao_core.ids import SessionId, branch_name
 from ao_core.model.work import MergeMethod
@@ -100,7 +101,8 @@ async def scratch_tree(git: Git, folder: Path, commit: str) -> AsyncGenerator[Gi
     path = await anyio.to_thread.run_sync(_new_folder, folder)
     git = replace(git, settings=(*git.settings, *_WHOLE))
     try:
-        await git.call("worktree", "add", "--detach", "--", str(path), commit, deadline=LONG)
+        add = ("worktree", "add", "--detach", "--", str(path), commit)
+        await git.call(*add, deadline=LONG, into=folder)
         yield await _settled(git, path)
     finally:
         with anyio.CancelScope(shield=True):
@@ -172,8 +174,9 @@ def _clear_away(path: Path) -> None:
 
 
 def _new_folder(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder))
+    with in_our_words(folder, "written"):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder))
 
 
 async def _explain(git: Git, stderr: bytes) -> None:

@@ -126,12 +126,15 @@ class Git:
 
     async def call(
         self, *args: str, stdin: bytes | None = None, ok: Collection[int] = (0,),
-        deadline: float = DEFAULT_DEADLINE, limit: int = LISTING_LIMIT,
+        deadline: float = DEFAULT_DEADLINE, limit: int = LISTING_LIMIT, into: Path | None = None,
     ) -> Completed:  # fmt: skip
-        """Run one git command; any other status than `ok`, and a cut answer, is an error."""
+        """Run one git command; any other status than `ok`, and a cut answer, is an error.
+
+        `into` is where it writes, if that may be on another disk.
+        """
         done = await self.attempt(*args, stdin=stdin, deadline=deadline, limit=limit)
         if done.status not in ok:
-            raise _failure(done, args[0], self.path)
+            raise _failure(done, args[0], self.path, into)
         if done.truncated and limit == LISTING_LIMIT:
             raise CommandFailed(f"git {args[0]} said more than could be read")
         return done
@@ -349,7 +352,7 @@ def _no_room(failed: CommandFailed) -> StoreUnavailable:
     return StoreUnavailable(f"the disk is full; {failed.message}", hint=hint)
 
 
-def _failure(done: Completed, verb: str, path: Path) -> AoError:
+def _failure(done: Completed, verb: str, path: Path, into: Path | None = None) -> AoError:
     complaint = done.stderr.decode(errors="replace")
     if "not a git repository" in complaint:
         hint = "Run `git init` and make a first commit, or choose another folder."
@@ -361,7 +364,8 @@ def _failure(done: Completed, verb: str, path: Path) -> AoError:
         done.check(f"git {verb}")
     except CommandFailed as failed:
         # git does not always say why it could not write
-        full = any(reason in complaint for reason in _REFUSED) or is_full(path)
+        full = any(reason in complaint for reason in _REFUSED)
+        full = full or is_full(path) or (into is not None and is_full(into))
         return _no_room(failed) if full else failed
     return CommandFailed(f"git {verb} gave an unexpected answer", status=done.status)
 
