@@ -22,7 +22,7 @@ unset GIT_INDEX_FILE
 blob=$(echo theirs | git hash-object -w --stdin)
 tree=$( (git ls-tree HEAD; printf '100644 blob %s\\ttheirs.txt\\n' "$blob") | git mktree)
 git -c core.hooksPath=/dev/null update-ref refs/heads/main \
-    "$(git commit-tree "$tree" -p HEAD -m theirs)"
+    "$(git -c user.name=A -c user.email=a@example.com commit-tree "$tree" -p HEAD -m theirs)"
 echo theirs > theirs.txt
 """
 
