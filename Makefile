@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint types agents full-disk every-step bench clean
+.PHONY: help demo test quick lint types agents full-disk long-journal every-step bench clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -22,6 +22,7 @@ help:
 	@echo "make types      pyright, strict"
 	@echo "make agents     real agents from npm, driven by protocol with a scripted model"
 	@echo "make full-disk  the disk full at every single write, as root (long)"
+	@echo "make long-journal a journal of a million lines (minutes)"
 	@echo "make every-step the engine killed at every single step of what it does (hours)"
 	@echo "make bench      the figures, each beside its floor"
 	@echo "make clean      remove what the other targets wrote (.venv stays)"
@@ -65,6 +66,9 @@ agents: $(READY)
 full-disk: $(READY)
 	@test $$(id -u) = 0 || { echo "make full-disk: only root can mount a small disk" >&2; exit 1; }
 	EVERY_WRITE=1 $(BIN)/pytest -q -rs -n 2 tests/e2e/test_full_disk.py
+
+long-journal: $(READY)
+	LONG_JOURNAL=1000000 $(BIN)/pytest -q -rs tests/e2e/test_long_journal.py
 
 every-step: $(READY)
 	@rm -f build/every-step.txt

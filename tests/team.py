@@ -17,6 +17,7 @@ from ao_core import wire
 from ao_core.errors import AoError
 from ao_core.files import read_json_lines_tail
 from ao_core.platform import process_exists, runtime_dir
+from ao_core.store.choice import StoreKind
 from ao_core.store.records import SETTLED
 from ao_mcp.start import find_engine, open_connection
 from ao_plugins.runtime._process.places import Place
@@ -40,7 +41,7 @@ class Kind:
     """What a team is made of: its agents' drive, manners and terminals' holder, and its store."""
 
     drive: str = "terminal"
-    store: str = "sqlite"
+    store: StoreKind = "sqlite"
     awkward: bool = False
     runtime: str = "tmux"  # of agents in terminals; any other is held by a host of its own
 

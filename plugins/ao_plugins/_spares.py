@@ -14,8 +14,9 @@ from anyio import to_thread
 
 from ao_core.errors import AoError, Conflict, WrongState
 from ao_core.files import in_our_words
+from ao_core.git.answers import Registered
 from ao_core.git.registration import relock, settle_here
-from ao_core.git.repository import LONG, NOTHING, Git, Registered
+from ao_core.git.repository import LONG, NOTHING, Git
 from ao_core.ids import branch_name, session_id
 from ao_core.process import Run
 from ao_core.slots.workspace import Checkout, Plan, Spare, Warm, spares_beside

@@ -5,7 +5,8 @@ from pathlib import Path
 import anyio
 
 from ao_core.errors import WrongState
-from ao_core.git.repository import LONG, Git, Registered
+from ao_core.git.answers import Registered
+from ao_core.git.repository import LONG, Git
 
 HALF_MADE = "initializing"  # git's own reason while it makes one
 HALF = ("--no-guess-remote", "--no-checkout", "--lock", "--reason", HALF_MADE)

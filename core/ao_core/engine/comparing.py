@@ -13,7 +13,7 @@ from ao_core.engine.room import team_of
 from ao_core.engine.side import git_for, head_of
 from ao_core.engine.waiting import by_number
 from ao_core.errors import BadRequest
-from ao_core.git.repository import Changed
+from ao_core.git.answers import Changed
 from ao_core.ids import SessionId
 from ao_core.model.session import (
     Session,

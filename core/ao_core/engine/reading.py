@@ -35,7 +35,9 @@ class What(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some of a text. `cursor` reads on from its end; None when this is all."""
+    """Some of a text. `cursor` reads on from its end; None when this is all. `total` is how many
+    characters there are, for events how many lines the journal has.
+    """
 
     text: str
     cursor: str | None
@@ -49,8 +51,10 @@ async def read(
     session = engine.session(id)
     if not LEAST <= max_chars <= MOST:
         raise BadRequest(f"max_chars must be between {LEAST} and {MOST}.")
-    text = await _READERS[what](engine, session)
     offset = _offset(cursor)
+    if what is What.EVENTS:
+        return await _events(engine, session, offset, max_chars)
+    text = await _READERS[what](engine, session)
     if what is What.SCREEN and cursor is None:
         offset = max(0, len(text) - max_chars)
     piece = text[offset : offset + max_chars]
@@ -81,10 +85,22 @@ async def _diff(engine: Engine, session: Session) -> str:
     return visible("\n".join([changed, *new]), MOST * 10)
 
 
-async def _events(engine: Engine, session: Session) -> str:
-    async with aclosing(engine.records.follow(0, live=False)) as journal:
-        lines = [line_of(event) async for event in journal if event.session == session.id]
-    return "\n".join(lines)
+async def _events(engine: Engine, session: Session, after: int, max_chars: int) -> Piece:
+    """Whole lines, as many as fit. The journal is long: the cursor is the number of a line of it,
+    and nothing but what is returned is kept.
+    """
+    lines, room, head = list[str](), max_chars, engine.records.head
+    async with aclosing(engine.records.follow(after, live=False)) as journal:
+        async for event in journal:
+            if event.session != session.id:
+                continue
+            line = line_of(event)[:max_chars]
+            room -= len(line) + bool(lines)
+            if room < 0:
+                return Piece("\n".join(lines), str(after), head)
+            lines.append(line)
+            after = event.seq
+    return Piece("\n".join(lines), None, head)
 
 
 def line_of(event: Event) -> str:
@@ -115,7 +131,6 @@ _READERS: Mapping[What, Callable[[Engine, Session], Awaitable[str]]] = {
     What.SCREEN: screen,
     What.TURNS: turns,
     What.DIFF: _diff,
-    What.EVENTS: _events,
     What.CHECKS: _checks,
     What.COPIES: _copies,
 }

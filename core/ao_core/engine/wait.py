@@ -24,6 +24,7 @@ from ao_core.store.records import EVIDENCE, SESSION
 
 LONGEST = 50.0
 _MOST = 40  # what one reply shows
+_PAST = 5.0  # for what was told before, however little time is given for what comes
 _ANEW = "Call it without a cursor: that tells how things stand, and gives a new one."
 
 
@@ -136,14 +137,17 @@ async def _listen(
     """Read on from the cursor; stop after the first telling event, and what came with it."""
     heard: list[Event] = []
     reached, last = False, start
-    async with aclosing(engine.records.follow(start, live=False)) as past:
-        async for event in past:
-            last = event.seq
-            reached = _heard(engine, heard, event, chosen, until) or reached
-            if len(heard) >= _MOST:
-                break
-    if not reached and len(heard) < _MOST:
-        with anyio.move_on_after(seconds):
+    caught_up, began = False, anyio.current_time()
+    with anyio.move_on_after(max(seconds, _PAST)):  # where there is more, the cursor goes on
+        async with aclosing(engine.records.follow(start, live=False)) as past:
+            async for event in past:
+                last = event.seq
+                reached = _heard(engine, heard, event, chosen, until) or reached
+                if len(heard) >= _MOST:
+                    break
+        caught_up = len(heard) < _MOST
+    if caught_up and not reached:
+        with anyio.move_on_after(max(0.0, began + seconds - anyio.current_time())):
             async with aclosing(engine.records.follow(last)) as coming:
                 async for event in coming:
                     last = event.seq

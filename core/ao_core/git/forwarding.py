@@ -17,7 +17,8 @@ import anyio
 import anyio.to_thread
 
 from ao_core.files import try_lock
-from ao_core.git.repository import LONG, Git, Registered
+from ao_core.git.answers import Registered
+from ao_core.git.repository import LONG, Git
 from ao_core.process import Completed
 from ao_core.redact import visible
 

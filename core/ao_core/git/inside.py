@@ -8,8 +8,9 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
+from ao_core.git.answers import Change
 from ao_core.git.archive import Item
-from ao_core.git.repository import LONG, Change, Git
+from ao_core.git.repository import LONG, Git
 from ao_core.git.staged import GITLINK, Entry, entries
 
 

@@ -23,6 +23,7 @@ from ao_core.errors import (
     Unknown,
     WrongState,
 )
+from ao_core.git.answers import Change, Changed, Commit, Registered, change, changed, registered
 from ao_core.platform import is_full
 from ao_core.process import DEFAULT_DEADLINE, OUTPUT_LIMIT, Completed, Run
 
@@ -63,46 +64,6 @@ class Identity:
 
 
 FALLBACK = Identity("ao-mcp", "ao-mcp@localhost")
-
-
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """A work tree as git has it on its list. `lock` is the reason, "" for none given."""
-
-    path: Path
-    head: str | None
-    branch: str | None
-    lock: str | None
-    prunable: bool
-    bare: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One line of `git status`. `submodule` holds the letters of what is dirty in it."""
-
-    path: str
-    code: str
-    submodule: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """How a file differs between two commits; without numbers it is no text."""
-
-    path: str
-    added: int | None
-    removed: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """One commit, in short."""
-
-    id: str
-    author: str
-    at: int
-    subject: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +181,7 @@ class Git:
     async def worktrees(self) -> tuple[Registered, ...]:
         """Every work tree git knows of, the main one first."""
         output = os.fsdecode((await self.call("worktree", "list", "--porcelain", "-z")).stdout)
-        return tuple(_registered(block) for block in output.split("\0\0") if block.strip("\0"))
+        return tuple(registered(block) for block in output.split("\0\0") if block.strip("\0"))
 
     async def checked_out_at(self, branch: str) -> Registered | None:
         """The work tree that holds a branch."""
@@ -244,7 +205,7 @@ class Git:
         """Everything that differs from the commit, whatever the configuration hides."""
         args = ("--porcelain=v2", "-z", "--untracked-files=all", "--ignore-submodules=none")
         output = await self.call("status", *args, "--no-renames", deadline=LONG)
-        return tuple(_change(os.fsdecode(line)) for line in output.stdout.split(b"\0") if line)
+        return tuple(change(os.fsdecode(line)) for line in output.stdout.split(b"\0") if line)
 
     async def diff(self, base: str, head: str | None = None, limit: int = 200_000) -> str:
         """The text between two commits, or a commit and the files here; at most `limit` bytes."""
@@ -257,7 +218,7 @@ class Git:
         """Which files differ between two commits, and by how many lines."""
         how = ("--numstat", "-z", "--no-renames", "--no-ext-diff", "--no-textconv")
         done = await self.call("diff", *how, "--end-of-options", base, head, "--")
-        return tuple(_changed(os.fsdecode(one)) for one in done.stdout.split(b"\0") if one)
+        return tuple(changed(os.fsdecode(one)) for one in done.stdout.split(b"\0") if one)
 
     async def log(self, base: str, head: str, limit: int = 1000) -> tuple[Commit, ...]:
         """The commits of `head` that `base` does not have, newest first."""
@@ -368,34 +329,3 @@ def _failure(done: Completed, verb: str, path: Path, into: Path | None = None) -
         full = full or is_full(path) or (into is not None and is_full(into))
         return _no_room(failed) if full else failed
     return CommandFailed(f"git {verb} gave an unexpected answer", status=done.status)
-
-
-def _registered(block: str) -> Registered:
-    facts = dict[str, str]()
-    for line in block.strip("\0").split("\0"):
-        name, _, value = line.partition(" ")
-        facts[name] = value
-    branch = facts.get("branch")
-    head = facts.get("HEAD")
-    return Registered(
-        path=Path(facts["worktree"]),
-        head=head if head and head.strip("0") else None,
-        branch=branch.removeprefix("refs/heads/") if branch else None,
-        lock=facts.get("locked"),
-        prunable="prunable" in facts,
-        bare="bare" in facts,
-    )
-
-
-def _changed(line: str) -> Changed:
-    added, removed, path = line.split("\t", 2)
-    return Changed(path, *(None if one == "-" else int(one) for one in (added, removed)))
-
-
-def _change(line: str) -> Change:
-    kind, _, rest = line.partition(" ")
-    if kind in ("?", "!"):
-        return Change(rest, kind)
-    # `1 XY sub mH mI mW hH hI path`; an unmerged one has two fields more
-    parts = line.split(" ", 10 if kind == "u" else 8)
-    return Change(parts[-1], parts[1], parts[2].strip("NS."))

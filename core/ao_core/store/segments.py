@@ -41,16 +41,20 @@ class Segment:
     event: int
     thin: bool = False
     marks: list[Mark] = field(default_factory=list[Mark], compare=False)
+    _lock: Lock = field(default_factory=Lock, compare=False, repr=False)
 
     def mark(self, mark: Mark) -> None:
-        """Remember a place, if the last one that is known is far away."""
-        if not self.marks or mark.offset - self.marks[-1].offset >= _STRIDE:
-            self.marks.append(mark)
+        """Remember a place, if the last one before it that is known is far away."""
+        with self._lock:
+            at = bisect_right(self.marks, mark.offset, key=lambda one: one.offset)
+            if not at or mark.offset - self.marks[at - 1].offset >= _STRIDE:
+                self.marks.insert(at, mark)
 
     def near(self, event: int) -> Mark:
         """The nearest known place before an event."""
-        at = bisect_right(self.marks, event, key=lambda mark: mark.event)
-        return self.marks[at - 1] if at else Mark(self.event, self.commit, 0)
+        marks = tuple(self.marks)  # others read and write meanwhile
+        at = bisect_right(marks, event, key=lambda mark: mark.event)
+        return marks[at - 1] if at else Mark(self.event, self.commit, 0)
 
     def thinned(self) -> "Segment":
         """The file it becomes."""
@@ -180,10 +184,14 @@ def _noted(
         if number and one.commit != expected:
             raise missing(one.path.parent, expected)
         expected = one.commit
-        for line in lines(one, None if number else one.near(start)):
+        place = Mark(one.event, one.commit, 0) if number else one.near(start)
+        event = place.event
+        for line in lines(one, place):
+            one.mark(Mark(event, line.entry.number, line.offset))  # the next page begins near it
+            event = next_event(line.entry, event)
             expected = line.entry.number + 1
-            wanted = (event for event in line.entry.events if start <= event.seq <= until)
-            found += [(line.entry.at, event) for event in wanted]
+            wanted = (told for told in line.entry.events if start <= told.seq <= until)
+            found += [(line.entry.at, told) for told in wanted]
             if len(found) >= most or _reaches(line.entry, until):
                 return found[:most]
     raise missing(segments[-1].path.parent, expected)

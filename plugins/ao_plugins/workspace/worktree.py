@@ -13,7 +13,8 @@ import anyio.to_thread
 
 from ao_core.errors import AoError, CommandFailed, NotFound, WrongState
 from ao_core.files import in_our_words
-from ao_core.git.repository import Git, Registered
+from ao_core.git.answers import Registered
+from ao_core.git.repository import Git
 from ao_core.git.salvage import has_unsaved
 from ao_core.ids import branch_name, session_id
 from ao_core.plugin import Config, Manifest, Scope
