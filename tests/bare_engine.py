@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import cast
 
+import anyio
+
 from ao_core.engine.case import Policy
 from ao_core.engine.conversations import Conversations
 from ao_core.engine.engine import Engine
@@ -44,6 +46,6 @@ def an_engine(books: Books, project: object = None) -> Engine:
         listening=set[str](), deliver=nothing, pull_due=nothing, nudge=nothing,
         patiently=patiently, live=live,
         projects=SimpleNamespace(by_id=project_of, for_caller=for_caller),
-        best_receipt=best_receipt, policy_of=policy_of,
+        best_receipt=best_receipt, policy_of=policy_of, lapsed=None, reckoning=anyio.Lock(),
     )  # fmt: skip
     return cast("Engine", made)

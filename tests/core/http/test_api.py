@@ -33,6 +33,7 @@ class Impatient(SystemClock):
     """Never waits; `waits` is how long it should have. It is always the same moment."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.waits: list[float] = []
 
     def now(self) -> datetime:

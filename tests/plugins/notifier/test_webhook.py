@@ -41,6 +41,7 @@ class Impatient(SystemClock):
     """Never waits; `waits` is how long it should have."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.waits: list[float] = []
 
     async def sleep(self, seconds: float) -> None:
