@@ -38,6 +38,7 @@ from ao_core.engine.retention import keep_small
 from ao_core.engine.room import Room
 from ao_core.engine.stocking import Stocking
 from ao_core.engine.timekeeping import keep_time
+from ao_core.errors import AoError
 from ao_core.files import private_dir, write_atomic
 from ao_core.ids import SessionId
 from ao_core.log import LogFile
@@ -83,6 +84,7 @@ async def run(home: Path, ready: Callable[[], None], lock: int | None = None) ->
         tasks.start_soon(_keep_awake, engine)
         tasks.start_soon(keep_small, engine, partial(_kept, engine.home))
         await engine.stopping.wait()
+        await _note_the_end(engine)
         await anyio.sleep(_GRACE)  # the reply to `stop` is still on its way
         tasks.cancel_scope.cancel()
 
@@ -155,6 +157,13 @@ async def _listen(engine: Engine, *, task_status: anyio.abc.TaskStatus[None]) ->
 
 async def _note(engine: Engine, kind: EventKind, text: str) -> None:
     await engine.records.commit([], [NewEvent(kind, Said(text))])
+
+
+async def _note_the_end(engine: Engine) -> None:
+    try:
+        await _note(engine, EventKind.ENGINE_STOPPED, f"version {__version__}")
+    except AoError:  # a full disk, or a home that is gone, keeps nobody from ending
+        _log.exception("the journal does not tell of the end")
 
 
 async def _kept(home: Home) -> Retention:

@@ -9,6 +9,7 @@ from ao_core.course import STEADY, Course
 from ao_core.engine.moves import moved
 from ao_core.model.activity import READY_WINDOW, Activity, Source
 from ao_core.model.event import NewEvent
+from ao_core.model.judgement import Judgement
 from ao_core.model.session import Session, SessionReason, SessionState
 from ao_core.model.standing import Standing
 from ao_core.model.work import Pull
@@ -61,6 +62,7 @@ class Observation:
     hooks: tuple[HookEvent, ...] = ()
     activity: Activity | None = None
     pull: Pull | None = None
+    judgement: Judgement | None = None
     head: str | None = None
     source: Source = Source.HOOK
     sign: datetime | None = None

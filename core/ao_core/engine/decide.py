@@ -11,11 +11,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from ao_core.engine.case import Case, Decided, Observation, Policy, Want, to
+from ao_core.engine.judging import judged
 from ao_core.engine.moves import ended
 from ao_core.engine.pulls import pulled
 from ao_core.engine.words import OWN_WORD, by_hook
 from ao_core.model.activity import INPUT_STALENESS, Activity, ActivityState, Source
 from ao_core.model.event import EventKind, NewEvent, Said
+from ao_core.model.judgement import Judgement
 from ao_core.model.session import (
     Doubt,
     RuntimeReason,
@@ -46,6 +48,7 @@ def decide(session: Session, seen: Observation, policy: Policy) -> Decided:
         case = _by_sign(case, seen.sign, policy)
         case = _by_silence(case, seen.sign, policy)
     case = _by_pull(case, seen.pull)
+    case = _by_judgement(case, seen.judgement)
     return Decided(case.session, case.events, case.wants)
 
 
@@ -287,3 +290,10 @@ def _by_pull(case: Case, pull: Pull | None) -> Case:
     if pull.state not in _WAITING or session.facts.state is not SessionState.IDLE:
         return case
     return to(case, SessionState.IDLE, _WAITING[pull.state])
+
+
+def _by_judgement(case: Case, judgement: Judgement | None) -> Case:
+    if judgement is None:
+        return case
+    session, events = judged(case.session, judgement)
+    return case.having(session, *events)

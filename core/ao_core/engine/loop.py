@@ -6,7 +6,7 @@ for each session, and commits. Its cost in subprocesses does not grow with the n
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
@@ -31,6 +31,7 @@ from ao_core.errors import AoError
 from ao_core.ids import ProjectId, SessionId
 from ao_core.model.activity import Activity, ActivityState
 from ao_core.model.evidence import LASTING
+from ao_core.model.judgement import Judgement
 from ao_core.model.session import (
     GONE,
     Drive,
@@ -41,10 +42,10 @@ from ao_core.model.session import (
     is_terminal,
     is_waiting,
 )
-from ao_core.model.work import Pull
+from ao_core.model.work import Pull, PullState
 from ao_core.slots.agent import Look
 from ao_core.slots.runtime import Measurable, Mourning, Runtime, Seen, Typable
-from ao_core.slots.scm import BatchObservable
+from ao_core.slots.scm import BatchObservable, Judging
 from ao_core.spool import HookEvent, HookKind
 from ao_core.store.records import EVIDENCE
 
@@ -319,12 +320,23 @@ class Loop:
         if not ids:
             return
         sessions = [self._engine.session(id) for id in ids]
-        for id, pull in (await _observed(project, sessions)).items():
-            if pull is not None:
-                await self._commit(id, Observation(self._engine.clock.now(), pull=pull), ())
+        found = {id: one for id, one in (await _observed(project, sessions)).items() if one}
+        for id, pull in found.items():
+            await self._commit(id, Observation(self._engine.clock.now(), pull=pull), ())
+        for id, judgement in (await _judged(project, found)).items():
+            await self._commit(id, Observation(self._engine.clock.now(), judgement=judgement), ())
         for id in ids:
             if is_approved(self._engine.session(id)):
                 self._engine.tasks.start_soon(reconsider, self._engine, id)
+
+
+async def _judged(project: Project, pulls: Mapping[SessionId, Pull]) -> dict[SessionId, Judgement]:
+    """What others make of what is open, where the host has checks and reviewers of its own."""
+    opened = {id: pull for id, pull in pulls.items() if pull.state is PullState.OPEN}
+    if not opened or not isinstance(project.scm, Judging):
+        return {}
+    found = await cast("Judging", project.scm).judge(tuple(opened.values()))
+    return {id: found[pull.number] for id, pull in opened.items() if pull.number in found}
 
 
 async def _observed(project: Project, sessions: Sequence[Session]) -> dict[SessionId, Pull | None]:

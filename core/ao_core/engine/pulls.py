@@ -20,7 +20,8 @@ def pulled(session: Session, pull: Pull, at: datetime) -> tuple[Session, NewEven
     if _is_known(session.pr, pull):
         return session, None
     state, reason = _AXIS[pull.state]
-    facts = PrFacts(state, reason, pull.number, pull.url, pull.head, at)
+    judged = session.pr.judged if session.pr.number == pull.number else None
+    facts = PrFacts(state, reason, pull.number, pull.url, pull.head, at, judged)
     after = replace(session, pr=facts, merged_as=pull.merged_as or session.merged_as)
     body = PullSeen(pull.number, pull.url, pull.head)
     return after, NewEvent(_kind(session.pr, pull), body, session.project, session.id)

@@ -21,6 +21,7 @@ from ao_core.engine import report_watch
 from ao_core.engine.aftermath import DONE
 from ao_core.engine.bookmark import Bookmark
 from ao_core.engine.engine import Engine
+from ao_core.engine.judging import is_settled
 from ao_core.engine.reaction_rules import ALL_COMPLETE, Act, Trigger
 from ao_core.engine.reaction_words import evidence_of, follow_up, summary, told
 from ao_core.engine.trains import Wish, merge
@@ -234,7 +235,7 @@ class Reactions:
         if pursuit.key == ALL_COMPLETE:
             return
         session = self._engine.session(pursuit.subject)
-        if report_watch.is_over(session, pursuit):
+        if report_watch.is_over(session, pursuit) or is_settled(session, pursuit.key):
             self._end(deed, session.id, (pursuit.key,))
             return
         rule = await self._rule(session, pursuit.key)

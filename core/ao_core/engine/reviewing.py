@@ -32,7 +32,7 @@ from ao_core.model.work import (
     ReviewState,
 )
 from ao_core.redact import visible
-from ao_core.slots.scm import Reviewable
+from ao_core.slots.scm import Judging, Reviewable
 from ao_core.store.contract import Change
 from ao_core.store.records import EVIDENCE, SESSION, Message
 
@@ -205,6 +205,8 @@ async def consider(engine: Engine, id: SessionId) -> None:
     if not is_approved(engine.session(id)):
         return
     project = await engine.project_of(engine.session(id))
+    if isinstance(project.scm, Judging):
+        return  # it says so itself
     found = await candidate(engine, project, id)
     pull, known = found.pull, engine.records.find(EVIDENCE, id)
     if pull is None or found.blockers or not is_approved(found.session):

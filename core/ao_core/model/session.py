@@ -7,6 +7,7 @@ from enum import StrEnum
 from ao_core.ids import ProjectId, SessionId
 from ao_core.model.activity import Activity, ActivityState
 from ao_core.model.budget import Budget
+from ao_core.model.judgement import Judged
 from ao_core.model.pause import Paused
 from ao_core.model.saying import Saying
 from ao_core.model.standing import FIRM, Footing, Standing
@@ -164,6 +165,7 @@ class PrFacts:
     url: str | None = None
     head: str | None = None
     observed_at: datetime | None = None
+    judged: Judged | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ao_core.git.train import Boarded, Gate, TrainResult
 from ao_core.ids import SessionId
+from ao_core.model.judgement import Judgement
 from ao_core.model.work import (
     Check,
     ChecksSummary,
@@ -97,6 +98,14 @@ class BatchObservable(ABC):
     @abstractmethod
     async def observe(self, works: Sequence[WorkRef]) -> Mapping[str, Pull | None]:
         """The pull request of each session, by session id. A failed look leaves its key out."""
+
+
+class Judging(ABC):
+    """A host whose checks, reviewers and targets speak up by themselves."""
+
+    @abstractmethod
+    async def judge(self, pulls: Sequence[Pull]) -> Mapping[int, Judgement]:
+        """What is made of each of these open ones, by number. A failed look leaves its key out."""
 
 
 @dataclass(frozen=True, slots=True)

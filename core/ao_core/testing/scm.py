@@ -10,7 +10,7 @@ import pytest
 
 from ao_core.model.work import Landing, MergeMethod, PullState
 from ao_core.plugin import Scope
-from ao_core.slots.scm import BatchObservable, Scm, WorkRef
+from ao_core.slots.scm import BatchObservable, Judging, Scm, WorkRef
 from ao_core.testing.repository import Sample, sample
 
 
@@ -136,6 +136,21 @@ class ScmContract(ABC):
         assert before
         assert after
         assert (after.number, after.head) == (before.number, more.commits[-1])
+
+    async def test_what_others_say_is_said_of_the_head_and_as_single_looks_show(
+        self, scm: Scm[Any], repository: Sample
+    ) -> None:
+        if not isinstance(scm, Judging):
+            pytest.skip("nobody there says anything by themselves")
+        pulls = [await scm.find(await self.work(repository, n)) for n in (1, 2)]
+        opened = [pull for pull in pulls if pull]
+        found = await scm.judge(opened)
+        assert found.keys() == {pull.number for pull in opened}
+        for pull in opened:
+            judgement = found[pull.number]
+            assert judgement.head == pull.head
+            assert set(judgement.checks) == set(await scm.checks(pull))
+            assert judgement.decision is await scm.decision(pull)
 
     async def test_one_look_shows_what_single_looks_show(
         self, scm: Scm[Any], repository: Sample
