@@ -58,7 +58,8 @@ def repository(tmp_path: Path, kind: Kind) -> Path:
 
 def say(team: Team, session: str, **what: Any) -> None:
     """They say something of its last commit; it is seen when a turn ends."""
-    said = {"checks": [], "comments": [], "decision": "none", "mergeable": False, **what}
+    nothing: dict[str, Any] = {"checks": [], "comments": [], "decision": "none"}
+    said = {**nothing, "mergeable": False, **what}
     said["head"] = team.call("show", session=session)["commits"][-1]
     (team.repository.parent / "said.json").write_text(json.dumps(said))
     team.tell(session, "do: say all right")

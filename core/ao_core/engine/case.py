@@ -62,12 +62,12 @@ class Observation:
     hooks: tuple[HookEvent, ...] = ()
     activity: Activity | None = None
     pull: Pull | None = None
-    judgement: Judgement | None = None
     head: str | None = None
     source: Source = Source.HOOK
     sign: datetime | None = None
     standing: Standing | None = None
     generation: int | None = None
+    judgement: Judgement | None = None
 
 
 @dataclass(frozen=True, slots=True)

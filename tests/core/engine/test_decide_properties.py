@@ -19,9 +19,12 @@ from ao_core.engine.decide import decide
 from ao_core.engine.moves import ended
 from ao_core.model.activity import Activity, ActivityState, Source
 from ao_core.model.event import Ended, EventKind, Moved, NewEvent
+from ao_core.model.judgement import Judgement
 from ao_core.model.session import (
     GONE,
     TERMINAL_STATES,
+    PrReason,
+    PrState,
     RuntimeFacts,
     RuntimeHandle,
     RuntimeReason,
@@ -32,7 +35,7 @@ from ao_core.model.session import (
 )
 from ao_core.model.session import SessionReason as R
 from ao_core.model.session import SessionState as S
-from ao_core.model.work import Pull, PullState
+from ao_core.model.work import Check, CheckState, Pull, PullState, ReviewDecision
 from ao_core.slots.runtime import Seen
 from ao_core.spool import HookEvent, HookKind
 from books import START, a_session
@@ -53,6 +56,14 @@ ALLOWED = {
 DEATHS = {
     R.AGENT_PROCESS_EXITED: EventKind.SESSION_EXITED,
     R.RUNTIME_LOST: EventKind.SESSION_KILLED,
+}
+
+_OVER = {PrReason.MERGED, PrReason.CLOSED_UNMERGED}
+REASONS = {
+    PrState.NONE: {PrReason.NOT_CREATED, PrReason.CLEARED_ON_RESTORE},
+    PrState.OPEN: set(PrReason) - _OVER - {PrReason.NOT_CREATED, PrReason.CLEARED_ON_RESTORE},
+    PrState.MERGED: {PrReason.MERGED},
+    PrState.CLOSED: {PrReason.CLOSED_UNMERGED},
 }
 
 # -- what may be seen -----------------------------------------------------------------------------
@@ -78,6 +89,7 @@ class Glance:
     activity: tuple[ActivityState, int, Source, str | None] | None
     pull: tuple[PullState, int, str] | None
     head: str | None
+    judgement: Judgement | None = None
 
     def made(self, seconds: int, generation: int) -> Observation:
         """As it was made then."""
@@ -90,7 +102,7 @@ class Glance:
                 for kind, age, text in hooks
             ),
             _activity(self.activity, seconds), _pull(self.pull), self.head,
-            generation=generation,
+            generation=generation, judgement=self.judgement,
         )  # fmt: skip
 
 
@@ -128,13 +140,19 @@ ACTIVITIES = st.none() | st.tuples(
 )
 PULLS = st.none() | st.tuples(st.sampled_from(PullState), st.integers(1, 2), st.sampled_from("cd"))
 HEADS = st.sampled_from([None, None, "b0", "c", "d"])
+JUDGEMENTS = st.none() | st.builds(
+    Judgement, st.sampled_from("cd"),
+    st.builds(Check, st.just("lint"), st.sampled_from(CheckState)).map(lambda one: (one,)),
+    st.sampled_from(ReviewDecision), conflicts=st.sampled_from([None, True, False]),
+    mergeable=st.booleans(),
+)  # fmt: skip
 
 
 def glances(runtimes: st.SearchStrategy[Seen] = RUNTIMES) -> st.SearchStrategy[Glance]:
     """As the loop makes them: what hooks say, or else what one that lives shows."""
-    heard = st.builds(Glance, st.none() | runtimes, HOOKS, st.none(), PULLS, HEADS)
+    heard = st.builds(Glance, st.none() | runtimes, HOOKS, st.none(), PULLS, HEADS, JUDGEMENTS)
     lives = st.none() | st.just(Seen(RuntimeState.ALIVE))
-    return heard | st.builds(Glance, lives, st.just(()), ACTIVITIES, PULLS, HEADS)
+    return heard | st.builds(Glance, lives, st.just(()), ACTIVITIES, PULLS, HEADS, JUDGEMENTS)
 
 
 # -- what must hold of every single step ----------------------------------------------------------
@@ -196,13 +214,20 @@ def beside_the_facts(before: Session, seen: Observation, decided: Decided) -> No
     after, kinds = decided.session, [event.kind for event in decided.events]
     assert (after.commits != before.commits) == (EventKind.SESSION_COMMITTED in kinds)
     told = [kind for kind in kinds if kind.startswith("pr.")]
-    assert len(told) == (after.pr != before.pr)
+    assert len(told) == (_pull_of(after) != _pull_of(before))
+    judged = [one for one in kinds if one.startswith(("ci.", "review.", "merge.", "automated"))]
+    assert not judged or (seen.judgement is not None and after.pr != before.pr)
+    assert after.pr.reason in REASONS[after.pr.state]
     assert after.generation == before.generation
     assert after.run.handle == before.run.handle
     if is_terminal(before):
         assert replace(after, pr=before.pr, merged_as=before.merged_as) == before
     if seen.generation != before.generation:
         assert (after.activity, after.run) == (before.activity, before.run)
+
+
+def _pull_of(session: Session) -> tuple[object, ...]:
+    return session.pr.state, session.pr.number, session.pr.url, session.pr.head
 
 
 def settled(session: Session, seen: Observation, policy: Policy) -> Session:
