@@ -4,16 +4,22 @@ They run in the scratch tree, with nobody's credentials, as they do for a worker
 """
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from pathlib import Path
+
+import anyio
 
 from ao_core.engine.engine import Engine
 from ao_core.engine.environment import layered
 from ao_core.engine.gates import MARK, Findings, end_strays, plain_environment, run_gates
 from ao_core.engine.project import Project
 from ao_core.engine.side import run_in
+from ao_core.errors import WrongState
 from ao_core.git.train import Gate
 from ao_core.ids import SessionId
+from ao_core.model.event import EventKind
 from ao_core.model.evidence import GateRun
 from ao_core.redact import visible
 
@@ -25,16 +31,47 @@ def gate_of(engine: Engine, project: Project, ids: Sequence[SessionId]) -> Gate 
     settings, clean = project.settings, engine.projects.redactor.clean
     if not settings.gates:
         return None
-    env = _environment(engine, project, ids)
+    env, since = _environment(engine, project, ids), engine.records.head
 
     async def gate(folder: Path, commit: str) -> str | None:
         run = run_in(project, folder)
-        found = await run_gates(
-            settings.gates, run, folder, commit, engine.clock, env=env, clean=clean
-        )
+        async with _unless_called_off(engine, ids, since):
+            found = await run_gates(
+                settings.gates, run, folder, commit, engine.clock, env=env, clean=clean
+            )
         return _complaint(found)
 
     return gate
+
+
+@asynccontextmanager
+async def _unless_called_off(
+    engine: Engine, ids: Sequence[SessionId], since: int
+) -> AsyncGenerator[None]:
+    """Until a member is to end, or everybody to pause: nobody waits for gates then."""
+    why: list[str] = []
+
+    async def watch(wait: Callable[[], Awaitable[object]], reason: str) -> None:
+        await wait()
+        why.append(reason)
+        tasks.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        for id in ids:
+            tasks.start_soon(watch, partial(engine.told_to_end, id), f"{id} is being ended")
+        tasks.start_soon(watch, partial(_braked, engine, since), "all workers are paused")
+        yield
+        tasks.cancel_scope.cancel()
+    if why:
+        hint = "Nothing was moved. Merge again, without whoever ended."
+        raise WrongState(f"The merge was called off while gates ran: {why[0]}.", hint=hint)
+
+
+async def _braked(engine: Engine, since: int) -> None:
+    async with aclosing(engine.records.follow(since)) as journal:
+        async for event in journal:
+            if event.kind is EventKind.ENGINE_PAUSED:
+                return
 
 
 async def end_left(engine: Engine, id: SessionId) -> None:
