@@ -78,6 +78,26 @@ async def test_it_comes_back(work: str, kind: str, project: Sample, tmp_path: Pa
     assert changed(seen, plan.path) == []
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("how", ["deinit -f", "rm -f"])
+async def test_the_history_of_a_submodule_comes_back_whose_folder_is_gone(
+    how: str, kind: str, project: Sample, tmp_path: Path
+) -> None:
+    workspace, plan = at(kind, project, tmp_path)
+    checkout = await workspace.create(plan, run)
+    WORKS["submodule with commits"](plan.path)
+    inner = git(plan.path / "sub", "rev-parse", "HEAD")
+    git(plan.path, *(["submodule", *how.split()] if "deinit" in how else how.split()), "sub")
+    assert not (plan.path / "sub" / "tracked").exists()
+    done = await kept(plan)
+    assert done
+    await workspace.destroy(checkout, run, saved=done.commit)
+    saved = Saved(done.ref, str(done.archive))
+    back = recovered(tmp_path / "by hand", project.path, saved, plan.branch)
+    assert git(back / ".ao" / "modules" / "sub", "cat-file", "-t", inner) == "commit"
+    assert git(back / ".ao" / "modules" / "sub", "show", "HEAD:in sub") == "x"
+
+
 async def lost_and_put_back(workspace: Workspace[Any], plan: Plan, *works: str) -> list[str]:
     checkout = await workspace.create(plan, run)
     seen = disorder(plan.path, *works)

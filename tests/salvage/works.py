@@ -390,6 +390,33 @@ def submodule_with_commits_aside(path: Path) -> Must:
 
 
 @work
+def submodule_in_conflict(path: Path) -> Must:
+    """Two sides of a merge want two commits of it."""
+    here, folder = git(path, "rev-parse", "--abbrev-ref", "HEAD"), _submodule(path)
+    git(path, "checkout", "-q", "--detach")
+    sides = [_with_submodule_at(path, commit(folder, "theirs", "x"))]
+    git(folder, "checkout", "-q", "HEAD~1")
+    git(path, "checkout", "-q", here)
+    sides.append(_with_submodule_at(path, commit(folder, "ours", "x")))
+    git(path, "merge", "-q", sides[0], ok=False)
+    assert "160000" in git(path, "ls-files", "--unmerged")
+    return Must(commits=tuple(sides), repositories=("sub",))
+
+
+def _with_submodule_at(path: Path, inner: str) -> str:
+    git(path, "commit", "-q", "-a", "-m", f"sub at {inner}")
+    return git(path, "rev-parse", "HEAD")
+
+
+@work
+def submodule_no_longer_tracked(path: Path) -> Must:
+    """Its files are there, its history lies with the work tree's own, and no index tells of it."""
+    commit(_submodule(path), "in sub", "x")
+    git(path, "rm", "-q", "--cached", "sub")
+    return Must(repositories=("sub",))
+
+
+@work
 def submodule_with_listed_files(path: Path) -> Must:
     """Ignored there, and on the list of what is kept."""
     write(_submodule(path) / ".env", "KEY=1\n")

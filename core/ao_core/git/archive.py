@@ -110,6 +110,12 @@ def _said_anew(root: Path, item: Item) -> dict[Path, bytes]:
     return said
 
 
+def history_in(folder: Path, repository: Path) -> Path | None:
+    """Where a repository keeps its history, if it is there."""
+    found = _pointed(repository / ".git")
+    return found if found and found.is_relative_to(os.path.realpath(folder)) else None
+
+
 def _pointed(file: Path) -> Path | None:
     if not file.is_file():
         return None
@@ -129,7 +135,9 @@ def _config(source: Path, worktree: str | None) -> bytes:
 def _members(root: Path, item: Item) -> Iterator[tuple[Path, str]]:
     path = item.path.rstrip("/")
     pointer = root / path / ".git" if item.git_dir else None
-    yield from ((source, name) for source, name in _walk(root / path, path) if source != pointer)
+    if os.path.lexists(root / path):
+        files = _walk(root / path, path)
+        yield from ((source, name) for source, name in files if source != pointer)
     if item.git_dir:
         yield from _walk(item.git_dir, f"{path}/.git")
 

@@ -2,29 +2,68 @@
 
 import fnmatch
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
 
 from ao_core.git.answers import Change
-from ao_core.git.archive import Item
+from ao_core.git.archive import Item, history_in
 from ao_core.git.repository import LONG, Git
 from ao_core.git.staged import GITLINK, Entry, entries
+from ao_core.process import Run
+
+_LEFT = ".ao/modules"  # where it lies in the archive
 
 
 async def items(
     git: Git, changes: Sequence[Change], found: Sequence[Entry], patterns: Sequence[str]
 ) -> tuple[Item, ...]:
     """All of it, as it goes into an archive."""
-    nested = [Item(one.path) for one in changes if one.code == "?" and one.path.endswith("/")]
+    histories = Path(await anyio.Path(await git.git_dir() / "modules").resolve())
+    nested = [one.path for one in changes if one.code == "?" and one.path.endswith("/")]
     hosts = await anyio.to_thread.run_sync(_hosts, git.path, found)
+    apart = [Item(path, history_in(histories, git.path / path)) for path in (*nested, *hosts)]
     dirty = {one.path for one in changes if one.submodule}
     links = sorted({one.path for one in found if one.mode == GITLINK})
     modules = [await _submodule(git, path, path in dirty, patterns) for path in links]
     listed = [Item(name) for name in await _listed(git, patterns)]
-    return (*nested, *map(Item, hosts), *listed, *(one for one in modules if one))
+    seen = {history_in(histories, git.path / path) for path in (*nested, *hosts, *links)}
+    left = await _left(git.run, histories, seen)
+    return (*apart, *listed, *(one for one in modules if one), *left)
+
+
+async def _left(run: Run, histories: Path, seen: Collection[Path | None]) -> list[Item]:
+    """The history of submodules whose folder is gone, if it holds what their remotes have not."""
+    every = await anyio.to_thread.run_sync(list, _histories(histories))
+    left = [one for one in every if one not in seen and await _any_own(run, one)]
+    return [Item(f"{_LEFT}/{one.relative_to(histories)}", one) for one in left]
+
+
+def _histories(folder: Path) -> Iterator[Path]:
+    """The outermost repositories in a folder that holds nothing else."""
+    for place, folders, names in os.walk(folder):
+        if "HEAD" in names and "objects" in folders:
+            folders.clear()
+            yield Path(place)
+
+
+async def _any_own(run: Run, history: Path) -> bool:
+    every = [history, *await anyio.to_thread.run_sync(list, _histories(history / "modules"))]
+    return any([await _is_ahead(Git(run, one, _bare(one))) for one in every])
+
+
+def _bare(history: Path) -> dict[str, str]:
+    # its configuration names a work tree that is not there
+    return {"GIT_DIR": str(history), "GIT_WORK_TREE": str(history)}
+
+
+async def _is_ahead(inner: Git) -> bool:
+    """Whether it has commits that its remotes have not; or cannot say so."""
+    own = ("--max-count=1", "HEAD", "--branches", "--glob=refs/stash*", "--not", "--remotes")
+    done = await inner.attempt("rev-list", *own)
+    return bool(done.stdout) or done.status != 0
 
 
 def _hosts(root: Path, found: Sequence[Entry]) -> list[str]:
@@ -76,8 +115,7 @@ async def _submodule(git: Git, path: str, dirty: bool, patterns: Sequence[str]) 
 
 async def _has_own(inner: Git, patterns: Sequence[str]) -> bool:
     """Whether a submodule that looks clean, or one in it, holds what its remotes have not."""
-    own = ("--max-count=1", "HEAD", "--branches", "--glob=refs/stash*", "--not", "--remotes")
-    if (await inner.attempt("rev-list", *own)).stdout or await _listed(inner, patterns):
+    if await _is_ahead(inner) or await _listed(inner, patterns):
         return True
     links = [one.path for one in await entries(inner) if one.mode == GITLINK]
     for path in links:

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anyio
@@ -95,13 +95,19 @@ async def _write_work(git: Git, bare: Git, found: Sequence[Entry]) -> str:
         deadline=LONG,
     )  # fmt: skip
     names = await anyio.to_thread.run_sync(_plain, git.path, listed)
-    links = [one for one in found if one.mode == GITLINK and (git.path / one.path).is_dir()]
+    links = [one for one in _one_of_each(found) if (git.path / one.path).is_dir()]
     left_out = set((await unwatched(git))[0])
     sparse = [one for one in found if one.path in left_out and one.mode != GITLINK]
     absent = await anyio.to_thread.run_sync(_absent, git.path, sparse)
     await feed(bare, [*links, *absent], "--index-info")
     await feed(bare, names, "--add", "--remove", "--stdin")
     return await bare.line("write-tree", "--missing-ok")
+
+
+def _one_of_each(found: Sequence[Entry]) -> list[Entry]:
+    """Every submodule once; of one in conflict, what this side has of it."""
+    links = sorted((one for one in found if one.mode == GITLINK), key=lambda one: one.stage == "2")
+    return [replace(one, stage="0") for one in {one.path: one for one in links}.values()]
 
 
 def _absent(root: Path, sparse: Sequence[Entry]) -> list[Entry]:
