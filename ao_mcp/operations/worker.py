@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ao_core.engine.policy import Wish, parse_command
+from ao_core.engine.timekeeping import reckon
 from ao_core.errors import BadRequest
 from ao_core.ids import request_key
 from ao_mcp.operations.contract import WORKERS, Call, Operation, Reply, Request
@@ -41,6 +42,7 @@ async def _ask(call: Call, asked: AskPermission) -> Decided:
     engine.listening.add(id)
     try:
         commands = project.settings.allow_commands
+        await reckon(engine)
         await engine.permissions.ask(session, id, wish, shown, commands)
         done = await engine.permissions.decided(id)
     finally:

@@ -3,7 +3,7 @@ what is awaited takes its time afterwards. The agents are real panes that do not
 """
 
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,13 +15,16 @@ import pytest
 
 from ao_core.config.models import Retention
 from ao_core.engine.budgets import Budgets
+from ao_core.engine.caller import Caller, Role
 from ao_core.engine.cleanup import Cleanup
 from ao_core.engine.engine import Engine
 from ao_core.engine.expiring import expire_messages
+from ao_core.engine.kill import kill
 from ao_core.engine.loop import Loop
 from ao_core.engine.reactions import Reactions
 from ao_core.engine.records import Step
 from ao_core.engine.retention import tidy
+from ao_core.engine.stop import stop
 from ao_core.engine.timekeeping import keep_time
 from ao_core.errors import BadRequest
 from ao_core.ids import SessionId
@@ -42,6 +45,8 @@ from ao_core.model.session import SessionReason as R
 from ao_core.model.session import SessionState as S
 from ao_core.store.records import MESSAGE, SESSION, Delivery
 from ao_core.testing.clock import FakeClock
+from ao_mcp.operations.contract import Call
+from ao_mcp.operations.worker import PERMISSION
 from ao_mcp.start import READY, engine_environment
 from bench.processes import Child
 from crowd import Crowd, crowd_at
@@ -193,6 +198,40 @@ async def test_a_budget_counts_the_time_that_was_lived_through(
         paused = engine.session(id).paused
         assert paused is not None
         assert paused.why is PauseReason.BUDGET
+
+
+async def killed(engine: Engine, id: SessionId) -> None:
+    await kill(engine, id, reason=R.MANUALLY_KILLED)
+
+
+async def stopped(engine: Engine, id: SessionId) -> None:
+    await stop(engine)
+
+
+async def asks_for_a_permission(engine: Engine, id: SessionId) -> None:
+    worker = Caller(Role.WORKER, "w", session=id)
+    asked = PERMISSION.request(id="p", tool="shell", command=("make", "everything"))
+
+    async def ask() -> None:
+        await PERMISSION.run(Call(engine, worker), asked)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        await engine.records.until(lambda: engine.permissions.pending(id) or None)
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("first", [killed, stopped, asks_for_a_permission])
+async def test_what_comes_first_after_a_night_does_not_count_it(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    first: Callable[[Engine, SessionId], Awaitable[None]],
+) -> None:  # fmt: skip
+    async with at_work(home, tmp_path, monkeypatch) as (crowd, clock, loop):
+        (id,) = await crowd.alive(1, S.WORKING, R.TASK_IN_PROGRESS)
+        await goes_by(crowd.engine, loop, clock, 60)
+        clock.jump(8 * HOUR)
+        await first(crowd.engine, SessionId(id))
+        assert worked(crowd.engine.session(id), clock.now()) == pytest.approx(60, abs=1)
 
 
 # -- a real engine, real workers -------------------------------------------------------------------

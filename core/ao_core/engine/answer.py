@@ -90,10 +90,14 @@ async def _hears(engine: Engine, asked: Permission) -> bool:
     what was pressed for it then might reach the composer.
     """
     while asked.id not in engine.listening:
-        if asked.asked_at > engine.began or engine.clock.now() - engine.began > _BACK:
+        if asked.asked_at > engine.began or _since(engine) > _BACK:
             return False
         await anyio.sleep(_LOOK_AGAIN)
     return True
+
+
+def _since(engine: Engine) -> timedelta:
+    return engine.clock.course.elapsed(engine.began, engine.clock.now())
 
 
 async def _press(engine: Engine, id: SessionId, asked: Permission) -> bool:

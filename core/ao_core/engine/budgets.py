@@ -137,7 +137,6 @@ class Budgets:
         live = self._engine.live()
         if not live:
             return
-        await reckon(self._engine)
         self._engine.ceiling = await self._ceiling()
         for session in live:
             await self._safely(lambda id=session.id: self.look_at(id), session.id)
@@ -145,7 +144,6 @@ class Budgets:
 
     async def look_at(self, id: SessionId) -> None:
         """At one session."""
-        await reckon(self._engine)
         if _counts_more(self._engine.session(id).budget.over(self._engine.ceiling)):
             await self._ask(id)
         await self._weigh(id)
@@ -154,8 +152,9 @@ class Budgets:
         await break_off(self._engine, id)
 
     async def _weigh(self, id: SessionId) -> None:
-        session = self._engine.session(id)
         at = self._engine.clock.now()
+        await reckon(self._engine)  # up to then: what is skipped from here on comes after it
+        session = self._engine.session(id)
         if session.budget.parts and not _stays(session, at):
             await self._engine.records.update(SESSION, id, lambda now: weighed(now, at))
 
@@ -180,6 +179,7 @@ class Budgets:
     async def _together(self) -> None:
         """The ceiling."""
         engine, at = self._engine, self._engine.clock.now()
+        await reckon(engine)
         known = engine.records.find(BRAKE, CEILING)
         told = known.told if known else ()
         verdict = judge(engine.ceiling, together(engine.records.all(SESSION), at), told)

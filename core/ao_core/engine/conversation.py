@@ -23,6 +23,7 @@ from ao_core.drive.opening import Opening, is_open, next_request, prompt
 from ao_core.drive.refusals import unopened
 from ao_core.engine.engine import Engine
 from ao_core.engine.hearing import hear, stir
+from ao_core.engine.timekeeping import reckon
 from ao_core.errors import (
     AoError,
     PluginError,
@@ -342,6 +343,7 @@ class Conversation:
         self._engine.listening.add(id)
         try:
             wish, shown = wish_of(asked.params), about(asked.params)
+            await reckon(self._engine)
             await permissions.ask(session, id, wish, shown, self._held.commands)
             return await permissions.decided(id)
         except StoreUnavailable:

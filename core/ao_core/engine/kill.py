@@ -17,6 +17,7 @@ from ao_core.engine.project import Project
 from ao_core.engine.records import Step
 from ao_core.engine.side import collected, git_for, run_in
 from ao_core.engine.standing import place_of
+from ao_core.engine.timekeeping import reckon
 from ao_core.errors import AoError
 from ao_core.git.salvage import Saved, archive_of, salvage
 from ao_core.ids import HomeId, SessionId
@@ -107,6 +108,7 @@ async def _ended(
         project = await engine.project_of(session)
         await end_agent(engine, project, session)
         saved = await _save(engine, project, session, reason)
+        await reckon(engine)
         session = await engine.records.update(
             SESSION, id, lambda now: _over(engine, now, reason, saved)
         )

@@ -26,6 +26,7 @@ from ao_core.engine.reviewing import is_approved, reconsider
 from ao_core.engine.side import collected, has_left, head_of
 from ao_core.engine.signs import Signs
 from ao_core.engine.standing import Standings
+from ao_core.engine.timekeeping import reckon
 from ao_core.engine.words import OWN_WORD
 from ao_core.errors import AoError
 from ao_core.ids import ProjectId, SessionId
@@ -250,6 +251,7 @@ class Loop:
     async def _claimed(self, session: Session, hook: HookEvent) -> bool:
         id = f"{session.id}.{hook.id}"
         tool, arguments = hook.tool or "a tool", hook.arguments or ""
+        await reckon(self._engine)
         return await self._engine.permissions.claim(session, id, tool, arguments)
 
     async def _activity(

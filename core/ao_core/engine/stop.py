@@ -12,6 +12,7 @@ from ao_core.engine.kill import end_agent, released
 from ao_core.engine.moves import ended
 from ao_core.engine.records import Step
 from ao_core.engine.team import gone_down
+from ao_core.engine.timekeeping import reckon
 from ao_core.errors import AoError, StoreError
 from ao_core.files import write_atomic
 from ao_core.ids import ProjectId, SessionId
@@ -66,6 +67,7 @@ async def _end(engine: Engine, session: Session, stubborn: list[SessionId]) -> N
         with anyio.fail_after(_DEADLINE), engine.ending(session.id):
             async with engine.alone(session.id):
                 await end_agent(engine, await engine.project_of(session), session)
+                await reckon(engine)
                 await engine.records.update(SESSION, session.id, lambda now: _over(engine, now))
                 await released(engine, session.id, "the engine was stopped")
     except (AoError, TimeoutError):

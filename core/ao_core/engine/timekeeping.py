@@ -39,7 +39,8 @@ async def _look(engine: Engine) -> None:
 
 
 async def reckon(engine: Engine) -> None:
-    """See to it that what the clock has skipped does not count as worked."""
+    """See to it that what the clock has skipped until now does not count as worked."""
+    engine.clock.now()  # who asks finds out
     if not _after(engine.lapsed, engine):
         return
     async with engine.reckoning:
