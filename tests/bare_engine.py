@@ -39,12 +39,15 @@ def an_engine(books: Books, project: object = None) -> Engine:
     async def patiently(work: Callable[[], Awaitable[object]], what: str) -> None:
         await Engine.patiently(cast("Engine", made), work, what)
 
+    async def noted(work: Callable[[], Awaitable[object]], what: str) -> None:
+        await work()
+
     made = SimpleNamespace(
         records=books.records, outbox=books.outbox, clock=books.clock, policy=Policy(),
         permissions=Permissions(books.records, books.clock), conversations=Conversations(),
         session=books.records.session, project_of=project_of, is_ending=nothing,
         listening=set[str](), deliver=nothing, pull_due=nothing, nudge=nothing,
-        patiently=patiently, live=live,
+        patiently=patiently, noted=noted, live=live,
         projects=SimpleNamespace(by_id=project_of, for_caller=for_caller),
         best_receipt=best_receipt, policy_of=policy_of, lapsed=None, reckoning=anyio.Lock(),
     )  # fmt: skip

@@ -102,7 +102,8 @@ def test_a_start_that_fails_leaves_nothing_of_its_spare(team: Team) -> None:
     spare = one_ready(team)
     config = team.repository / "agent-orchestrator.yaml"
     broken = "    postCreate: ['sh -c \"touch made; exit 3\"']\n    agent:"
-    config.write_text(config.read_text().replace("    agent:", broken, 1))
+    sound = config.read_text()
+    config.write_text(sound.replace("    agent:", broken, 1))
     with pytest.raises(AoError, match="ended with 3"):
         team.trusted().spawn("do: say hi")
     assert not spare.exists()
@@ -111,6 +112,13 @@ def test_a_start_that_fails_leaves_nothing_of_its_spare(team: Team) -> None:
     assert not Path(shown["path"]).exists()
     assert shown["path"] not in git(team.repository, "worktree", "list")
     assert git(team.repository, "branch", "--list", shown["branch"]) == ""
+    config.write_text(sound)
+    rested(team)
+    assert check(team) == []
+    team.trusted().call("restore", session="sam-2")
+    assert Path(team.until("sam-2", "idle")["path"]).is_dir()
+    rested(team)
+    assert check(team) == []
 
 
 def test_killed_at_any_moment_of_a_start_nothing_is_left_over(team: Team) -> None:

@@ -79,6 +79,13 @@ async def _removed(effort: Effort, checkout: Checkout) -> None:
     if saved is not None:
         await _note(effort, saved)
     await project.workspace.destroy(checkout, run, saved=saved.commit if saved else None)
+    update, id = effort.engine.records.update, effort.session.id
+    await effort.engine.noted(lambda: update(SESSION, id, _without), f"the end of {id} is noted")
+
+
+def _without(session: Session) -> Step | None:
+    """Its workspace is gone, if it was known to have one."""
+    return Step(replace(session, workspace_gone=True)) if session.path else None
 
 
 async def _note(effort: Effort, saved: Saved, *, put_back: bool = True) -> None:
