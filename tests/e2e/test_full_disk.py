@@ -305,7 +305,7 @@ def test_a_pause_is_refused_or_holds_and_what_waits_for_its_end_arrives_once(
                 sent.append(f"do: say room-{room}")
                 team.sure("send", session=session, message=sent[-1], key=f"m-{room}")
         team.until_so(session, settled)
-    team.until_so(session, lambda shown: shown["state"] == "idle")
+        team.until_so(session, lambda shown: shown["state"] == "idle")  # no turn is cut short
     eventually(lambda: team.heard(session)[1:] == sent)
     assert stage.refusals or unit == "inodes"
     assert team.spawn("do: say on")

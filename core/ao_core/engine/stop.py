@@ -70,7 +70,7 @@ async def _end(engine: Engine, session: Session, stubborn: list[SessionId]) -> N
                 await reckon(engine)
                 await engine.records.update(SESSION, session.id, lambda now: _over(engine, now))
                 await released(engine, session.id, "the engine was stopped")
-    except (AoError, TimeoutError):
+    except Exception:  # one that will not end must not keep the others, nor the engine
         _log.exception("%s would not end", session.id)
         stubborn.append(session.id)
 
