@@ -1,8 +1,11 @@
 """Each kind of unsaved work, by itself, in a workspace that goes: all of it can be had again."""
 
 import os
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import anyio
 import pytest
@@ -11,7 +14,7 @@ from ao_core.git.salvage import Saved as Kept
 from ao_core.git.salvage import has_unsaved, restore_into, salvage
 from ao_core.ids import home_id, session_id
 from ao_core.plugin import Scope
-from ao_core.process import run
+from ao_core.process import Completed, run
 from ao_core.slots.workspace import Plan, Workspace
 from ao_core.testing.repository import Sample, sample
 from ao_plugins.workspace.clone import Clone, CloneConfig
@@ -159,3 +162,39 @@ async def test_a_clone_stores_large_files_where_the_project_does(
     assert (plan.path / "first.large").read_bytes() == LARGE
     told = await project.at(plan.path).git("config", "lfs.storage")
     assert Path(told) == Path(store).with_name("elsewhere")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_is_half_removed_is_never_taken_for_the_work(
+    kind: str, project: Sample, tmp_path: Path
+) -> None:
+    workspace, plan = at(kind, project, tmp_path)
+    checkout = await workspace.create(plan, run)
+    disorder(plan.path, "modified", "untracked")
+    done = await kept(plan)
+    assert done
+
+    remove = shutil.rmtree
+
+    def broken_off(path: Path, *rest: Any, **more: Any) -> None:
+        if path not in (plan.path, plan.path.with_name(".gone-app-1")):
+            return remove(path, *rest, **more)
+        for one in [one for one in path.iterdir() if one.is_file() and one.name != ".git"][:5]:
+            one.unlink()
+        raise PowerFailed
+
+    async def dying(argv: Sequence[str], **more: Any) -> Completed:
+        if "remove" in argv and plan.path.exists():
+            broken_off(plan.path)
+        return await run(argv, **more)
+
+    with patch.object(shutil, "rmtree", broken_off), pytest.raises(PowerFailed):
+        await workspace.destroy(checkout, dying, saved=done.commit)
+    assert not plan.path.exists()
+    await workspace.destroy(checkout, run, saved=done.commit)
+    assert [one.name for one in plan.root.iterdir()] == []
+    assert str(plan.path) not in await project.git("worktree", "list")
+
+
+class PowerFailed(BaseException):
+    """In the middle of it."""

@@ -24,7 +24,7 @@ from ao_core.ids import HomeId, SessionId
 from ao_core.model import event
 from ao_core.model.event import Ended, EventKind, NewEvent
 from ao_core.model.session import RuntimeReason, RuntimeState, Session, SessionReason, is_terminal
-from ao_core.slots.workspace import Checkout
+from ao_core.slots.workspace import Checkout, leaving
 from ao_core.store.records import SESSION, Intent, IntentKind, Outcome
 
 _log = logging.getLogger(__name__)
@@ -178,11 +178,12 @@ def _gone(session: Session, reason: SessionReason) -> Step:
 
 
 async def _remove(project: Project, session: Session, saved: Saved | None) -> str | None:
-    """Remove the workspace; None when it is gone, else why it was kept."""
+    """Remove the workspace, and what an earlier try left of it; None when it is gone, else why."""
     path = Path(session.path)
     if session.path and (there := await place_of(project, session)) != path:
         return f"it was moved to {there}, and is left there"
-    if not session.path or not await anyio.Path(path).exists():
+    places = (path, leaving(path)) if session.path else ()
+    if not any([await anyio.Path(place).exists() for place in places]):
         return None
     plan = plan_of(project, session)
     checkout = Checkout(path, session.branch, session.id, plan.project)

@@ -36,6 +36,11 @@ def spares_beside(root: Path) -> Path:
     return root.with_name("spares")
 
 
+def leaving(path: Path) -> Path:
+    """Where a workspace is put to be removed, so that one in its place is never half gone."""
+    return path.with_name(f".gone-{path.name}")
+
+
 @dataclass(frozen=True, slots=True)
 class Checkout:
     """A workspace that exists."""

@@ -19,7 +19,7 @@ from ao_core.git.salvage import has_unsaved
 from ao_core.ids import branch_name, session_id
 from ao_core.plugin import Config, Manifest, Scope
 from ao_core.process import Run
-from ao_core.slots.workspace import Apart, Checkout, Plan, Workspace
+from ao_core.slots.workspace import Apart, Checkout, Plan, Workspace, leaving
 from ao_plugins._exchange import COLLECTED, REMOTE, exchange, signature
 from ao_plugins._exclude import keep_out
 from ao_plugins._inherited import inherited, take_lists
@@ -68,10 +68,10 @@ class Clone(Workspace[CloneConfig], Apart):
                 raise _not_ours(path)
         else:
             await self._require_saved(checkout, run, self._repository(mark), saved)
-            await move(path, aside(path, "gone"))
+            await move(path, leaving(path))
             self._seen.pop(path, None)
         if path.name == checkout.session:
-            await clear(aside(path, "gone"))
+            await clear(leaving(path))
             await clear(aside(path, "new"))
 
     async def list(self, plan_root: Path, repository: Path, run: Run) -> Sequence[Checkout]:

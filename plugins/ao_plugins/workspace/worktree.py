@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from ao_core.errors import AoError, CommandFailed, NotFound, WrongState
+from ao_core.errors import AoError, CommandFailed, ConfigError, NotFound, WrongState
 from ao_core.files import in_our_words
 from ao_core.git.answers import Registered
 from ao_core.git.repository import Git
@@ -19,8 +19,9 @@ from ao_core.git.salvage import has_unsaved
 from ao_core.ids import branch_name, session_id
 from ao_core.plugin import Config, Manifest, Scope
 from ao_core.process import Run
-from ao_core.slots.workspace import Checkout, Plan, Workspace
+from ao_core.slots.workspace import Checkout, Plan, Workspace, leaving
 from ao_plugins._exclude import keep_out
+from ao_plugins._marked import clear, move
 from ao_plugins._spares import Spares
 from ao_plugins._trees import HALF, HALF_MADE, base_commit, gone, remove
 
@@ -67,16 +68,20 @@ class Worktree(Workspace[WorktreeConfig], Spares):
         if place is None:
             return
         main = Git(run, (await Git(run, place).worktrees())[0].path)
-        found = await _at(main, checkout.path)
-        if found is None:
-            if await anyio.Path(checkout.path).exists():
-                raise _not_ours(checkout.path)
-            return
-        await self._require_ours(main, checkout, found)
-        if here and await has_unsaved(run, checkout.path, saved=saved):
-            hint = "Save it first: `kill` does, and names the ref it is saved under."
-            raise WrongState(f"{checkout.path} holds work that is not saved", hint=hint)
-        await remove(main, checkout.path)
+        found, left = await _at(main, checkout.path), leaving(checkout.path)
+        if (found is None or not here) and await anyio.Path(checkout.path).exists():
+            raise _not_ours(checkout.path) if found is None else _no_tree(checkout.path)
+        if found is not None:
+            await self._require_ours(main, checkout, found)
+            if here and await has_unsaved(run, checkout.path, saved=saved):
+                hint = "Save it first: `kill` does, and names the ref it is saved under."
+                raise WrongState(f"{checkout.path} holds work that is not saved", hint=hint)
+            if here:  # in one step: nobody ever takes what is half removed for the work
+                await clear(left)
+                await move(checkout.path, left)
+            await remove(main, checkout.path)
+        if checkout.path.name == checkout.session:
+            await clear(left)
 
     async def list(self, plan_root: Path, repository: Path, run: Run) -> Sequence[Checkout]:
         """Every workspace of this home under the project's root."""
@@ -95,7 +100,7 @@ class Worktree(Workspace[WorktreeConfig], Spares):
         here, real = await anyio.Path(path / ".git").is_file(), await anyio.Path(path).resolve()
         try:
             return here and await Git(run, path).toplevel() == Path(real)
-        except CommandFailed:
+        except (CommandFailed, ConfigError):
             return False
 
     async def restore(self, plan: Plan, run: Run) -> Checkout:
@@ -219,6 +224,11 @@ async def _require_kept(git: Git, found: Registered) -> None:
     if not (await git.call("for-each-ref", "--count=1", f"--contains={found.head}")).stdout:
         hint = f"Keep it with `git branch <name> {found.head}`."
         raise WrongState(f"{found.path} is gone, but not its last commit", hint=hint)
+
+
+def _no_tree(path: Path) -> WrongState:
+    hint = "Take out of it what you need, and remove it by hand."
+    return WrongState(f"{path} is no work tree of git any more, and is left alone", hint=hint)
 
 
 def _not_ours(path: Path) -> WrongState:

@@ -57,6 +57,27 @@ class TestWorktree(WorkspaceContract):
         with pytest.raises(WrongState, match="last commit"):
             await workspace.destroy(made, run)
 
+    @pytest.mark.parametrize("again", [True, False], ids=["made anew", "removed"])
+    async def test_what_git_no_longer_knows_as_a_work_tree_is_left_alone(
+        self, workspace: Worktree, plan: Plan, run: Recorder, repository: Sample, again: bool
+    ) -> None:
+        made = await workspace.create(plan, run)
+        (made.path / "new.txt").write_text("not saved")
+        (made.path / ".git").unlink()
+        if again:
+            await repository.at(made.path).git("init", "-q")
+        assert not await workspace.exists(made.path, run)
+        with pytest.raises(WrongState, match="no work tree of git any more"):
+            await workspace.destroy(made, run)
+        assert (made.path / "new.txt").read_text() == "not saved"
+
+    async def test_one_that_has_lost_its_repository_is_not_usable(
+        self, workspace: Worktree, plan: Plan, run: Recorder, repository: Sample
+    ) -> None:
+        made = await workspace.create(plan, run)
+        repository.path.rename(repository.path.with_name("elsewhere"))
+        assert not await workspace.exists(made.path, run)
+
     async def test_saved_work_may_go_and_later_work_may_not(
         self, workspace: Worktree, plan: Plan, run: Recorder
     ) -> None:
