@@ -12,7 +12,7 @@ from secrets import token_hex
 import anyio
 from anyio import to_thread
 
-from ao_core.errors import AoError, Conflict, WrongState
+from ao_core.errors import AoError, CommandFailed, Conflict, TimedOut, WrongState
 from ao_core.files import in_our_words
 from ao_core.git.answers import Registered
 from ao_core.git.registration import relock, settle_here
@@ -69,12 +69,15 @@ class Spares(Warm):
         # files written in the same second as the index would be read again by each `status`
         await inside.attempt("update-index", "-q", "--refresh", "--force-write-index")
         if commit != spare.commit:
+            await self._require_untouched(run, Spare(spare.path, commit))  # or it never is clean
             await to_thread.run_sync(relock, spare.path, self._ready(commit))
         return Spare(spare.path, commit)
 
     async def discard(self, root: Path, repository: Path, spare: Spare, run: Run) -> None:
         """Remove it. Raises `WrongState` where somebody has touched it."""
         git, path = Git(run, repository), spare.path
+        if spare.session and not await self._is_taking(git, spare):
+            return
         if spare.session and await _is_away(path, root / spare.session):
             path = root / spare.session  # it was moved there, and git was not told
             await to_thread.run_sync(settle_here, path)
@@ -107,7 +110,8 @@ class Spares(Warm):
         folder = Path(await anyio.Path(plan.spares).resolve())
         for one in await git.worktrees():
             if one.path.parent == folder and one.lock == self.reason(plan.session):
-                if one.branch == plan.branch:
+                there = not await gone(one) or await _is_away(one.path, plan.path)
+                if there and one.branch == plan.branch:
                     await _put_in_place(one.path, plan)
                 else:
                     await remove(git, one.path)
@@ -132,8 +136,18 @@ class Spares(Warm):
             return Spare(one.path, one.head or "", session=name)
         if one.lock == HALF_MADE or await gone(one):
             return Spare(one.path, one.head or "", half=True)
-        why = await _touched(run, spare) if ours else "its lock is not ours"
+        try:
+            why = await _touched(run, spare) if ours else "its lock is not ours"
+        except TimedOut:
+            raise
+        except CommandFailed as exc:  # its index is broken, say
+            why = f"it cannot be read; {exc.message}"
         return Spare(spare.path, spare.commit, touched=why)
+
+    async def _is_taking(self, git: Git, spare: Spare) -> bool:
+        """Whether its session still is about to take it, and has not done so since it was seen."""
+        locks = {one.path: one.lock for one in await git.worktrees()}
+        return spare.session is not None and locks.get(spare.path) == self.reason(spare.session)
 
     async def _require_untouched(self, run: Run, spare: Spare) -> None:
         if why := await _touched(run, spare):

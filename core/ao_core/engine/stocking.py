@@ -18,7 +18,7 @@ from ao_core.engine.project import Project
 from ao_core.engine.side import gently, moved_from, run_in
 from ao_core.errors import AoError, WrongState
 from ao_core.git.repository import Git
-from ao_core.ids import ProjectId
+from ao_core.ids import ProjectId, SessionId
 from ao_core.model.event import EventKind, NewEvent, Said
 from ao_core.model.session import Session, SessionState, is_terminal, is_waiting
 from ao_core.process import Run
@@ -30,7 +30,9 @@ _log = logging.getLogger(__name__)
 _TICK = 2.0
 _SAME_SECOND = 1.1  # by then the files are older than the index, and need not be read again
 _DEADLINE = 900.0
-_AGAIN = 600.0  # after what came to nothing
+_AGAIN, _DAY = 600.0, 86_400.0  # after what came to nothing, at first and at most
+_SOON = 30.0
+_MOST = 4  # those that are left alone included
 LARGE = 5_000  # files; fewer are written while a worker's agent starts
 
 
@@ -57,7 +59,9 @@ class Stocking:
         self._engine, self._pool = engine, engine.pool
         self._tips: dict[ProjectId, str] = {}
         self._not_before: dict[ProjectId, float] = {}
+        self._failed: dict[ProjectId, int] = {}
         self._told: set[tuple[Path, str]] = set()
+        self._touched: dict[ProjectId, int] = {}
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -75,12 +79,19 @@ class Stocking:
             try:
                 with anyio.fail_after(_DEADLINE):
                     await self._one(project)
+                self._failed.pop(id, None)
             except AoError as exc:
                 _log.warning("no workspace is kept ready for %s: %s", id, exc.message)
-                self._not_before[id] = now + _AGAIN
+                self._not_before[id] = now + self._pause(id)
             except Exception:  # a worker starts without one, too
                 _log.exception("no workspace is kept ready for %s", id)
-                self._not_before[id] = now + _AGAIN
+                self._not_before[id] = now + self._pause(id)
+
+    def _pause(self, id: ProjectId) -> float:
+        """Longer each time: what never comes to anything is not written all day."""
+        failed = self._failed.get(id, 0)
+        self._failed[id] = failed + 1
+        return min(_AGAIN * 2**failed, _DAY)
 
     async def _recall(self) -> None:
         """Open the projects for which an earlier engine kept some."""
@@ -106,42 +117,62 @@ class Stocking:
         run = gently(run_in(project, project.repository))
         root, warm = project.home.worktrees, project.workspace
         shelf = _Shelf(project, warm, root, project.repository, run)
-        if project.id in self._pool.doubted:
-            await self._look_through(shelf)
+        if project.id in self._pool.doubted and not await self._look_through(shelf):
+            return
         wanted = await self._wanted(shelf)
         while len(self._pool.ready(project.id)) > wanted:
             await self._drop(shelf)
         if wanted:
             tip = await self._tip(shelf)
             await self._bring_up_to_date(shelf, tip)
-            if len(self._pool.ready(project.id)) < wanted:
+            ready = len(self._pool.ready(project.id))
+            if ready < wanted and ready + self._touched.get(project.id, 0) < _MOST:
                 await self._add(shelf, tip)
 
-    async def _look_through(self, shelf: _Shelf) -> None:
-        """See what is there, and put away what a crash has left."""
-        id = shelf.project.id
-        self._pool.doubted.discard(id)
+    async def _look_through(self, shelf: _Shelf) -> bool:
+        """See what is there, and put away what a crash has left; whether all is known now."""
+        id, doubted = shelf.project.id, self._pool.doubted
+        doubted.discard(id)
         if not await anyio.Path(spares_beside(shelf.root)).is_dir():
-            return
-        found = await shelf.warm.spares(shelf.root, shelf.repository, shelf.run)
-        self._pool.found(id, found)
-        for spare in found:
-            if spare.ready or self._pool.is_held(spare):
-                continue
-            if spare.touched:
-                await self._tell(shelf, spare, spare.touched)
-            else:
-                await self._clear(shelf, spare)
+            return True
+        try:
+            found = await shelf.warm.spares(shelf.root, shelf.repository, shelf.run)
+            if id in doubted:  # somebody took one meanwhile
+                return False
+            self._pool.found(id, found)
+            self._touched[id] = sum(one.touched is not None for one in found)
+            for spare in found:
+                if not (spare.ready or self._pool.is_held(spare)):
+                    await self._put_away(shelf, spare)
+        except BaseException:
+            doubted.add(id)
+            raise
+        return id not in doubted
 
-    async def _clear(self, shelf: _Shelf, spare: Spare) -> None:
-        """Remove what is no workspace yet, unless the start it is for still goes on."""
-        session = self._engine.records.find(SESSION, spare.session or "")
-        if session is not None and not is_terminal(session):
-            self._pool.doubted.add(shelf.project.id)
+    async def _put_away(self, shelf: _Shelf, spare: Spare) -> None:
+        if spare.touched:
+            await self._tell(shelf, spare, spare.touched)
             return
-        await shelf.warm.discard(shelf.root, shelf.repository, spare, shelf.run)
-        if session is not None and not session.adopted and not session.path:
-            await shelf.git.drop_branch(session.branch, spare.commit)
+        session = self._engine.records.find(SESSION, spare.session or "")
+        if session is None:
+            await shelf.warm.discard(shelf.root, shelf.repository, spare, shelf.run)
+        else:
+            await self._clear(shelf, spare, session.id)
+
+    async def _clear(self, shelf: _Shelf, spare: Spare, id: SessionId) -> None:
+        """Remove what is no workspace yet, unless the start it is for goes on, or may again."""
+        lock, project = self._engine.alone(id), shelf.project.id
+        if lock.locked() or not is_terminal(self._engine.session(id)):
+            self._pool.doubted.add(project)
+            self._not_before[project] = self._engine.clock.monotonic() + _SOON
+            return
+        async with lock:
+            session = self._engine.session(id)
+            if not is_terminal(session):
+                return
+            await shelf.warm.discard(shelf.root, shelf.repository, spare, shelf.run)
+            if not session.adopted and not session.path:
+                await shelf.git.drop_branch(session.branch, spare.commit)
 
     async def _wanted(self, shelf: _Shelf) -> int:
         project = shelf.project

@@ -1,5 +1,6 @@
 """Workspaces are kept ready where they are wanted, follow their base, and stay where touched."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +26,7 @@ from ao_core.slots.workspace import Checkout, Spare
 from ao_core.testing.repository import Sample, sample
 from ao_plugins.workspace.worktree import Worktree, WorktreeConfig
 from bare_engine import an_engine
-from books import Books, a_session, over
+from books import Books, a_session, clock_of, over
 
 APP = ProjectId("app")
 
@@ -95,6 +96,7 @@ async def yard(books: Books, tmp_path: Path, quick: None) -> Yard:
     engine = cast("Any", an_engine(books))
     engine.pool = Pool()
     engine.home = SimpleNamespace(id="0a1b2c3d")
+    engine.alone = defaultdict[str, anyio.Lock](anyio.Lock).__getitem__
     engine.projects = SimpleNamespace(at_hand={APP: project}.get)
     engine.pool.expect(APP)
     return Yard(books, repository, project, engine, Stocking(engine))
@@ -243,6 +245,112 @@ async def test_a_start_done_again_goes_on_with_the_half_taken_spare(yard: Yard) 
     assert not spare.path.exists()
 
 
+async def test_what_is_being_brought_back_is_not_cleared_away_at_the_same_time(yard: Yard) -> None:
+    """Its half-taken spare becomes its workspace, if whoever brings it back was first."""
+    await yard.keeper.look()
+    (spare,) = yard.pool.ready(APP)
+    session = over(await yard.begin())
+    await yard.books.keep(session)
+    relock(spare.path, "ao 0a1b2c3d app-7")
+    yard.pool.doubted.add(APP)
+    yard.want(0)
+    async with yard.engine.alone(session.id):
+        with anyio.fail_after(20):
+            await yard.keeper.look()
+        assert spare.path.exists()
+    await clock_of(yard.books).advance(60)
+    await yard.keeper.look()
+    assert not spare.path.exists()
+
+
+async def test_what_was_seen_while_somebody_took_one_is_looked_at_again(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await yard.keeper.look()
+    session, seen = await yard.begin(), Worktree.spares
+
+    async def slowly(self: Worktree, *args: Any) -> Any:
+        found = await seen(self, *args)
+        await yard.made(session)
+        monkeypatch.setattr(Worktree, "spares", seen)
+        await yard.books.keep(over(session))
+        return found
+
+    yard.pool.doubted.add(APP)
+    await yard.books.keep(over(session))
+    monkeypatch.setattr(Worktree, "spares", slowly)
+    await yard.keeper.look()
+    assert all(one.path.exists() for one in yard.pool.ready(APP))
+
+
+async def test_there_are_never_more_than_four_with_those_that_are_left_alone(yard: Yard) -> None:
+    for number in range(6):
+        for _ in range(2):
+            await yard.keeper.look()
+        for spare in yard.pool.ready(APP):
+            (spare.path / f"mine-{number}.txt").write_text("mine")
+        yard.pool.doubted.add(APP)
+    await yard.keeper.look()
+    assert len(await yard.spares()) == 4
+    assert all(one.touched for one in await yard.spares())
+
+
+async def test_one_that_cannot_be_read_keeps_nobody_from_the_others(yard: Yard) -> None:
+    yard.want(2)
+    for _ in range(2):
+        await yard.keeper.look()
+    broken, sound = yard.pool.ready(APP)
+    kept = Path((broken.path / ".git").read_text().removeprefix("gitdir: ").strip())
+    (kept / "index").write_bytes(b"nothing of the kind")
+    yard.pool.doubted.add(APP)
+    await yard.keeper.look()
+    assert sound in yard.pool.ready(APP)
+    assert broken not in yard.pool.ready(APP)
+    assert broken.path.exists()
+    assert len(yard.pool.ready(APP)) == 2
+    (event,) = await yard.books.journal(EventKind.SPARE_TOUCHED)
+    assert "index" in str(event.body)
+
+
+async def test_what_could_not_be_looked_at_is_looked_at_before_another_is_made(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await yard.keeper.look()
+    seen = Worktree.spares
+
+    async def broken(*_: object) -> Any:
+        raise WrongState("not now")
+
+    yard.engine.pool = Pool()  # another engine's
+    yard.pool.expect(APP)
+    keeper = Stocking(yard.engine)
+    monkeypatch.setattr(Worktree, "spares", broken)
+    await keeper.look()
+    monkeypatch.setattr(Worktree, "spares", seen)
+    await clock_of(yard.books).advance(700)
+    await keeper.look()
+    assert len(await yard.spares()) == 1
+
+
+async def test_what_is_not_clean_at_another_commit_is_nobodys_work(yard: Yard) -> None:
+    """Files that git itself finds changed as soon as it has written them."""
+    folder = yard.repository.path
+    (folder / "dos.txt").write_bytes(b"one\r\ntwo\r\n")
+    await yard.repository.git("add", "dos.txt")
+    await yard.repository.git("commit", "-q", "-m", "text")
+    await yard.keeper.look()
+    assert len(yard.pool.ready(APP)) == 1
+    (folder / ".gitattributes").write_text("*.txt text eol=lf\n")
+    await yard.repository.git("add", ".gitattributes")
+    (folder / "dos.txt").unlink()
+    await yard.repository.git("commit", "-q", "-m", "line ends")
+    for _ in range(3):
+        await yard.keeper.look()
+        await clock_of(yard.books).advance(2_000)
+    assert await yard.books.journal(EventKind.SPARE_TOUCHED) == []
+    assert await yard.spares() == []
+
+
 async def test_what_cannot_be_made_is_not_tried_all_the_time(
     yard: Yard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,6 +364,11 @@ async def test_what_cannot_be_made_is_not_tried_all_the_time(
     for _ in range(3):
         await yard.keeper.look()
     assert tries == ["stock"]
+    clock = clock_of(yard.books)
+    for _ in range(7 * 24 * 6):
+        await clock.advance(600)
+        await yard.keeper.look()
+    assert 7 < len(tries) < 20  # in a week
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Work trees made before anybody needs them: taken, brought up to date, left alone, crashed."""
 
 import os
+import shutil
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -244,6 +245,19 @@ async def test_the_next_start_goes_on_from_every_step(shed: Shed, step: Step) ->
     await shed.workspace.destroy(checkout, shed.run)
 
 
+async def test_a_start_goes_on_without_a_half_taken_one_that_was_removed_by_hand(
+    shed: Shed,
+) -> None:
+    spare = await shed.stock()
+    await _switched(shed, spare)
+    shutil.rmtree(spare.path)
+    with pytest.raises(WrongState):
+        await shed.workspace.create(shed.plan, shed.run)
+    checkout = await shed.workspace.restore(shed.plan, shed.run)
+    assert (checkout.path / "README.md").exists()
+    assert await shed.seen() == []
+
+
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__.strip("_"))
 async def test_where_nobody_goes_on_nothing_is_left_of_it(shed: Shed, step: Step) -> None:
     spare = await shed.stock()
@@ -253,6 +267,17 @@ async def test_where_nobody_goes_on_nothing_is_left_of_it(shed: Shed, step: Step
     assert not spare.path.exists()
     assert not shed.plan.path.exists()
     assert (await shed.listed()).count("worktree ") == 1
+
+
+async def test_what_was_taken_since_it_was_looked_at_is_no_spare_any_more(shed: Shed) -> None:
+    spare = await shed.stock()
+    await _claimed(shed, spare)
+    (found,) = await shed.seen()
+    relock(spare.path, f"ao {HOME} spare {spare.commit}")
+    path = await shed.take(spare)
+    (path / "work.txt").write_text("unsaved")
+    await shed.workspace.discard(shed.plan.root, shed.plan.repository, found, shed.run)
+    assert (path / "work.txt").read_text() == "unsaved"
 
 
 async def test_one_that_was_being_written_is_removed(shed: Shed) -> None:
