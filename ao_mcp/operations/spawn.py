@@ -12,10 +12,12 @@ from ao_core.engine.queue import place_of
 from ao_core.engine.room import team_of
 from ao_core.ids import session_id
 from ao_core.model.budget import Budget
-from ao_core.model.session import Drive, PermissionMode, Session, derive_status
+from ao_core.model.session import Drive, PermissionMode, PrState, Session, derive_status
 from ao_mcp.operations.contract import Call, Operation, Reply, Request
 from ao_mcp.operations.keyed import keyed
 from ao_mcp.operations.shapes import Allowance, Key, ProjectName
+
+_SHOWN = 3
 
 
 class Spawn(Request):
@@ -96,8 +98,23 @@ async def _run(call: Call, asked: Spawn) -> Spawned:
         queued=place_of(call.engine, session),
         copies=tuple(one.id for one in made) if asked.copies > 1 else (),
         cursor=cursor,
-        warnings=(*_missing(call.engine, made), *await untold(call.engine, session)),
-    )
+        warnings=(
+            *_missing(call.engine, made), *_beside(call.engine, session),
+            *await untold(call.engine, session),
+        ),
+    )  # fmt: skip
+
+
+def _beside(engine: Engine, session: Session) -> Sequence[str]:
+    """Who works on the same issue already, and is no copy of it."""
+    mine = {session.id, *(one.id for one in team_of(engine.records).copies(session))}
+    others = [
+        one.id
+        for one in engine.live()
+        if session.issue and (one.project, one.issue) == (session.project, session.issue)
+        and one.id not in mine and one.pr.state is not PrState.MERGED
+    ]  # fmt: skip
+    return [f"{id} is on issue {session.issue}, too." for id in others[:_SHOWN]]
 
 
 def _missing(engine: Engine, made: Sequence[Session]) -> Sequence[str]:
