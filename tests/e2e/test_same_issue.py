@@ -9,7 +9,7 @@ def test_a_second_worker_on_an_issue_is_started_with_a_warning(team: Team) -> No
     assert first["warnings"] == []
     team.until(first["session"], "pr_open")
     second = team.call("spawn", issue=issue["issue"], copies=2)
-    assert second["warnings"] == [f"{first['session']} is on issue {issue['id']}, too."]
+    assert second["warnings"] == [f"{first['session']} is on issue {issue['issue']}, too."]
     for session in (*second["copies"], first["session"]):
         team.until_so(session, lambda now: (now["status"], now["state"]) == ("pr_open", "idle"))
         team.call("kill" if session in second["copies"] else "merge", session=session)
