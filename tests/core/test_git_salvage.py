@@ -2,17 +2,22 @@
 
 import hashlib
 import os
+import re
+import shutil
 import stat
 import subprocess
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 
-from ao_core.errors import WrongState
+from ao_core.errors import CommandFailed, WrongState
 from ao_core.git.salvage import SIZE_LIMIT, Saved, has_unsaved, restore_into, salvage
 from ao_core.ids import home_id, session_id
-from ao_core.process import run
+from ao_core.process import Completed, run
 from ao_core.testing.repository import Sample, sample
 
 HOME, SESSION = home_id("0a1b2c3d"), session_id("app-1")
@@ -302,3 +307,39 @@ async def test_a_reason_cannot_pass_for_a_mark_of_ours(work: Sample, tmp_path: P
     assert saved
     lines = (await work.git("log", "-1", "--format=%B", saved.ref)).splitlines()
     assert not [line for line in lines if line.startswith("AO-Kept")]
+
+
+CAPABILITIES = "-dac_override,-dac_read_search"
+PLAIN = (
+    () if os.geteuid() else
+    ("setpriv", f"--inh-caps={CAPABILITIES}", f"--bounding-set={CAPABILITIES}")
+)  # fmt: skip
+
+
+@pytest.mark.skipif(bool(PLAIN) and not shutil.which("setpriv"), reason="for root, needs setpriv")
+async def test_what_cannot_be_looked_into_is_not_taken_for_nothing(work: Sample) -> None:
+    (work.path / "closed").mkdir()
+    write(work.path, b"closed/new")
+    (work.path / "closed").chmod(0)
+
+    async def as_anybody(argv: Sequence[str], **more: Any) -> Completed:
+        return await run([*PLAIN, *argv], **more)
+
+    try:
+        with pytest.raises(CommandFailed, match="closed"):
+            await has_unsaved(as_anybody, work.path)
+    finally:
+        (work.path / "closed").chmod(0o700)
+
+
+async def test_what_is_saved_is_on_the_disk_before_anything_goes(work: Sample) -> None:
+    write(work.path, b"new")
+    traces = work.path.parent / "traces"
+    traces.mkdir()
+    with patch.dict(os.environ, {"GIT_TRACE2_EVENT": str(traces)}):
+        saved = await save(work)
+    assert saved
+    said = "".join(one.read_text() for one in traces.iterdir())
+    flushed = re.findall(r'"key":"fsync/[a-z-]+","value":"(\d+)"', said)
+    objects = await work.git("rev-list", "--objects", saved.ref, "--not", "--branches")
+    assert sum(map(int, flushed)) > len(objects.splitlines())  # each, and the ref

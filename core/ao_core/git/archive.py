@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ao_core.errors import StoreUnavailable
+from ao_core.files import in_our_words, sync_folder
 from ao_core.platform import disk_remedy
 
 
@@ -32,7 +33,8 @@ class Measured:
 
 def measure(root: Path, items: Sequence[Item]) -> tuple[Measured, ...]:
     """Look at each item, without reading its content."""
-    return tuple(_measure(root, item) for item in items)
+    with in_our_words(root, "read"):
+        return tuple(_measure(root, item) for item in items)
 
 
 def chosen(found: Sequence[Measured], limit: int) -> tuple[Measured, ...]:
@@ -52,6 +54,7 @@ def write(root: Path, items: Sequence[Item], target: Path) -> None:
         try:
             _fill(descriptor, root, items)
             os.replace(draft, target)
+            sync_folder(target.parent)
         except BaseException:  # interrupted, too: no draft stays
             Path(draft).unlink(missing_ok=True)
             raise

@@ -26,6 +26,7 @@ from ao_core.errors import (
 from ao_core.git.answers import Change, Changed, Commit, Registered, change, changed, registered
 from ao_core.platform import is_full
 from ao_core.process import DEFAULT_DEADLINE, OUTPUT_LIMIT, Completed, Run
+from ao_core.redact import visible
 
 LONG = 600.0
 LISTING_LIMIT = 256 * 1024 * 1024
@@ -48,6 +49,7 @@ _SETTINGS = (
     "advice.detachedHead=false",
 )
 _TRIES = 3
+_CLOSED = re.compile(rb"^warning: could not open directory '(.*)':", re.MULTILINE)
 _REFUSED = (
     *(os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)),
     "Out of diskspace",
@@ -201,10 +203,17 @@ class Git:
                 return guess
         return await self.current_branch()
 
-    async def status(self) -> tuple[Change, ...]:
-        """Everything that differs from the commit, whatever the configuration hides."""
+    async def status(self, *, whole: bool = False) -> tuple[Change, ...]:
+        """Everything that differs from the commit, whatever the configuration hides.
+
+        `whole`: what cannot be looked into is an error; git takes it for empty.
+        """
         args = ("--porcelain=v2", "-z", "--untracked-files=all", "--ignore-submodules=none")
         output = await self.call("status", *args, "--no-renames", deadline=LONG)
+        if whole and (closed := _CLOSED.search(output.stderr)):
+            where = visible(closed[1].decode(errors="replace"), 200)
+            hint = "Make it readable (`chmod -R u+rX`), or remove it."
+            raise CommandFailed(f"git cannot look into {where} in {self.path}", hint=hint)
         return tuple(change(os.fsdecode(line)) for line in output.stdout.split(b"\0") if line)
 
     async def diff(self, base: str, head: str | None = None, limit: int = 200_000) -> str:

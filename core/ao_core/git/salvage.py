@@ -7,7 +7,7 @@ git would not keep goes into an archive. Empty folders are not kept.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anyio
@@ -27,6 +27,8 @@ from ao_core.redact import visible
 
 PATTERNS = (".env*",)
 SIZE_LIMIT = 256 * 1024 * 1024
+# what it is saved from goes at once: the one must not be on the disk before the other
+_DURABLY = ("core.fsync=loose-object,reference", "core.fsyncMethod=batch")
 _REASON_LIMIT = 200
 _MERGING = "AO-Merging: "
 _TRIES = 20
@@ -51,7 +53,7 @@ async def salvage(
 
     `repository` is the project's; what is saved goes there, also from a clone of it.
     """
-    git = Git(run, worktree).signed(FALLBACK)
+    git = Git(run, worktree, settings=_DURABLY).signed(FALLBACK)
     keeper = _keeper(git, repository)
     risk = await look(git, patterns, keeper)
     if not risk:
@@ -88,7 +90,7 @@ async def has_unsaved(
 def _keeper(git: Git, repository: Path | None) -> Git | None:
     """The project's repository, where the work tree has another one, of its own."""
     apart = repository is not None and (git.path / ".git").is_dir()
-    return Git(git.run, repository) if repository is not None and apart else None
+    return replace(git, path=repository) if repository is not None and apart else None
 
 
 async def restore_into(

@@ -63,7 +63,7 @@ async def look(git: Git, patterns: Sequence[str], keeper: Git | None = None) -> 
     `keeper` is the repository that stays, where the work tree's own goes with it.
     """
     head = await git.head()
-    changes = await git.status()
+    changes = await git.status(whole=True)
     commits, doing, merging = await _under_way(git)
     commits |= await _of_trees_inside(git, everywhere=keeper is not None)
     if head and await git.current_branch() is None:
