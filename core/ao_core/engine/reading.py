@@ -13,13 +13,14 @@ from ao_core.engine.engine import Engine
 from ao_core.engine.keepsake import screen, turns
 from ao_core.engine.merge import work_of
 from ao_core.engine.side import git_for
-from ao_core.errors import BadRequest
+from ao_core.errors import BadRequest, Pruned
 from ao_core.ids import SessionId
 from ao_core.model.event import Event
 from ao_core.model.session import Session
 from ao_core.redact import visible
 
 LEAST, MOST = 200, 100_000
+_PATIENCE = 5.0  # for what is found among the lines of a long journal
 
 
 class What(StrEnum):
@@ -86,21 +87,28 @@ async def _diff(engine: Engine, session: Session) -> str:
 
 
 async def _events(engine: Engine, session: Session, after: int, max_chars: int) -> Piece:
-    """Whole lines, as many as fit. The journal is long: the cursor is the number of a line of it,
-    and nothing but what is returned is kept.
+    """Whole lines, as many as fit and are found in time. The journal is long: the cursor is the
+    number of a line of it, and nothing but what is returned is kept.
     """
     lines, room, head = list[str](), max_chars, engine.records.head
-    async with aclosing(engine.records.follow(after, live=False)) as journal:
-        async for event in journal:
-            if event.session != session.id:
-                continue
-            line = line_of(event)[:max_chars]
-            room -= len(line) + bool(lines)
-            if room < 0:
-                return Piece("\n".join(lines), str(after), head)
-            lines.append(line)
-            after = event.seq
-    return Piece("\n".join(lines), None, head)
+    until = anyio.current_time() + _PATIENCE
+    try:
+        async with aclosing(engine.records.follow(after, live=False)) as journal:
+            async for event in journal:
+                if event.session == session.id:
+                    line = line_of(event)[:max_chars]
+                    room -= len(line) + bool(lines)
+                    if room < 0:
+                        break
+                    lines.append(line)
+                after = event.seq
+                if anyio.current_time() > until:
+                    break
+            else:
+                return Piece("\n".join(lines), None, head)
+    except Pruned as exc:
+        raise Pruned(exc.message, hint="Leave `cursor` out to begin with what is kept.") from exc
+    return Piece("\n".join(lines), str(after), head)
 
 
 def line_of(event: Event) -> str:
