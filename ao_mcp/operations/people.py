@@ -64,9 +64,11 @@ async def _notify(call: Call, asked: Notify) -> Notified:
         )
         # kept before it is sent: sent again after a crash, it is known to be the same note
         await engine.keys.replied(ticket, told.id, "")
-        done = await engine_notify.notify(engine, project, told, tuple(asked.to))
+        done = await engine_notify.notify(project, told, tuple(asked.to))
         notified = _notified(told.id, done)
-        await engine.keys.replied(ticket, told.id, notified.model_dump_json())
+        reply = await engine.keys.replying(ticket, told.id, notified.model_dump_json())
+        events = [engine_notify.delivered(told, one) for one in done]
+        await engine.records.commit(reply, events)
     return notified
 
 

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 
 from ao_core import exec_stub, platform
 from ao_core.errors import BadRequest, CommandFailed, NotInstalled, TimedOut
@@ -91,7 +92,8 @@ class Launchpad:
 async def launchpad(folder: Path, command: Command, cwd: Path) -> AsyncGenerator[Launchpad]:
     """Offer a command to whoever runs `argv` first, while the block lasts."""
     order = _encoded(command, cwd)
-    path = private_dir(folder) / f"go-{new_token(6)}"
+    await anyio.to_thread.run_sync(_forget_others, private_dir(folder))
+    path = folder / f"{_ours()}{new_token(6)}"
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     pad = Launchpad(path, listener, order, Path(command.argv[0]).name)
     try:
@@ -103,6 +105,18 @@ async def launchpad(folder: Path, command: Command, cwd: Path) -> AsyncGenerator
         yield pad
     finally:
         pad.withdraw()
+
+
+def _ours() -> str:
+    return f"go-{os.getpid():x}-"
+
+
+def _forget_others(folder: Path) -> None:
+    """Remove the offers of an engine that was killed; a folder is one engine's at a time."""
+    ours = _ours()
+    for path in folder.glob("go-*"):
+        if not path.name.startswith(ours):
+            path.unlink(missing_ok=True)
 
 
 async def _heard(stub: socket.socket) -> str:

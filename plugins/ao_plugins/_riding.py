@@ -38,7 +38,7 @@ class Station:
         """Merge them into their base, and write down what each has become."""
         target = _target(riders)
         async with self._tracks.setdefault(target, anyio.Lock()):
-            await self._sweep(git)
+            await self.sweep(git)
             members = [Member(one.session, one.pull.head, one.title) for one in riders]
             ahead = await predict(git.run, git.path, target, members)
             result = await build(
@@ -51,7 +51,8 @@ class Station:
                 await self._write(riders, result.members, _arrived)
         return result
 
-    async def _sweep(self, git: Git) -> None:
+    async def sweep(self, git: Git) -> None:
+        """Remove what trains before this station's first have left; later there is nothing."""
         if not self._swept:
             self._swept = True
             await sweep(git, self.scratch)

@@ -205,3 +205,16 @@ async def test_what_no_program_can_be_given_is_refused(
 
 def _somebody_else(_: socket.socket) -> int:
     return os.getuid() + 1
+
+
+async def test_the_offers_of_an_engine_that_was_killed_go_with_the_next(
+    folder: Path, tmp_path: Path
+) -> None:
+    left, other = folder / "go-1-0123456789ab", folder / "engine.sock"
+    left.touch()
+    other.touch()
+    async with launchpad(folder, Command(("true",)), tmp_path) as first:
+        async with launchpad(folder, Command(("true",)), tmp_path):
+            assert first.path.exists()
+        assert not left.exists()
+    assert os.listdir(folder) == [other.name]

@@ -123,9 +123,14 @@ class Keys:
 
     async def replied(self, ticket: Ticket, subject: str, reply: str) -> None:
         """Keep the reply for the next time."""
+        if changes := await self.replying(ticket, subject, reply):
+            await self._store.commit(changes)
+
+    async def replying(self, ticket: Ticket, subject: str, reply: str) -> Sequence[Change]:
+        """The change that keeps it, to be committed with what tells that the thing was done."""
         if ticket.id is None or ticket.use is None:
-            return
+            return ()
         row = await self._store.read(KEY, ticket.id)
         known = row.value if row else ticket.use
         use = replace(known, subject=known.subject or subject, reply=reply)
-        await self._store.commit([Put(KEY, ticket.id, use, row.revision if row else 0)])
+        return (Put(KEY, ticket.id, use, row.revision if row else 0),)

@@ -41,10 +41,8 @@ def note(
     )  # fmt: skip
 
 
-async def notify(
-    engine: Engine, project: Project, told: Note, to: tuple[str, ...] = ()
-) -> tuple[Delivered, ...]:
-    """Send to the named notifiers, or to all of the project's."""
+async def notify(project: Project, told: Note, to: tuple[str, ...] = ()) -> tuple[Delivered, ...]:
+    """Send to the named notifiers, or to all of the project's; the journal is told elsewhere."""
     unknown = set(to) - project.notifiers.keys()
     if unknown:
         raise BadRequest(
@@ -60,9 +58,7 @@ async def notify(
     async with anyio.create_task_group() as tasks:
         for name in names:
             tasks.start_soon(one, name)
-    done = tuple(results[name] for name in names)
-    await engine.records.commit([], [delivered(told, one) for one in done])
-    return done
+    return tuple(results[name] for name in names)
 
 
 async def deliver(name: str, notifier: Notifier[Any], told: Note) -> Delivered:

@@ -7,11 +7,12 @@ from ao_core.engine.engine import Engine
 from ao_core.engine.evidence import interrupted, see_to
 from ao_core.engine.kill import kill
 from ao_core.engine.launching import adopt
-from ao_core.engine.merge import seen, work_of
+from ao_core.engine.merge import work_of
 from ao_core.engine.project import Project
 from ao_core.engine.restore import again
 from ao_core.engine.starting import carry_out, failed
 from ao_core.engine.train_gates import end_left
+from ao_core.engine.trains import made_before
 from ao_core.errors import AoError
 from ao_core.model.session import (
     Drive,
@@ -23,6 +24,7 @@ from ao_core.model.session import (
 )
 from ao_core.model.work import PullState
 from ao_core.slots.runtime import Mourning
+from ao_core.slots.scm import Trainable
 from ao_core.store.records import SESSION, Intent, IntentKind, Outcome
 
 _log = logging.getLogger(__name__)
@@ -157,11 +159,13 @@ async def _merging(engine: Engine, intent: Intent) -> Outcome:
     await end_left(engine, session.id)
     try:
         project = await engine.project_of(session)
+        if isinstance(project.scm, Trainable):
+            await cast("Trainable", project.scm).tidy()
         pull = await project.scm.find(work_of(session))
     except AoError as exc:
         _log.warning("the merge of %s cannot be judged: %s", session.id, exc.message)
         return Outcome.UNKNOWN
     if pull is None or pull.state is not PullState.MERGED:
         return Outcome.FAILED
-    await seen(engine, session.id, pull)
+    await made_before(engine, intent, pull)
     return Outcome.DONE

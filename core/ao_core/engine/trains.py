@@ -21,13 +21,13 @@ from ao_core.engine.train_gates import gate_of
 from ao_core.errors import AoError
 from ao_core.git.train import Fate, Outcome, Ride, TrainResult
 from ao_core.ids import SessionId
-from ao_core.model.event import NewEvent
+from ao_core.model.event import EventKind, Merged, NewEvent
 from ao_core.model.session import PrReason, Session
 from ao_core.model.work import MergeMethod, Pull, PullState
 from ao_core.redact import visible
 from ao_core.slots.scm import Journey, Rider
 from ao_core.store.contract import Change
-from ao_core.store.records import SESSION, IntentKind
+from ao_core.store.records import SESSION, Intent, IntentKind
 from ao_core.store.records import Outcome as Ending
 
 Tell: TypeAlias = Callable[[float, float | None, str], Awaitable[None]]
@@ -136,7 +136,8 @@ class _Train:
 
     async def _begin(self, riders: Sequence[Rider]) -> list[str]:
         begin, kind = self.engine.intents.beginning, IntentKind.MERGE
-        puts = [begin(kind, one.session, _fingerprint(one.pull)) for one in riders]
+        how = str(self.wish.method)
+        puts = [begin(kind, one.session, _fingerprint(one.pull), how) for one in riders]
         await self.engine.records.commit(puts)
         return [put.id for put in puts]
 
@@ -179,6 +180,20 @@ class _Train:
             target, wish.method, result.outcome, tuple(shares), result.commit, result.ref,
             result.blockers, wish.dry_run,
         )  # fmt: skip
+
+
+async def made_before(engine: Engine, intent: Intent, pull: Pull) -> None:
+    """Tell of a merge that was made by an engine which was killed before it could tell."""
+    commit = pull.merged_as or pull.head
+
+    def step(now: Session) -> Step:
+        after, events = _arrived(engine, now, pull, Ride(now.id, Fate.LANDED, commit))
+        body = Merged(now.base, intent.detail, commit, head=pull.head)
+        told = NewEvent(EventKind.MERGE_COMPLETED, body, now.project, now.id)
+        closed = engine.intents.ending(intent.id, Ending.DONE, str(Fate.LANDED))
+        return Step(after, (told, *events), tuple(closed))
+
+    await engine.records.update(SESSION, engine.session(intent.session).id, step)
 
 
 def _arrived(

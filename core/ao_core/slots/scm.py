@@ -141,6 +141,9 @@ class Trainable(ABC):
     async def ride(self, riders: Sequence[Rider], journey: Journey) -> TrainResult:
         """Merge exactly these heads into their common base, as far as they can be."""
 
+    async def tidy(self) -> None:
+        """Remove what the trains of an engine that was killed have left."""
+
 
 class Reviewable(ABC):
     """A host that takes reviews from here."""

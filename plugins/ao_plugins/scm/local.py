@@ -163,6 +163,10 @@ class LocalScm(Scm[LocalScmConfig], BatchObservable, Trainable, Reviewable):
         """Merge exactly these heads into their common base, as far as they can be."""
         return await self._station.ride(self._git, home_id(self.scope.home), riders, journey)
 
+    async def tidy(self) -> None:
+        """Remove the scratch trees of an engine that was killed."""
+        await self._station.sweep(self._git)
+
     async def review(self, pull: Pull, review: Review, comments: Sequence[ReviewComment]) -> None:
         """Keep a review of exactly `pull.head`."""
         await self._current(pull)
