@@ -78,3 +78,18 @@ def test_limits_that_cannot_be_understood_remove_nothing(team: Team) -> None:
     assert refused.returncode == 1
     assert path.exists()
     (team.home / "config.yaml").unlink()
+
+
+def test_what_is_too_big_to_be_saved_stays_until_it_is_moved_elsewhere(team: Team) -> None:
+    (team.repository / ".git" / "info" / "exclude").write_text(".env*\n")
+    _, path = lost(team)
+    with (path / ".env.big").open("wb") as file:
+        file.truncate(300_000_000)
+    (stays,) = gc(team, "--apply")["workspaces"]
+    assert not stays["removed"]
+    assert "too big for an archive: .env.big" in stays["stays"]
+    assert (path / "draft.txt").read_text() == "a\n"
+    (path / ".env.big").unlink()
+    (gone,) = gc(team, "--apply")["workspaces"]
+    assert gone["removed"]
+    assert git(team.repository, "show", f"{gone['saved']}:draft.txt") == "a"

@@ -17,7 +17,7 @@ from ao_core.engine.engine import Engine
 from ao_core.engine.kill import kill
 from ao_core.engine.merge import look_at_head
 from ao_core.errors import AoError
-from ao_core.ids import SessionId
+from ao_core.ids import ProjectId, SessionId
 from ao_core.model.session import Session, SessionReason, SessionState, is_terminal
 from ao_core.slots.runtime import Attended
 from ao_core.store.records import SESSION
@@ -25,6 +25,7 @@ from ao_core.store.records import SESSION
 _log = logging.getLogger(__name__)
 _TICK = 5.0
 _AGAIN = timedelta(hours=1)  # after what could not be taken away
+_HEEDED = 10.0  # within so long, a change of the configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Cleanup:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._not_before: dict[SessionId, float] = {}
+        self._graces: dict[ProjectId, tuple[float, Grace]] = {}
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -107,7 +109,20 @@ class Cleanup:
         return due(session, grace, clock.now(), clock.course)
 
     async def _grace(self, session: Session) -> Grace:
-        settings = (await self._engine.project_of(session)).settings
+        now = self._engine.clock.monotonic()
+        known = self._graces.get(session.project)
+        if known is None or now - known[0] >= _HEEDED:
+            known = self._graces[session.project] = now, await self._configured(session)
+        return known[1]
+
+    async def _configured(self, session: Session) -> Grace:
+        """As it is said by now. What cannot be understood might say to leave everything."""
+        project = await self._engine.project_of(session)
+        try:
+            settings = await self._engine.projects.settings_now(project)
+        except AoError as exc:
+            _log.warning("nothing of %s is cleared away: %s", project.id, exc.message)
+            return Grace()
         return Grace(settings.merged_grace, settings.abandoned_grace)
 
     def _is_busy(self, session: Session) -> bool:

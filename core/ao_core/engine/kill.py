@@ -24,6 +24,7 @@ from ao_core.ids import HomeId, SessionId
 from ao_core.model import event
 from ao_core.model.event import Ended, EventKind, NewEvent
 from ao_core.model.session import RuntimeReason, RuntimeState, Session, SessionReason, is_terminal
+from ao_core.redact import visible
 from ao_core.slots.workspace import Checkout, leaving
 from ao_core.store.records import SESSION, Intent, IntentKind, Outcome
 
@@ -192,5 +193,13 @@ async def _remove(project: Project, session: Session, saved: Saved | None) -> st
         await project.workspace.destroy(checkout, run, saved=saved.commit if saved else None)
     except AoError as exc:
         _log.warning("the workspace of %s stays: %s", session.id, exc.message)
-        return exc.message
+        return exc.message + _too_big(saved)
     return None
+
+
+def _too_big(saved: Saved | None) -> str:
+    """What of it could not be saved, and what helps."""
+    if saved is None or not saved.left_out:
+        return ""
+    names = visible(", ".join(saved.left_out), 300)
+    return f": too big for an archive: {names}. Move it elsewhere, and kill it again"

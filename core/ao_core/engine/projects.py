@@ -124,12 +124,13 @@ class Projects:
         return await self.by_id(id)
 
     async def _at(self, loaded: Loaded, here: Path) -> Project:
-        for id in loaded.settings.projects:
-            settings = project(loaded, id)
-            if _same(settings.path, here):
-                return await self._opened(ProjectId(id), settings, loaded.path)
-        settings = zero(here, loaded)
-        return await self._opened(ProjectId(settings.id), settings, None)
+        settings, path = _settings_at(loaded, here)
+        return await self._opened(ProjectId(settings.id), settings, path)
+
+    async def settings_now(self, known: Project) -> EffectiveProject:
+        """What its configuration says by now; nothing is opened anew for that."""
+        loaded = await self._read(known.repository, known.config_path, self.login)
+        return _settings_at(loaded, known.repository)[0]
 
     async def settings_for(
         self, caller: Caller, name: str | None
@@ -323,6 +324,15 @@ class Projects:
             if found.found:
                 return name
         return None
+
+
+def _settings_at(loaded: Loaded, here: Path) -> tuple[EffectiveProject, Path | None]:
+    """The settings for a repository, and the file that names it, if any does."""
+    for id in loaded.settings.projects:
+        settings = project(loaded, id)
+        if _same(settings.path, here):
+            return settings, loaded.path
+    return zero(here, loaded), None
 
 
 def _same(one: Path, other: Path) -> bool:

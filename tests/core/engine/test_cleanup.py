@@ -14,7 +14,7 @@ import pytest
 from ao_core.engine import cleanup
 from ao_core.engine.cleanup import Cleanup, Grace, due
 from ao_core.engine.leftovers import left
-from ao_core.errors import Unavailable
+from ao_core.errors import ConfigError, Unavailable
 from ao_core.ids import SessionId
 from ao_core.model.session import (
     PrFacts,
@@ -131,13 +131,20 @@ class Yard:
         self.killed: list[tuple[SessionId, SessionReason]] = []
         self.meanwhile: Callable[[Session], Session] | None = None
         self.trouble: Exception | None = None
-        settings = SimpleNamespace(merged_grace=MINUTES, abandoned_grace=None)
-        engine = an_engine(books, SimpleNamespace(settings=settings))
+        self.grace: timedelta | None = MINUTES
+        self.misspelt = False
+        engine = an_engine(books, SimpleNamespace(id="app"))
+        engine.projects.__dict__.update(settings_now=self._settings_now)
         locks = defaultdict[str, anyio.Lock](anyio.Lock)
         engine.__dict__.update(proving={}, alone=locks.__getitem__, runtime_of=self._runtime)
         monkeypatch.setattr(cleanup, "kill", self._kill)
         monkeypatch.setattr(cleanup, "look_at_head", self._look_at_head)
         self.engine, self.cleanup = engine, Cleanup(engine)
+
+    async def _settings_now(self, project: object) -> object:
+        if self.misspelt:
+            raise ConfigError("`lifecycle` is misspelt")
+        return SimpleNamespace(merged_grace=self.grace, abandoned_grace=None)
 
     async def _runtime(self, session: Session) -> Terminal:
         return self.terminal
@@ -213,6 +220,16 @@ async def test_one_that_goes_on_at_the_last_moment_is_left(yard: Yard) -> None:
     await yard.later(60)
     assert yard.killed == []
     assert not is_terminal(yard.books.records.session("app-1"))
+
+
+@pytest.mark.parametrize("misspelt", [False, True])
+async def test_a_grace_that_is_changed_counts_at_once(yard: Yard, misspelt: bool) -> None:
+    yard.grace, yard.misspelt = timedelta(hours=1), misspelt
+    await yard.later(30)
+    assert yard.killed == []
+    yard.grace, yard.misspelt = MINUTES, False
+    await yard.later(0.4)
+    assert yard.killed == ONCE
 
 
 async def test_what_cannot_be_cleared_away_is_not_tried_all_the_time(yard: Yard) -> None:
