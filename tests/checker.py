@@ -6,22 +6,31 @@ that). An empty list means that all there is, is somebody's, and all that was to
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from ao_core.model.event import Ended, Event, EventKind, Merged, MessageMoved, Moved
+from ao_core.model.event import (
+    Ended,
+    Event,
+    EventKind,
+    Merged,
+    MessageMoved,
+    Moved,
+    PermissionMoved,
+    Saved,
+)
 from ao_core.model.session import RuntimeState, Session, SessionState, is_terminal
 from ao_core.model.work import MergeMethod
-from ao_core.store.records import SETTLED, Delivery, Outcome
+from ao_core.store.records import SETTLED, Delivery, Message, Mode, Outcome
 from snapshot import Snapshot, snapshot
-from team import Team, git
+from team import Team, git, heard
 
 _K = EventKind
-_STEADY = 3  # looks in a row that must find the same
-_PAUSE = 0.3
+_QUIET = 0.5  # seconds in which nothing more is told
+_AGAIN = 0.1
 _WAY = frozenset({Delivery.QUEUED, Delivery.PASTING, Delivery.TYPED})
 _SETTLES = {
     _K.MESSAGE_ACCEPTED: Delivery.ACCEPTED,
@@ -30,6 +39,7 @@ _SETTLES = {
     _K.MESSAGE_EXPIRED: Delivery.EXPIRED,
     _K.MESSAGE_CANCELLED: Delivery.CANCELLED,
 }
+_TYPED = (_K.MESSAGE_TYPED, _K.MESSAGE_SUBMITTED)  # a paste that did not happen is done again
 _PROVED_LATE = [Delivery.UNCERTAIN, Delivery.ACCEPTED]  # the only second word there is
 
 
@@ -39,25 +49,26 @@ def check(team: Team) -> list[str]:
     world = World(team, seen)
     return [
         *numbers(seen), *names(seen), *states(seen), *intents(seen), *messages(seen),
+        *permissions(seen), *reactions(seen), *uses(seen), *Folders(team, seen).faults(),
         *world.agents(), *world.processes(), *world.worktrees(), *world.branches(),
-        *world.refs(), *world.targets(),
+        *world.refs(), *world.targets(), *world.told(),
     ]  # fmt: skip
 
 
 def rested(team: Team, patience: float = 60.0) -> Snapshot:
     """Wait until nothing is under way any more; raises with what still is."""
-    end, same, last = time.monotonic() + patience, 0, -1
+    end, last = time.monotonic() + patience, -1
     while True:
         team.sure("about")  # one that was killed has a successor from here on
         seen = snapshot(team.home)
         head = seen.journal[-1].seq if seen.journal else 0
         busy = list(under_way(seen))
-        same, last = (same + 1 if head == last and not busy else 0), head
-        if same >= _STEADY:
+        if head == last and not busy:
             return seen
         if time.monotonic() > end:
             raise AssertionError(f"it never came to rest: {busy or 'the journal grows'}")
-        time.sleep(_PAUSE)
+        last = -1 if busy else head
+        time.sleep(_AGAIN if busy else _QUIET)
 
 
 def under_way(seen: Snapshot) -> Iterator[str]:
@@ -72,6 +83,9 @@ def under_way(seen: Snapshot) -> Iterator[str]:
     for id, message in seen.messages.items():
         if message.state in _WAY and not seen.sessions[message.session].question:
             yield f"message {id} is {message.state}"
+    for id, pursuit in seen.pursuits.items():
+        if pursuit.pending:
+            yield f"reaction {id} has a merge to make"
 
 
 # -- the books by themselves ----------------------------------------------------------------------
@@ -95,6 +109,13 @@ def names(seen: Snapshot) -> Iterator[str]:
     for what in ("branch", "path"):
         used = Counter(getattr(one, what) for one in seen.sessions.values() if getattr(one, what))
         yield from (f"the {what} {name} is {n} sessions'" for name, n in used.items() if n > 1)
+    ports = Counter(port for one in seen.sessions.values() if not is_terminal(one)
+                    for port in one.ports)  # fmt: skip
+    yield from (f"port {port} is {n} sessions'" for port, n in ports.items() if n > 1)
+    for id in seen.sessions:
+        prefix, _, number = id.rpartition("-")
+        if prefix not in seen.counters or seen.counters[prefix].value < int(number):
+            yield f"the number of {id} may be given away again"
 
 
 def states(seen: Snapshot) -> Iterator[str]:
@@ -130,19 +151,23 @@ def intents(seen: Snapshot) -> Iterator[str]:
 
 def messages(seen: Snapshot) -> Iterator[str]:
     """Each has its last receipt, once and as the journal tells it; or waits, and why is known."""
-    queued, ends = Counter[str](), defaultdict[str, list[Delivery]](list)
+    queued, ends, typed = Counter[str](), defaultdict[str, list[Delivery]](list), set[str]()
     for event in seen.journal:
         if not isinstance(event.body, MessageMoved):
             continue
-        queued[event.body.message] += event.kind is _K.MESSAGE_QUEUED
+        id = event.body.message
+        if event.kind is _K.MESSAGE_QUEUED and id in typed:
+            yield f"message {id} was queued again by line {event.seq}, after it was typed"
+        queued[id] += event.kind is _K.MESSAGE_QUEUED
+        typed |= {id} if event.kind in _TYPED else set()
         if event.kind in _SETTLES:
-            ends[event.body.message].append(_SETTLES[event.kind])
+            ends[id].append(_SETTLES[event.kind])
     yield from (
         f"message {id} is told of and is no record" for id in queued.keys() - seen.messages.keys()
     )
     for id, message in seen.messages.items():
-        if queued[id] != 1:
-            yield f"message {id} was queued {queued[id]} times"
+        if not queued[id]:
+            yield f"message {id} was never queued"
         if len(ends[id]) > 1 and ends[id] != _PROVED_LATE:
             yield f"message {id} was settled more than once: {', '.join(ends[id])}"
         if message.state in SETTLED and ends[id][-1:] != [message.state]:
@@ -159,6 +184,41 @@ def _is_explained(seen: Snapshot, id: str) -> bool:
         return False
     waits = session.facts.state in (SessionState.NEEDS_INPUT, SessionState.STUCK)
     return message.state is message.highest or bool(message.reason) or waits
+
+
+def permissions(seen: Snapshot) -> Iterator[str]:
+    """Each was asked for and answered once, and none waits for an answer to who has ended."""
+    asked, ended = Counter[str](), Counter[str]()
+    for event in seen.journal:
+        if isinstance(event.body, PermissionMoved):
+            asked[event.body.request] += event.kind is _K.PERMISSION_ASKED
+            ended[event.body.request] += event.kind is not _K.PERMISSION_ASKED
+    yield from (f"permission {id} is no record" for id in ended.keys() - seen.permissions.keys())
+    for id, one in seen.permissions.items():
+        ends = int(one.ended_at is not None)
+        if asked[id] > 1 or ended[id] != ends:
+            yield f"permission {id} was asked for {asked[id]} times, and answered {ended[id]} times"
+        if not ends and is_terminal(seen.sessions[one.session]):
+            yield f"permission {id} waits, and {one.session} has ended"
+
+
+def reactions(seen: Snapshot) -> Iterator[str]:
+    """Each is to something that is known; what it was to do is done."""
+    known = {*seen.sessions, *(one.project for one in seen.sessions.values())}
+    for id, pursuit in seen.pursuits.items():
+        if pursuit.subject not in known or pursuit.pending:
+            yield f"reaction {id} is left: its merge is to be made: {pursuit.pending}"
+
+
+def uses(seen: Snapshot) -> Iterator[str]:
+    """What was done under a key is there, and was done under no other."""
+    made = {"spawn": seen.sessions, "send": seen.messages}
+    for operation, known in made.items():
+        used = Counter(
+            one.subject for one in seen.keys.values() if one.operation == operation and one.subject
+        )
+        yield from (f"a key of {operation} names {id}" for id in used.keys() - known.keys())
+        yield from (f"{id} was made under {n} keys" for id, n in used.items() if n > 1)
 
 
 # -- the world ------------------------------------------------------------------------------------
@@ -296,6 +356,7 @@ class World:
         made = line[: line.index(begun)] if begun in line else line
         if begun not in line:
             yield f"{target} has no more {begun}, where it began"
+        yield from self._checkout(target)
         done = [
             (event.session, event.body)
             for event in self.seen.journal
@@ -310,6 +371,65 @@ class World:
         if not any(one.method == MergeMethod.REBASE for _, one in here):  # that is many commits
             untold = [one for one in made if one not in commits]
             yield from (f"{target} has {one}, which nobody reported" for one in untold)
+
+    def _checkout(self, target: str) -> Iterator[str]:
+        """A person's own checkout has what its branch has, and nobody holds it."""
+        repository = self.team.repository
+        if git(repository, "symbolic-ref", "--short", "HEAD") != target:
+            return
+        if changed := git(repository, "status", "--porcelain"):
+            yield f"the checkout of {target} is not as it is committed: {changed}"
+        locks = (repository / ".git").rglob("*.lock")  # ours are held by a process, and stay
+        yield from (f"{lock} was left" for lock in locks if not lock.name.startswith("ao-"))
+
+    def told(self) -> Iterator[str]:
+        """Each worker's own log has what was accepted, and nothing twice or of nobody's."""
+        for id, session in self.seen.sessions.items():
+            if not _has_workspace(session) or not Path(session.path).is_dir():
+                continue
+            texts = [text.strip() for text in heard(Path(session.path))]
+            mine = [one for one in self.seen.messages.values() if one.session == id]
+            yield from _told(session, Counter(texts), mine, set(texts[:1]))
+
+
+def _told(
+    session: Session, heard: Counter[str], messages: Sequence[Message], task: set[str]
+) -> Iterator[str]:
+    id, said = session.id, [one for one in messages if one.mode is not Mode.COMMAND]
+    now = [one for one in said if one.generation == session.generation]  # the log may be new
+    sent = Counter(one.body.strip() for one in said)
+    sure = Counter(one.body.strip() for one in now if one.state is Delivery.ACCEPTED)
+    for text, times in heard.items():
+        if times > sent[text] + (text in task and not sent[text]):
+            yield f"{id} was told {text[:60]!r} {times} times, and it was sent {sent[text]} times"
+    for text, times in sure.items():
+        if heard[text] < times:
+            yield f"{id} has accepted {text[:60]!r} {times} times, and heard it {heard[text]} times"
+
+
+@dataclass(frozen=True)
+class Folders:
+    """What else a home keeps on the disk, beside what the books say of it."""
+
+    team: Team
+    seen: Snapshot
+
+    def faults(self) -> Iterator[str]:
+        """Archives belong to saved work, the rest to sessions; no draft and no scratch is left."""
+        home = self.team.home
+        told = [event.body.archive for event in self.seen.journal if isinstance(event.body, Saved)]
+        kept = {path for path in told if path}
+        there = {str(path) for path in home.glob("*/archive/*")}
+        yield from (f"the archive {path} is nobody's" for path in sorted(there - kept))
+        yield from (f"the archive {path} is gone" for path in sorted(kept - there))
+        for kind in ("spool", "prompts"):
+            for path in home.glob(f"*/{kind}/*"):
+                if path.name not in self.seen.sessions:
+                    yield f"the folder {path} is nobody's"
+        for pattern in ("*/scratch/*", "*/*/scratch/*"):
+            yield from (f"the scratch {path} was left" for path in home.glob(pattern))
+        for folder in self.team.folders:
+            yield from (f"the offer {path} was left" for path in folder.glob("go-*"))
 
 
 def _has_workspace(session: Session) -> bool:

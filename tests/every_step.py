@@ -4,37 +4,44 @@ The steps are not listed by hand: `stepping_engine` writes down what an act goes
 act is done once to learn its steps, then once for each of them, ended there.
 """
 
-import os
-import signal
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ao_mcp.start import READY, engine_environment
-from bench.processes import Child
 from checker import check, rested
-from team import Team
+from receiver import Receiver
+from team import Kind, Team
 
 PROGRAM = Path(__file__).with_name("stepping_engine.py")
 _TOLD = 20  # faults of one step that are shown
 
 
-@dataclass
+class Watched(Team):
+    """A team whose project has people who are told by webhook, where `config` has it so."""
+
+    def __init__(
+        self, home: Path, repository: Path, runtime: Path, kind: Kind, people: Receiver
+    ) -> None:
+        super().__init__(home, repository, runtime, kind)
+        self.people = people
+
+
+@dataclass(frozen=True)
 class Act:
     """Something a lead does, `number` telling one time from another.
 
     `ready` brings about what it needs and says what it is done to; `does` does it, as often as
-    the engine says that it may be repeated; `faults` says what is wrong afterwards.
+    the engine says that it may be repeated; `faults` says what is wrong afterwards. What `config`
+    says comes before the project's own configuration.
     """
 
     name: str
-    ready: Callable[[Team, int], str]
-    does: Callable[[Team, int, str], None]
-    faults: Callable[[Team, int, str], Iterator[str]]
+    ready: Callable[[Watched, int], str]
+    does: Callable[[Watched, int, str], None]
+    faults: Callable[[Watched, int, str], Iterator[str]]
+    config: str = ""
 
 
 @dataclass
@@ -53,14 +60,15 @@ class Row:
 
 @dataclass
 class Stepper:
-    """One team, whose engine is ended again and again."""
+    """One team, each of whose engines may be ended at a step; what such an engine leaves, the next
+    one takes up, and is the one that is ended next.
+    """
 
-    team: Team
+    team: Watched
     folder: Path
+    patience: float = 15.0  # seconds in which what looks wrong may come right
     number: int = 0
-
-    def __post_init__(self) -> None:
-        self.folder.mkdir()
+    known: set[str] = field(default_factory=set[str])  # faults that an earlier step has led to
 
     def steps(self, act: Act) -> list[str]:
         """What the act goes through when nobody ends it."""
@@ -71,60 +79,52 @@ class Stepper:
     def ended_at(self, act: Act, step: str) -> Row:
         """Do it, with the engine ended there; then see that all is well."""
         self.number += 1
-        with self._engine():
-            subject = act.ready(self.team, self.number)
-            rested(self.team)
-            (self.folder / "steps").write_text("")
-            (self.folder / "armed").write_text(step)
-            row = Row(act.name, step, reached=False)
-            row.faults += self._done(act, subject, step)
-            row.reached = step in self._taken()
-            (self.folder / "armed").unlink()
+        subject = act.ready(self.team, self.number)
+        rested(self.team)
+        (self.folder / "steps").write_text("")
+        (self.folder / "arming").write_text(step)
+        (self.folder / "arming").rename(self.folder / "armed")
+        row = Row(act.name, step, reached=False)
+        row.faults += self._done(act, subject)
+        row.reached = step in self._taken()
+        (self.folder / "armed").unlink(missing_ok=True)
         for one in self.team.sure("list", limit=500)["sessions"]:  # so that nobody has to queue
             self.team.sure("kill", session=one["session"])
         return row
 
-    def _done(self, act: Act, subject: str, step: str) -> list[str]:
+    def _done(self, act: Act, subject: str) -> list[str]:
         try:
             act.does(self.team, self.number, subject)
-            rested(self.team)
-            return [*act.faults(self.team, self.number, subject), *check(self.team)]
+            return self._lasting(act, subject)
         except Exception as error:  # it goes into the table, and the others are tried
             return [f"{type(error).__name__}: {error}"[:600]]
+
+    def _lasting(self, act: Act, subject: str) -> list[str]:
+        """What is wrong, and stays so: what was only just done may take a moment to be told of."""
+        end = time.monotonic() + self.patience
+        while True:
+            rested(self.team)
+            found = [*act.faults(self.team, self.number, subject), *check(self.team)]
+            new = [fault for fault in found if fault not in self.known]
+            if not new or time.monotonic() > end:
+                self.known |= {*new}
+                return new
 
     def _taken(self) -> list[str]:
         return (self.folder / "steps").read_text().splitlines()
 
-    def _engine(self) -> "Stepping":
-        if self.team.running_pid():
-            self.team.kill_engine()
-        return Stepping(self.team, self.folder)
 
-
-class Stepping:
-    """An engine that is ended at a step, or here."""
-
-    def __init__(self, team: Team, control: Path) -> None:
-        argv = (sys.executable, "-I", str(PROGRAM), str(control), str(team.home))
-        self._child = Child(argv, engine_environment(team.env), team.home.parent)
-        said = self._child.hear()
-        assert said == READY, said
-
-    def __enter__(self) -> "Stepping":
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        with suppress(ProcessLookupError):
-            os.kill(self._child.pid, signal.SIGKILL)
-        self._child.end()
+def stepping(control: Path) -> tuple[str, ...]:
+    """The arguments for Python to start an engine whose steps are told and counted there."""
+    control.mkdir()
+    return ("-I", str(PROGRAM), str(control))
 
 
 def spread(steps: Sequence[str], most: int) -> list[str]:
-    """So many of them, from the first to the last."""
-    if most >= len(steps) or most < 2:
+    """So many of them: the middle one of each of as many parts."""
+    if most >= len(steps):
         return list(steps)
-    last = len(steps) - 1
-    return [steps[place * last // (most - 1)] for place in range(most)]
+    return [steps[(2 * place + 1) * len(steps) // (2 * most)] for place in range(most)]
 
 
 def table(rows: Sequence[Row], began: float) -> str:

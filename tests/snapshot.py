@@ -6,6 +6,7 @@ import tempfile
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 
@@ -14,7 +15,24 @@ from ao_core.errors import AoError
 from ao_core.model.event import Event
 from ao_core.model.session import Session
 from ao_core.store.choice import PLACES, StoreKind, open_store, present
-from ao_core.store.records import INTENT, MESSAGE, SESSION, Intent, Message
+from ao_core.store.contract import Kind, Store
+from ao_core.store.records import (
+    COUNTER,
+    INTENT,
+    KEY,
+    MESSAGE,
+    PERMISSION,
+    PURSUIT,
+    SESSION,
+    Counter,
+    Intent,
+    KeyUse,
+    Message,
+    Permission,
+    Pursuit,
+)
+
+T = TypeVar("T")
 
 _TRIES = 5
 
@@ -26,6 +44,10 @@ class Snapshot:
     sessions: dict[str, Session]
     messages: dict[str, Message]
     intents: dict[str, Intent]
+    permissions: dict[str, Permission]
+    pursuits: dict[str, Pursuit]
+    keys: dict[str, KeyUse]
+    counters: dict[str, Counter]
     journal: list[Event]
 
     def of(self, session: str) -> list[Event]:
@@ -65,8 +87,16 @@ def _copy(home: Path, folder: Path, kind: StoreKind) -> None:
 async def _read(folder: Path, kind: StoreKind) -> Snapshot:
     async with open_store(folder, kind, SystemClock()) as store:
         return Snapshot(
-            {row.id: row.value async for row in store.scan(SESSION)},
-            {row.id: row.value async for row in store.scan(MESSAGE)},
-            {row.id: row.value async for row in store.scan(INTENT)},
+            await _every(store, SESSION),
+            await _every(store, MESSAGE),
+            await _every(store, INTENT),
+            await _every(store, PERMISSION),
+            await _every(store, PURSUIT),
+            await _every(store, KEY),
+            await _every(store, COUNTER),
             [event async for event in store.follow(0, live=False)],
         )
+
+
+async def _every(store: Store, kind: Kind[T]) -> dict[str, T]:
+    return {row.id: row.value async for row in store.scan(kind)}

@@ -3,10 +3,12 @@
 A step is a moment before or after the engine does something that outlasts it: a commit to its
 store, a child it starts or has waited for, a request to tmux, to a session host or to the program
 that waits for its orders, a change of a file, a connection. Whatever the engine does is noted
-here by the seams all of it goes through, so that no step has to be listed by hand.
+here by the seams all of it goes through, so that no step has to be listed by hand. Also a note to
+people, and a signal to a process.
 
 While CONTROL/armed exists each step is written to CONTROL/steps; at the one that is named in it,
-as `<occurrence> <name>`, the engine is gone as by `kill -9`.
+as `<occurrence> <name>`, that file is taken away and the engine is gone as by `kill -9`: whoever
+comes after it is started in the same way, and left alone.
 """
 
 import os
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ao_core import launchpad, process
+from ao_core.engine import notify, outlets
 from ao_core.store.flat import FilesStore
 from ao_core.store.sqlite import SqliteStore
 from ao_mcp.engine_process import main
@@ -27,7 +30,11 @@ from ao_plugins.runtime._process import client
 from ao_plugins.runtime._tmux import control
 
 _WORD = re.compile(r"[a-z][a-z-]*")
-_FILES = {"os.rename": "rename", "os.remove": "remove", "os.mkdir": "mkdir", "os.rmdir": "rmdir"}
+_FILES = {
+    "os.rename": "rename", "os.remove": "remove", "os.mkdir": "mkdir", "os.rmdir": "rmdir",
+    "os.link": "link", "os.symlink": "link",
+}  # fmt: skip
+_SIGNALS = ("os.kill", "os.killpg")
 _STARTS = ("subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty")
 _BESIDE = ("scribe",)  # threads that write only what is rebuilt at the next start
 
@@ -38,6 +45,7 @@ class Fuse:
     def __init__(self, control: Path) -> None:
         self._armed, self._steps = control / "armed", control / "steps"
         self._seen: Counter[str] = Counter()
+        self._since = 0
         self._lock = threading.RLock()
         self._busy = threading.local()
 
@@ -53,15 +61,17 @@ class Fuse:
 
     def _note(self, name: str) -> None:
         try:
-            target = self._armed.read_text()
+            since, target = self._armed.stat().st_mtime_ns, self._armed.read_text()
         except FileNotFoundError:
-            self._seen.clear()
             return
+        if since != self._since:  # it is another act's
+            self._seen, self._since = Counter(), since
         self._seen[name] += 1
         told = f"{self._seen[name]} {name}"
         with self._steps.open("a") as steps:
             steps.write(told + "\n")
         if told == target:
+            self._armed.unlink()
             os.kill(os.getpid(), signal.SIGKILL)
 
     def around(self, owner: Any, method: str, named: Callable[..., str]) -> None:
@@ -78,11 +88,13 @@ class Fuse:
         setattr(owner, method, stepped)
 
     def heard(self, event: str, args: tuple[Any, ...]) -> None:
-        """What Python itself tells of: children, files and connections."""
+        """What Python itself tells of: children, files, connections and signals."""
         if event in _FILES and isinstance(args[0], str | os.PathLike):
             self.step(f"before {_FILES[event]} {_place(os.fspath(args[0]))}")
         elif event == "socket.connect":
-            self.step("before connect")
+            self.step(f"before connect {_peer(args[1])}")
+        elif event in _SIGNALS and args[1]:
+            self.step(f"before signal {args[1]}")
         elif event in _STARTS:
             self.step(f"before start {_child(args)}")
 
@@ -91,6 +103,10 @@ def _place(path: Any) -> str:
     """A file's name, without what is different each time."""
     words = _WORD.findall(os.path.basename(os.fsdecode(path)))
     return "-".join(words[:3])
+
+
+def _peer(address: Any) -> str:
+    return "to people" if isinstance(address, tuple) else "to a socket"
 
 
 def _child(args: tuple[Any, ...]) -> str:
@@ -124,6 +140,10 @@ def _handed(pad: Any) -> str:
     return "orders"
 
 
+def _told_people(name: str, *args: Any) -> str:
+    return f"note to {name}"
+
+
 def _children(fuse: Fuse) -> None:
     """A child that has started, and one that has ended before anybody took note of it."""
     start, close, names = process._start, process._close, dict[int, str]()  # pyright: ignore[reportPrivateUsage]
@@ -149,6 +169,8 @@ def wired(fuse: Fuse) -> None:
     fuse.around(control.Control, "ask", _asked)
     fuse.around(client.Connection, "exchange", _told)
     fuse.around(launchpad.Launchpad, "_hand_over", _handed)
+    for teller in (notify, outlets):
+        fuse.around(teller, "deliver", _told_people)
     sys.addaudithook(fuse.heard)
 
 

@@ -140,12 +140,12 @@ class Team:
         )  # fmt: skip
         return open_connection(self.home, self.env, preamble)
 
-    def call(self, method: str, **params: Any) -> dict[str, Any]:
+    def call(self, method: str, /, **params: Any) -> dict[str, Any]:
         """One call over a connection of its own."""
         with self.connect() as connection:
             return connection.call(method, params, _PATIENCE)
 
-    def sure(self, method: str, **params: Any) -> dict[str, Any]:
+    def sure(self, method: str, /, **params: Any) -> dict[str, Any]:
         """Repeat the call for as long as the engine says that it may be repeated."""
         end = time.monotonic() + 2 * _PATIENCE
         while True:

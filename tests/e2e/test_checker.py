@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -86,13 +87,85 @@ def lost_tree(team: Team) -> Generator[str]:
     path.with_name("elsewhere").rename(path)
 
 
+def log_of(team: Team) -> Path:
+    return Path(team.call("show", session="sam-1")["path"]) / ".ao" / "worker.jsonl"
+
+
+@contextmanager
+def told_twice(team: Team) -> Generator[str]:
+    log = log_of(team)
+    lines = log.read_text().splitlines(keepends=True)
+    with log.open("a") as more:
+        more.writelines(line for line in lines if '"do: say hello"' in line)
+    yield "sam-1 was told 'do: say hello' 2 times, and it was sent 1 times"
+    log.write_text("".join(lines))
+
+
+@contextmanager
+def never_told(team: Team) -> Generator[str]:
+    log = log_of(team)
+    lines = log.read_text().splitlines(keepends=True)
+    log.write_text("".join(line for line in lines if '"do: say hello"' not in line))
+    yield "sam-1 has accepted 'do: say hello' 1 times, and heard it 0 times"
+    log.write_text("".join(lines))
+
+
+@contextmanager
+def moved_target(team: Team) -> Generator[str]:
+    before = git(team.repository, "rev-parse", "HEAD")
+    git(team.repository, "reset", "-q", "--hard", "HEAD~1")
+    yield f"main has not the merge {before}"
+    git(team.repository, "reset", "-q", "--hard", before)
+
+
+@contextmanager
+def moved_under_a_checkout(team: Team) -> Generator[str]:
+    before = git(team.repository, "rev-parse", "HEAD")
+    git(team.repository, "update-ref", "refs/heads/main", "HEAD~1")
+    yield "the checkout of main is not as it is committed"
+    git(team.repository, "update-ref", "refs/heads/main", before)
+
+
+@contextmanager
+def stray_file(team: Team, pattern: str, name: str, told: str) -> Generator[str]:
+    path = next(team.home.glob(pattern)) / name
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    yield told.format(path.resolve())
+    path.unlink()
+
+
+@contextmanager
+def stray_lock(team: Team) -> Generator[str]:
+    lock = team.repository / ".git" / "index.lock"
+    lock.touch()
+    yield f"{lock} was left"
+    lock.unlink()
+
+
+@contextmanager
+def stray_spare(team: Team) -> Generator[str]:
+    folder = next(team.home.glob("*/worktrees")).parent / "spares" / "1"
+    folder.mkdir(parents=True)
+    yield f"the spare {folder} is not known to git"
+    folder.rmdir()
+    folder.parent.rmdir()
+
+
+ARCHIVE = "the archive {} is nobody's"
+SCRATCH = "the scratch {} was left"
 FAULTS = (
     stray_process, stray_tree, stray_branch, stray_ref, stray_commit, stray_pane, lost_tree,
+    told_twice, never_told, moved_target, moved_under_a_checkout, stray_lock, stray_spare,
+    partial(stray_file, pattern="*/worktrees/..", name="archive/0.tar", told=ARCHIVE),
+    partial(stray_file, pattern="*/scm-local", name="scratch/merge-1", told=SCRATCH),
 )  # fmt: skip
 
 
 def test_each_thing_that_is_nobodys_is_found(team: Team) -> None:
     worked(team, "one")
+    assert team.sure("merge", session=worked(team, "two"))["merged"]
+    assert team.tell("sam-1", "do: say hello")["state"] == "accepted"
     rested(team)
     for fault in FAULTS:
         assert check(team) == [], fault

@@ -1,31 +1,69 @@
 """The engine is killed at every step of everything it does; the next one loses and doubles nothing.
 
-A spread of steps for the plain kind; with EVERY_STEP=all (`make every-step`) all of them, for both
-drives and both stores, with EVERY_STEP=5 five of each. The table is printed, and written to
-build/every-step.txt.
+A few steps of each act, each act for one kind of team; with EVERY_STEP=all (`make every-step`) all
+steps for both drives and both stores, with EVERY_STEP=5 five of each. The table is printed, and
+written to build/every-step.txt.
 """
 
+import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from functools import partial
+from itertools import cycle, product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ao_core.errors import AoError
 from ao_core.model.event import EventKind, Told
 from ao_core.store.records import Delivery
-from every_step import Act, Row, Stepper, spread, table
+from ao_mcp import start
+from every_step import Act, Row, Stepper, Watched, spread, stepping, table
+from receiver import Receiver
 from snapshot import snapshot
-from team import FILES, PLAIN, PROTOCOL, PROTOCOL_FILES, Kind, Team, git
+from team import CONFIG, FILES, PLAIN, PROTOCOL, PROTOCOL_FILES, Kind, Team, git
 
 EVERY = os.environ.get("EVERY_STEP", "")
-KINDS = (PLAIN, PROTOCOL, FILES, PROTOCOL_FILES) if EVERY else (PLAIN,)
+KINDS = (PLAIN, PROTOCOL_FILES, FILES, PROTOCOL)
 MOST = 1_000_000 if EVERY == "all" else int(EVERY or 3)
 BOOK = Path(__file__).parents[2] / "build" / "every-step.txt"
+HOOK = "notifiers: {hook: {plugin: webhook, url: 'URL'}}\ndefaults: {notifiers: [hook]}\n"
+MERGES = "reactions: {approved-and-green: {auto: true, action: auto-merge}}\n"
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(4 * 3600 if EVERY else 300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(6 * 3600 if EVERY else 300)]
+
+
+@pytest.fixture
+def act() -> Act:
+    return Act("none", nobody, notifies, badly_notified)
+
+
+@pytest.fixture
+def people() -> Generator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def repository(tmp_path: Path, kind: Kind, act: Act, people: Receiver) -> Path:
+    config = act.config.replace("URL", people.url) + CONFIG
+    return Team.new_repository(tmp_path / "sample", kind.project(config))
+
+
+@pytest.fixture
+def stepper(
+    tmp_path: Path, repository: Path, kind: Kind, people: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> Generator[Stepper]:
+    """A team whose every engine can be ended at a step."""
+    control = tmp_path / "control"
+    monkeypatch.setattr(start, "ENGINE", stepping(control))
+    team = Watched(tmp_path / "home", repository, tmp_path / "run", kind, people)
+    team.trusted()
+    yield Stepper(team, control)
+    team.end()
 
 
 def spawned(team: Team, number: int, *script: str) -> str:
@@ -103,6 +141,26 @@ def badly_answered(team: Team, number: int, subject: str) -> Iterator[str]:
         yield f"{subject} made nothing of its answer"
 
 
+def wants(team: Team, number: int) -> str:
+    """One that waits for a permission."""
+    session = spawned(team, number, f"do: run touch {number}.txt", "do: say ready")
+    team.until_so(session, lambda shown: shown["permissions_pending"])
+    return session
+
+
+def allows(team: Team, number: int, subject: str) -> None:
+    team.sure("answer", key=f"d-{number}", session=subject, decision="allow")
+
+
+def badly_allowed(team: Team, number: int, subject: str) -> Iterator[str]:
+    shown = team.call("show", session=subject)
+    if not (Path(shown["path"]) / f"{number}.txt").exists() or shown["state"] != "idle":
+        yield f"{subject} is {shown['state']} and has not done what it was allowed"
+    for kind in (EventKind.PERMISSION_ASKED, EventKind.PERMISSION_ANSWERED):
+        if (times := count(team, subject, kind)) != 1:
+            yield f"{kind} was told {times} times"
+
+
 # -- merge ----------------------------------------------------------------------------------------
 
 
@@ -127,8 +185,48 @@ def badly_merged(team: Team, number: int, subject: str) -> Iterator[str]:
         yield f"{subject} was merged {len(merged)} times"
     if (times := count(team, subject, EventKind.MERGE_COMPLETED)) != 1:
         yield f"its merge was told {times} times"
-    if left := git(team.repository, "status", "--porcelain"):
-        yield f"the checkout is not clean: {left}"
+
+
+def merges_once(team: Team, number: int, subject: str) -> None:
+    """And does not ask again when the engine is gone."""
+    try:
+        team.call("merge", session=subject)
+    except AoError as error:
+        if not error.retryable:
+            raise
+
+
+def half_merged(team: Team, number: int, subject: str) -> Iterator[str]:
+    if (team.repository / f"{number}.txt").exists():
+        yield from badly_merged(team, number, subject)
+    elif (status := team.call("show", session=subject)["status"]) != "pr_open":
+        yield f"{subject} is {status}"
+
+
+def writes_two(team: Team, number: int) -> str:
+    both = [
+        spawned(team, number * 1_000 + one, f"do: write {number}-{one}.txt x", f"do: commit {one}")
+        for one in (1, 2)
+    ]
+    for session in both:
+        team.until(session, "pr_open")
+    return " ".join(both)
+
+
+def rides(team: Team, number: int, subject: str, method: str = "merge") -> None:
+    team.sure("merge", key=f"t-{number}", sessions=subject.split(), method=method)
+
+
+def badly_ridden(team: Team, number: int, subject: str) -> Iterator[str]:
+    for one, session in enumerate(subject.split(), 1):
+        shown = team.call("show", session=session)
+        if shown["status"] != "merged":
+            yield f"{session} is {shown['status']}"
+        log = ("log", "--no-merges", "--format=%H", "main", "--", f"{number}-{one}.txt")
+        if (times := len(git(team.repository, *log).split())) != 1:
+            yield f"the work of {session} is in the target {times} times"
+        if (times := count(team, session, EventKind.MERGE_COMPLETED)) != 1:
+            yield f"the merge of {session} was told {times} times"
 
 
 # -- kill and restore -----------------------------------------------------------------------------
@@ -209,21 +307,57 @@ def badly_reacted(team: Team, number: int, subject: str) -> Iterator[str]:
         yield f"{subject} heard {len(team.heard(subject))} things"
 
 
+def approves(team: Team, number: int, subject: str) -> None:
+    team.sure("review", key=f"v-{number}", session=subject, verdict="approve")
+
+
+def badly_approved(team: Team, number: int, subject: str) -> Iterator[str]:
+    yield from badly_merged(team, number, subject)
+    if (times := count(team, subject, EventKind.REACTION_TRIGGERED)) != 1:
+        yield f"it was reacted {times} times"
+
+
+def dies(team: Team, number: int, subject: str) -> None:
+    """Its agent ends by itself, of which people are told."""
+    team.agent(subject).kill()
+    team.until_so(subject, lambda shown: shown["state"] == "terminated")
+
+
+def badly_told_of(team: Watched, number: int, subject: str) -> Iterator[str]:
+    if (times := count(team, subject, EventKind.REACTION_TRIGGERED)) != 1:
+        yield f"it was reacted {times} times"
+    yield from badly_heard(
+        team, [post for post in posts(team) if (post["session"], post["kind"]) == (subject, DEATH)]
+    )
+
+
 def notifies(team: Team, number: int, subject: str) -> None:
     team.sure("notify", key=f"n-{number}", text=f"note {number}")
 
 
-def badly_notified(team: Team, number: int, subject: str) -> Iterator[str]:
+def badly_notified(team: Watched, number: int, subject: str) -> Iterator[str]:
+    yield from badly_heard(team, [post for post in posts(team) if post["body"] == f"note {number}"])
+
+
+DEATH = "reaction.agent-exited"
+
+
+def posts(team: Watched) -> list[dict[str, Any]]:
+    return [json.loads(one.body) for one in team.people.sent]
+
+
+def badly_heard(team: Watched, told: list[dict[str, Any]]) -> Iterator[str]:
     """Outside it is told at least once; whoever is told again can see that by its id."""
+    ids = {post["id"] for post in told}
+    if len(ids) != 1 or len(told) > 2:
+        yield f"people were told {len(told)} times, under {len(ids)} ids"
     bodies = [event.body for event in snapshot(team.home).journal]
-    notes = [
-        one.note for one in bodies if isinstance(one, Told) and one.text.endswith(f"note {number}")
-    ]
-    if len(set(notes)) != 1:
-        yield f"people were told under {len(set(notes))} ids"
+    notes = [one.note for one in bodies if isinstance(one, Told) and one.notifier == "hook"]
+    yield from (f"{id} was sent {notes.count(id)} times" for id in ids if notes.count(id) != 1)
 
 
 def nobody(team: Team, number: int) -> str:
+    team.sure("notify", text="hello")  # the project is known from here on
     return ""
 
 
@@ -231,23 +365,37 @@ ACTS = [
     Act("spawn", nobody, spawns, badly_spawned),
     Act("send", idle, sends, badly_sent),
     Act("answer", asks, answers, badly_answered),
+    Act("allow", wants, allows, badly_allowed),
     Act("merge", writes, merges, badly_merged),
+    Act("left merge", writes, merges_once, half_merged),
+    Act("train", writes_two, rides, badly_ridden),
     Act("kill", drafts, kills, badly_killed),
     Act("restore", killed, restores, badly_restored),
     Act("reaction", clashes, reacts, badly_reacted),
-    Act("notification", nobody, notifies, badly_notified),
+    Act("auto-merge", writes, approves, badly_approved, MERGES),
+    Act("reaction told", idle, dies, badly_told_of, HOOK),
+    Act("notification", nobody, notifies, badly_notified, HOOK),
 ]
+MORE = [
+    Act("squash train", writes_two, partial(rides, method="squash"), badly_ridden),
+    Act("rebase train", writes_two, partial(rides, method="rebase"), badly_ridden),
+]
+PLAYED = list(product([*ACTS, *MORE], KINDS) if EVERY else zip(ACTS, cycle(KINDS), strict=False))
 
 
-@pytest.mark.parametrize("act", ACTS, ids=lambda act: act.name)
-@pytest.mark.parametrize("kind", KINDS, ids=str)
+def named(one: Act | Kind) -> str:
+    return one.name if isinstance(one, Act) else str(one)
+
+
+@pytest.mark.parametrize(("act", "kind"), PLAYED, ids=named)
 def test_an_engine_killed_at_any_step_loses_nothing_and_does_nothing_twice(
-    team: Team, kind: Kind, act: Act, tmp_path: Path
+    stepper: Stepper, kind: Kind, act: Act
 ) -> None:
-    began, stepper, rows = time.monotonic(), Stepper(team, tmp_path / "control"), list[Row]()
+    began, rows = time.monotonic(), list[Row]()
     steps = stepper.steps(act)
     for step in spread(steps, MOST):
-        rows.append(stepper.ended_at(act, step))
+        row = stepper.ended_at(act, step)
+        rows.append(row if row.reached or row.faults else stepper.ended_at(act, step))
     told = f"{kind}: {act.name}, {len(steps)} steps\n{table(rows, began)}\n"
     print(told)  # noqa: T201 - the table is what this test is for
     if EVERY:
@@ -258,20 +406,59 @@ def test_an_engine_killed_at_any_step_loses_nothing_and_does_nothing_twice(
     assert not [str(row) for row in rows if row.faults]
 
 
-def test_what_is_done_twice_is_found(team: Team, tmp_path: Path) -> None:
+def test_what_is_done_twice_is_found(stepper: Stepper) -> None:
     def doubled(team: Team, number: int, subject: str) -> None:
         for _ in range(2):
             team.sure("send", session=subject, message=f"do: say told {number}")
 
-    row = Stepper(team, tmp_path / "control").ended_at(
-        Act("twice", idle, doubled, badly_sent), "none"
-    )
+    stepper.patience = 0
+    row = stepper.ended_at(Act("twice", idle, doubled, badly_sent), "none")
     assert len(row.faults) == 1
     assert "was told ['do: say told 1', 'do: say told 1']" in row.faults[0]
 
 
-def test_a_note_that_is_sent_again_after_a_crash_has_its_id(team: Team, tmp_path: Path) -> None:
-    (act,) = [act for act in ACTS if act.name == "notification"]
-    row = Stepper(team, tmp_path / "control").ended_at(act, "1 after commit note.lead / -")
+def test_a_note_that_is_sent_again_after_a_crash_has_its_id(stepper: Stepper) -> None:
+    def badly(team: Watched, number: int, subject: str) -> Iterator[str]:
+        bodies = [event.body for event in snapshot(team.home).journal]
+        notes = [one for one in bodies if isinstance(one, Told)]
+        ids = {one.note for one in notes if one.text.endswith(f"note {number}")}
+        if len(ids) != 1:
+            yield f"people were told under {len(ids)} ids"
+
+    row = stepper.ended_at(
+        Act("notification", nobody, notifies, badly), "1 after commit note.lead / -"
+    )
     assert row.reached
     assert row.faults == []
+
+
+@pytest.mark.parametrize("step", ["1 after start env git merge", "1 after end env git merge"])
+def test_a_merge_is_told_of_although_its_engine_was_killed_as_the_target_moved(
+    stepper: Stepper, step: str
+) -> None:
+    for act in (
+        Act("merge", writes, merges, badly_merged),
+        Act("left", writes, merges_once, half_merged),
+    ):
+        row = stepper.ended_at(act, step)
+        assert row.reached
+        assert row.faults == []
+
+
+def test_a_merge_that_nobody_asks_for_again_leaves_no_scratch_tree(stepper: Stepper) -> None:
+    row = stepper.ended_at(
+        Act("left", writes, merges_once, half_merged), "1 after end env git worktree"
+    )
+    assert row.reached
+    assert row.faults == []
+
+
+@pytest.mark.parametrize("act", ACTS[-1:], ids=named)
+def test_a_note_that_was_noted_as_sent_is_not_sent_again_under_its_key(
+    stepper: Stepper, act: Act
+) -> None:
+    row = stepper.ended_at(act, "1 after commit notification.sent / key")
+    assert row.reached
+    assert row.faults == []
+    (sent,) = [post for post in posts(stepper.team) if post["body"] == "note 1"]
+    assert sent["kind"] == "note.lead"

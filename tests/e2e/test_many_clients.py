@@ -52,7 +52,7 @@ class Client:
     def run(self) -> None:
         deeds: list[Callable[[], object]] = [
             self.spawn, self.spawn, self.send, self.send, self.kill, self.merge, self.merge,
-            self.restore,
+            self.train, self.restore,
         ]  # fmt: skip
         try:
             with self.crowd.team.connect() as self.line:
@@ -109,6 +109,16 @@ class Client:
             return None
         self.crowd.merged.append(session)
         return report
+
+    def train(self) -> object:
+        open = self.call("list", limit=500, status="pr_open")["sessions"]
+        ids = [one["session"] for one in self.random.sample(open, min(3, len(open)))]
+        if len(ids) < 2:
+            return None
+        members = self.call("merge", sessions=ids)["members"]
+        landed: list[str] = [one["session"] for one in members if one["outcome"] == "landed"]
+        self.crowd.merged += landed
+        return landed or None
 
     def restore(self) -> object:
         ended = [
