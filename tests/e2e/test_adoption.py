@@ -1,5 +1,6 @@
 """A worker goes on with a branch that is there: as it stands, whatever becomes of the worker."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,33 @@ def test_a_branch_that_somebody_has_checked_out_is_left_to_them(team: Team) -> N
     with pytest.raises(BadRequest):
         team.spawn("do: say hello", branch="main")
     assert team.call("list", ended=True)["sessions"][0]["session"] == session
+
+
+def test_of_two_that_adopt_it_at_once_only_one_does(team: Team) -> None:
+    def begin(_: int) -> str | WrongState:
+        try:
+            return team.spawn("do: say hello", branch="feature")
+        except WrongState as refused:
+            return refused
+
+    with ThreadPoolExecutor(4) as threads:
+        every = list(threads.map(begin, range(4)))
+    (session,) = [one for one in every if isinstance(one, str)]
+    refused = [one for one in every if isinstance(one, WrongState)]
+    assert [one.message for one in refused] == [f"{session} is at work on feature."] * 3
+    assert [one["session"] for one in team.call("list", ended=True)["sessions"]] == [session]
+
+
+def test_who_left_it_to_another_comes_back_when_that_one_has_ended(team: Team) -> None:
+    first = team.spawn("do: say hello", branch="feature")
+    team.call("kill", session=first)
+    second = team.spawn("do: say hello", branch="feature")
+    with pytest.raises(WrongState) as caught:
+        team.call("restore", session=first)
+    assert caught.value.message == f"{second} is at work on feature."
+    assert team.call("show", session=first)["status"] == "killed"
+    team.call("kill", session=second)
+    assert team.call("restore", session=first)["branch"] == "feature"
 
 
 @pytest.mark.parametrize("branch", ["feature", "fresh"])

@@ -30,7 +30,7 @@ async def adopted(
     if branch == base or copies > 1:
         why = "the branch its work would go to" if branch == base else "for one worker only"
         raise BadRequest(f"{branch} exists and is {why}.", hint="Leave `branch` out.")
-    _require_unused(engine, project, branch)
+    require_unused(engine, project, branch)
     await _require_free(git, branch)
     onto = await git.branch_tip(base)
     parted = await git.merge_base(tip, onto) if onto else None
@@ -40,7 +40,8 @@ async def adopted(
     return Adopted(branch, tip, parted or tip)
 
 
-def _require_unused(engine: Engine, project: Project, branch: str) -> None:
+def require_unused(engine: Engine, project: Project, branch: str) -> None:
+    """Raise where a worker is on this branch, or waits to be."""
     for session in engine.live():
         if session.project == project.id and session.branch == branch:
             hint = f"Tell it with `send`, or end it with `kill` first: {session.id}."

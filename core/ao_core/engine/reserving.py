@@ -7,7 +7,7 @@ so there is never one more than there is room for, and a crash leaves all of it 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from ao_core.engine.adopting import Adopted
+from ao_core.engine.adopting import Adopted, require_unused
 from ao_core.engine.engine import Engine
 from ao_core.engine.environment import Grant
 from ao_core.engine.keys import Ticket
@@ -74,6 +74,8 @@ async def reserve(
     """The sessions, each either about to start or in the queue."""
     room = engine.room
     async with room.lock:
+        if checked.adopted:  # somebody may have been faster since it was looked at
+            require_unused(engine, checked.project, checked.adopted.branch)
         line = team_of(engine.records).line()
         ids = {checked.project.id, *(one.project for one in line)}
         limits = await room.measure(engine.projects, ids)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ao_core.engine import environment
+from ao_core.engine.adopting import require_unused
 from ao_core.engine.caller import Caller
 from ao_core.engine.engine import Engine
 from ao_core.engine.keys import Ticket
@@ -86,6 +87,7 @@ async def _restore(engine: Engine, id: SessionId, project: Project, ticket: Tick
         session = engine.session(id)
         if not is_terminal(session):
             return session
+        require_unused(engine, project, session.branch)
         if session.run.handle is not None:
             await (await engine.runtime_of(session)).destroy(session.run.handle)
         intent = await engine.intents.begin(IntentKind.RESTORE, id, str(session.generation + 1))
