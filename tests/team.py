@@ -78,8 +78,8 @@ FILES = Kind(store="files")
 PROTOCOL_FILES = Kind(drive="protocol", store="files")
 PTY = Kind(runtime="process")
 
-# Path tests run for each of these, kill tests with fewer points for all but the first; everything
-# else runs for the plain kind only. One more costs about half a minute of two cores.
+# Path tests run for each of these, in turns (see conftest.py); everything else runs for the plain
+# kind only.
 KINDS = (PLAIN, AWKWARD, PROTOCOL, FILES, PROTOCOL_FILES)
 HELD = (*KINDS, PTY)  # for tests of what depends on who holds the agents
 
@@ -217,6 +217,13 @@ class Team:
         """What the engine wrote down."""
         file = self.home / "engine.log"
         return file.read_text()[-8000:] if file.exists() else ""
+
+    def nudge(self, session: str) -> None:
+        """Have the engine look at it now, as for a hook, and not only when its timer says so."""
+        (spool,) = self.home.glob(f"*/spool/{session}")
+        arriving = spool / ".look.tmp"
+        arriving.touch()
+        arriving.rename(arriving.with_name(".look")).unlink()
 
     # -- the processes behind it ------------------------------------------------------------------
 

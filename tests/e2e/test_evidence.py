@@ -128,6 +128,7 @@ def test_a_commit_by_hand_makes_it_stale_too(team: Team) -> None:
     report(team, session)
     found(team, session, "verified")
     git(path, "commit", "-q", "--allow-empty", "-m", "by hand")
+    team.nudge(session)
     assert found(team, session, "stale")["commit"] == git(path, "rev-parse", "HEAD~1")
 
 
