@@ -22,9 +22,10 @@ from ao_core.store.flat import FilesStore
 from ao_core.store.records import COUNTER
 from ao_core.store.sqlite import SqliteStore
 from ao_core.testing.store_kit import Make
+from rounds import rounds
 
 WRITER = Path(__file__).with_name("store_writer.py")
-KILLS = 200
+KILLS = rounds(200, 40)
 WAIT = 20.0
 
 Ack = tuple[str, int, int, int]

@@ -1,12 +1,43 @@
 """A team on real git, real tmux and a real engine process, in a home of its own."""
 
 import os
+from collections import defaultdict
 from collections.abc import Generator
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from rounds import EVERY_KIND
 from team import PLAIN, Kind, Team, processes_of
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test for more than three kinds of team runs for its first and one other, which take turns.
+
+    All of them run with EVERY_KIND set, and where tests are named one by one.
+    """
+    if EVERY_KIND or any("::" in argument for argument in config.args):
+        return
+    tests: dict[str, dict[Kind, list[pytest.Item]]] = defaultdict(lambda: defaultdict(list))
+    for item in items:
+        if isinstance(kind := _parameters(item).get("kind"), Kind):
+            tests[item.nodeid.partition("[")[0]][kind].append(item)
+    left_out: list[pytest.Item] = []
+    turn = count()
+    for by_kind in tests.values():
+        _, *others = by_kind
+        if len(others) > 2:
+            others.pop(next(turn) % len(others))
+            left_out += [item for kind in others for item in by_kind[kind]]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _parameters(item: pytest.Item) -> dict[str, Any]:
+    called = getattr(item, "callspec", None)
+    return called.params if called else {}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,7 +50,7 @@ def nothing_left(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
 
 @pytest.fixture
 def kind() -> Kind:
-    """The plain one. `parametrize("kind", KINDS, ids=str)` runs a test for each."""
+    """The plain one. `parametrize("kind", KINDS, ids=str)` runs a test for each, in turns."""
     return PLAIN
 
 

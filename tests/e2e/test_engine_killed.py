@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from rounds import rounds
 from team import HELD, PLAIN, Kind, Team, git
 
-SEEDS = range(5)
+SEEDS = range(rounds(5, 2))
 KILLS, FEWER = 10, 4
 POINTS = [(PLAIN, seed, KILLS) for seed in SEEDS] + [(kind, 5, FEWER) for kind in HELD[1:]]
 LONGEST = 0.7  # seconds an engine may serve until it is killed

@@ -1,7 +1,7 @@
 """The disk is full at one write after the other: nothing is lost, and every refusal has a remedy.
 
 Each test begins with no room at all and goes on until nothing is refused any more: by growing
-steps, or with EVERY_WRITE set (`make full-disk`) by one page or inode at a time.
+steps, or with EVERY_WRITE set (`make full-disk`) by one page or inode at a time, at every place.
 """
 
 import json
@@ -9,6 +9,7 @@ import os
 import subprocess
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from itertools import cycle, product
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,13 @@ CALM = 16 if EVERY else 1  # times that nothing is refused in a row: then there 
 FILLING = " and so on" * 500  # more than what is left of a page that is begun
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600 if EVERY else 240)]
+
+
+def places(*stages: str, first: Unit = "pages") -> pytest.MarkDecorator:
+    """Each stage without pages or without inodes, in turns; with EVERY_WRITE set, in both ways."""
+    units = ("pages", "inodes") if first == "pages" else ("inodes", "pages")
+    tried = product(stages, units) if EVERY else zip(stages, cycle(units), strict=False)
+    return pytest.mark.parametrize(("stage", "unit"), list(tried), indirect=["stage"])
 
 
 @pytest.fixture
@@ -107,7 +115,7 @@ class Stage:
         assert dead.split().count("0") <= len(live)
 
 
-@pytest.fixture(params=STAGES)
+@pytest.fixture
 def stage(request: pytest.FixtureRequest, disk: SmallDisk, tmp_path: Path) -> Generator[Stage]:
     there, store, drive = request.param.split("-")
     kind = Kind(drive, store)
@@ -122,8 +130,7 @@ def stage(request: pytest.FixtureRequest, disk: SmallDisk, tmp_path: Path) -> Ge
     team.end()
 
 
-@pytest.mark.parametrize("unit", ["pages", "inodes"])
-@pytest.mark.parametrize("stage", [*STAGES, SPOKEN], indirect=True)
+@places(*STAGES, SPOKEN)
 def test_a_spawn_succeeds_or_leaves_nothing_and_works_once_there_is_room(
     stage: Stage, unit: Unit
 ) -> None:
@@ -156,8 +163,7 @@ def test_a_spawn_succeeds_or_leaves_nothing_and_works_once_there_is_room(
     assert len(team.call("list", ended=True, limit=500)["sessions"]) == len(made)
 
 
-@pytest.mark.parametrize("unit", ["pages", "inodes"])
-@pytest.mark.parametrize("stage", HOMES, indirect=True)
+@places(*HOMES, first="inodes")
 def test_an_engine_starts_on_a_full_disk_or_says_why_not_and_forgets_nothing(
     stage: Stage, unit: Unit
 ) -> None:
@@ -180,7 +186,7 @@ def test_an_engine_starts_on_a_full_disk_or_says_why_not_and_forgets_nothing(
     eventually(lambda: team.heard(session)[1:] == ["do: say still here"])
 
 
-@pytest.mark.parametrize("unit", ["pages", "inodes"])
+@places(*STAGES)
 def test_kill_and_restore_are_refused_or_done_and_no_work_is_lost(stage: Stage, unit: Unit) -> None:
     team = stage.team
     session = team.spawn("do: write draft.txt draft")
@@ -201,8 +207,7 @@ def test_kill_and_restore_are_refused_or_done_and_no_work_is_lost(stage: Stage, 
     assert len(team.call("list", ended=True)["sessions"]) == 1
 
 
-@pytest.mark.parametrize("unit", ["pages", "inodes"])
-@pytest.mark.parametrize("stage", [*HOMES, SPOKEN], indirect=True)
+@places(*HOMES, SPOKEN)
 def test_a_message_is_refused_or_arrives_exactly_once(stage: Stage, unit: Unit) -> None:
     team = stage.team
     session, sent = team.spawn("do: say ready"), list[str]()
@@ -227,8 +232,7 @@ def test_a_message_is_refused_or_arrives_exactly_once(stage: Stage, unit: Unit) 
 # -- what a team does ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("unit", ["pages", "inodes"])
-@pytest.mark.parametrize("stage", HOMES, indirect=True)
+@places(*HOMES)
 def test_a_train_is_refused_or_lands_once_and_blames_no_worker(stage: Stage, unit: Unit) -> None:
     team = stage.team
     for room in stage.rooms():
@@ -258,8 +262,7 @@ def test_a_train_is_refused_or_lands_once_and_blames_no_worker(stage: Stage, uni
     assert not [kind for kind in kinds if kind in ("merge.failed", "merge.conflicts")]
 
 
-@pytest.mark.parametrize("unit", ["pages", "inodes"])
-@pytest.mark.parametrize("stage", HOMES, indirect=True)
+@places(*HOMES, first="inodes")
 def test_a_review_is_refused_or_reaches_its_worker_once(stage: Stage, unit: Unit) -> None:
     team, asked = stage.team, list[str]()
     session = team.spawn("do: write a.txt one", "do: commit one")
@@ -283,8 +286,7 @@ def test_a_review_is_refused_or_reaches_its_worker_once(stage: Stage, unit: Unit
     assert kinds.count("review.changes_requested") == len(asked)
 
 
-@pytest.mark.parametrize("unit", ["pages", "inodes"])
-@pytest.mark.parametrize("stage", [*HOMES, SPOKEN], indirect=True)
+@places(*HOMES, SPOKEN, first="inodes")
 def test_a_pause_is_refused_or_holds_and_what_waits_for_its_end_arrives_once(
     stage: Stage, unit: Unit
 ) -> None:
@@ -311,8 +313,7 @@ def test_a_pause_is_refused_or_holds_and_what_waits_for_its_end_arrives_once(
     assert team.spawn("do: say on")
 
 
-@pytest.mark.parametrize("unit", ["pages", "inodes"])
-@pytest.mark.parametrize("stage", HOMES, indirect=True)
+@places(*HOMES, first="inodes")
 def test_who_waits_in_the_queue_starts_once_there_is_room(stage: Stage, unit: Unit) -> None:
     team = stage.team
     configured(team, "    maxWorkers: 1\n    agent:", "    agent:")
@@ -339,8 +340,7 @@ def test_who_waits_in_the_queue_starts_once_there_is_room(stage: Stage, unit: Un
     assert stage.refusals
 
 
-@pytest.mark.parametrize("unit", ["pages", "inodes"])
-@pytest.mark.parametrize("stage", HOMES, indirect=True)
+@places(*HOMES)
 def test_what_is_reacted_to_is_told_once_there_is_room(stage: Stage, unit: Unit) -> None:
     team, ended = stage.team, list[str]()
     with Receiver() as people:

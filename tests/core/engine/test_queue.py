@@ -50,6 +50,7 @@ from ao_core.store.records import INTENT, KEY, SESSION, IntentKind, Outcome
 from bare_engine import an_engine
 from books import Books, books_on, opened_books
 from fused_store import Crash, FusedStore
+from rounds import rounds
 
 _K = EventKind
 PERSON = Caller(Role.PERSON, "1")
@@ -478,7 +479,7 @@ async def life(yard: Yard, inner: Store) -> None:
 async def test_whatever_step_it_dies_at_everybody_starts_once_and_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for step in range(0, 120, 2):  # after one commit is before the next
+    for step in range(0, 120, 2 * rounds(1, 3)):  # after one commit is before the next
         folder = tmp_path / str(step)
         folder.mkdir()
         whole = True

@@ -19,6 +19,7 @@ from ao_core.git.train import Fate, Member, Outcome, TrainResult
 from ao_core.ids import SessionId, session_id
 from ao_core.model.work import MergeMethod
 from ao_core.process import run
+from rounds import rounds
 from train_yard import METHODS, Yard, bytes_of, yard
 
 # No file is called `bad`; no name is claimed by two; what is used is there.
@@ -157,7 +158,7 @@ CASES = st.builds(
 @example(Case(APART, MergeMethod.REBASE, held=True, later="9\n8"))
 @example(Case(APART, MergeMethod.SQUASH, whole=True))
 @example(Case(MENDED, MergeMethod.SQUASH, stack=2))
-@settings(max_examples=25, deadline=None, derandomize=True, database=None)
+@settings(max_examples=rounds(25, 8), deadline=None, derandomize=True, database=None)
 @given(CASES)
 def test_the_target_is_right_or_as_before(case: Case) -> None:
     async def one() -> None:
