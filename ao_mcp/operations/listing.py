@@ -11,13 +11,14 @@ from ao_core.engine.overlap import overlaps_of, words
 from ao_core.engine.queue import place_of, spare
 from ao_core.engine.room import team_of
 from ao_core.ids import session_id
-from ao_core.model.attention import attention
+from ao_core.model.attention import Attention, attention
 from ao_core.model.evidence import NONE, GateRun, is_owed
 from ao_core.model.remedy import remedy
 from ao_core.model.saying import Saying
 from ao_core.model.session import (
     Drive,
     RuntimeHandle,
+    RuntimeReason,
     Session,
     derive_status,
     is_terminal,
@@ -38,7 +39,7 @@ class List(Request):
         str | None, Field(description="Only sessions with this status.", max_length=40)
     ] = None
     attention: Annotated[bool, Field(description="Only sessions somebody must act on.")] = False
-    ended: Annotated[bool, Field(description="Also sessions that have ended.")] = False
+    ended: Annotated[bool, Field(description="Also who ended and needs nobody.")] = False
     limit: Annotated[int, Field(ge=1, le=500, description="At most this many.")] = 50
     cursor: Annotated[str | None, Field(description="Go on after this session.", max_length=60)] = (
         None
@@ -87,13 +88,19 @@ def _order(session: Session) -> tuple[str, int, str]:
 
 
 def _wanted(session: Session, asked: List) -> bool:
-    if is_terminal(session) and not (asked.ended or asked.status):
+    if is_terminal(session) and not (asked.ended or asked.status or _is_left(session)):
         return False
     if asked.project is not None and session.project != asked.project:
         return False
     if asked.status is not None and derive_status(session) != asked.status:
         return False
-    return not asked.attention or attention(session)[0] != "none"
+    return not asked.attention or attention(session)[0] is not Attention.NONE
+
+
+def _is_left(session: Session) -> bool:
+    """Whether it ended by itself, and nobody has seen to it since."""
+    seen_to = session.workspace_gone or session.run.reason is RuntimeReason.KILL_REQUESTED
+    return not seen_to and attention(session)[0] is not Attention.NONE
 
 
 async def _projects(call: Call, every: list[Session]) -> tuple[ProjectLine, ...]:

@@ -34,3 +34,22 @@ def test_an_ended_worker_is_listed_shown_and_read(team: Team, kind: Kind) -> Non
     team.kill_engine()
     assert session in ao(team, "list", "--ended")
     assert "first line" in ao(team, "read", session, "diff")
+
+
+def test_who_ended_by_itself_is_listed_until_somebody_sees_to_it(team: Team) -> None:
+    session = team.spawn("do: write a.txt a")
+    team.until_so(session, lambda now: now["state"] == "idle")
+    team.agent(session).kill()
+    team.until(session, "terminated")
+    (line,) = team.call("list")["sessions"]
+    assert (line["session"], line["attention"]) == (session, "lead")
+    team.call("restore", session=session)
+    team.until_so(session, lambda now: now["state"] == "idle")
+    team.call("kill", session=session)
+    assert team.call("list")["sessions"] == []
+    again = team.spawn("do: write b.txt b")
+    team.until_so(again, lambda now: now["state"] == "idle")
+    team.agent(again).kill()
+    team.until(again, "terminated")
+    team.call("kill", session=again)
+    assert team.call("list")["sessions"] == []

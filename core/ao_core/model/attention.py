@@ -5,6 +5,7 @@ from enum import StrEnum
 from ao_core.model.activity import ActivityState
 from ao_core.model.pause import MOST, Paused, PauseReason
 from ao_core.model.session import (
+    PrState,
     Session,
     SessionReason,
     SessionState,
@@ -48,6 +49,8 @@ def attention(session: Session) -> tuple[Attention, str]:
         return Attention.NONE, ""
     if session.facts.reason is SessionReason.BLOCKED and is_waiting(session):
         return Attention.LEAD, session.facts.note or "it cannot start"
+    if is_terminal(session) and session.pr.state is PrState.MERGED:
+        return Attention.NONE, ""  # what it was there for is done
     status = derive_status(session)
     if status is Status.KILLED and session.facts.reason is SessionReason.RUNTIME_LOST:
         return Attention.LEAD, f"{session.facts.note or 'its runtime was lost'}; restore it"
