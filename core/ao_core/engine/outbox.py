@@ -292,14 +292,20 @@ class Outbox:
             if message is None:
                 raise AoError("The message is gone.")
             good = settled(message) or _ORDER_OF[message.state] >= _ORDER_OF[enough]
-            held = message.reason == HELD or hold(self._records.session(message.session))
-            return message if good or held else None
+            return message if good or self._held(message) else None
 
         with anyio.move_on_after(deadline):
             return await self._records.until(done)
         found = self._records.find(MESSAGE, id)
         assert found is not None  # noqa: S101 - messages are never dropped while awaited
         return found
+
+    def _held(self, message: Message) -> bool:
+        """Whether it, or what it waits behind, waits for somebody's answer."""
+        if hold(self._records.session(message.session)) or message.reason == HELD:
+            return True
+        before = self.waiting(message.session) if message.mode is Mode.WHEN_IDLE else []
+        return any(one.reason == HELD and one.id < message.id for one in before)
 
 
 _ORDER_OF = {state: place for place, state in enumerate(_ORDER)}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ao_core.engine.outbox import LIMIT, clean, enveloped, settled
+from ao_core.engine.outbox import HELD, LIMIT, clean, enveloped, settled
 from ao_core.errors import AoError, BadRequest, Conflict, WrongState
 from ao_core.ids import SessionId
 from ao_core.model.event import EventKind, MessageMoved
@@ -225,6 +225,15 @@ async def test_waiting_gives_what_there_is_when_time_is_up(books: Books) -> None
     message = await queued(books)
     assert await books.outbox.until(message.id, 0, D.SUBMITTED) == message
     assert await books.outbox.until(message.id, 0.01, D.SUBMITTED) == message
+
+
+async def test_nobody_waits_for_what_is_behind_a_message_that_waits_for_an_answer(
+    books: Books,
+) -> None:
+    first, second = await queued(books), await queued(books)
+    await books.outbox.move(first, D.QUEUED, reason=HELD)
+    with anyio.fail_after(10):
+        assert await books.outbox.until(second.id, 60, D.SUBMITTED) == second
 
 
 async def test_a_message_that_is_gone_is_not_waited_for(books: Books) -> None:
