@@ -33,6 +33,7 @@ projects:
 _QUIRKS = "      args: [--fold, --deaf-enter, --redraw, --dialog-mid-send]\n"
 _RAISED = "make everything"  # what the dialog in the middle of a message asks for
 _PATIENCE = 30.0
+_SOON = 0.5  # until it is looked again: not all that becomes so is told in the journal
 _SAID = 10_000_000  # bytes of a worker's log, more than any test has
 
 
@@ -206,7 +207,7 @@ class Team:
                 return shown
             if time.monotonic() > end:
                 raise AssertionError(f"{session} never became so: {shown}\n{self.log()}")
-            news = self.sure("wait", sessions=[session], until="any", cursor=cursor, seconds=5)
+            news = self.sure("wait", sessions=[session], until="any", cursor=cursor, seconds=_SOON)
             cursor = news["cursor"]
 
     def heard(self, session: str) -> list[str]:
