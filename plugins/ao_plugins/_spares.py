@@ -21,7 +21,7 @@ from ao_core.ids import branch_name, session_id
 from ao_core.process import Run
 from ao_core.slots.workspace import Checkout, Plan, Spare, Warm, spares_beside
 from ao_plugins._exclude import keep_out
-from ao_plugins._trees import HALF, HALF_MADE, base_commit, gone, remove
+from ao_plugins._trees import HALF, HALF_MADE, base_commit, gone, remove_folder
 
 _QUIETLY = ("--quiet", "--no-recurse-submodules")
 _STATUS = (
@@ -84,7 +84,7 @@ class Spares(Warm):
         elif not (spare.half or spare.session):
             await self._require_untouched(run, spare)
             await to_thread.run_sync(relock, path, HALF_MADE)
-        await remove(git, path)
+        await remove_folder(git, path)
 
     async def take(self, plan: Plan, spare: Spare, run: Run, *, new: bool) -> Checkout:
         """Make a session's workspace of it, on a `new` branch or on the one that is there."""
@@ -114,7 +114,7 @@ class Spares(Warm):
                 if there and one.branch == plan.branch:
                     await _put_in_place(one.path, plan)
                 else:
-                    await remove(git, one.path)
+                    await remove_folder(git, one.path)
 
     async def register(self, git: Git, *args: str) -> None:
         """Change git's list of work trees."""
@@ -164,9 +164,9 @@ class Spares(Warm):
                 places = [spare.path, *([taking[0].path] if taking else [])]
                 if taking and await _is_away(*places):
                     await to_thread.run_sync(settle_here, taking[0].path)
-                    await remove(git, taking[0].path)
+                    await remove_folder(git, taking[0].path)
                 elif Path(await anyio.Path(spare.path).resolve()) in listed:
-                    await remove(git, spare.path)
+                    await remove_folder(git, spare.path)
                 if taking and taking[1]:
                     await git.drop_branch(taking[0].branch, taking[1])
             except AoError as left:

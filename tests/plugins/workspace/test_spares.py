@@ -3,8 +3,11 @@
 import os
 import shutil
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any, TypeAlias
 
 import anyio
@@ -288,6 +291,42 @@ async def test_one_that_was_being_written_is_removed(shed: Shed) -> None:
     assert found.half
     await shed.workspace.discard(shed.plan.root, shed.plan.repository, found, shed.run)
     assert await shed.seen() == []
+
+
+async def test_no_folder_is_forgotten_that_is_still_there(shed: Shed) -> None:
+    """A git that outlived its engine may be writing into it."""
+    spare = await shed.stock()
+    relock(spare.path, "initializing")
+    (found,) = await shed.seen()
+    over = Event()
+    aside = Thread(target=_written, args=(spare.path, over))
+    aside.start()
+    with anyio.fail_after(10):
+        while not (spare.path / "file-2000").exists():
+            await anyio.lowlevel.checkpoint()
+    try:
+        for _ in range(5):
+            with suppress(AoError):
+                await shed.workspace.discard(shed.plan.root, shed.plan.repository, found, shed.run)
+            known = {one.path for one in await shed.seen()}
+            assert spare.path in known or not spare.path.exists()
+    finally:
+        over.set()
+        aside.join()
+    if await shed.seen():
+        await shed.workspace.discard(shed.plan.root, shed.plan.repository, found, shed.run)
+    assert not spare.path.exists()
+
+
+def _written(folder: Path, over: Event) -> None:
+    """As git writes: file after file, until its folder is gone."""
+    place = os.open(folder, os.O_RDONLY)
+    with suppress(OSError):
+        for number in count():
+            if over.is_set():
+                break
+            os.close(os.open(f"file-{number}", os.O_WRONLY | os.O_CREAT, dir_fd=place))
+    os.close(place)
 
 
 async def test_one_whose_folder_was_taken_away_is_forgotten(shed: Shed, tmp_path: Path) -> None:
