@@ -23,7 +23,7 @@ from ao_core.slots.workspace import Checkout, Plan, Workspace, leaving
 from ao_plugins._exclude import keep_out
 from ao_plugins._marked import clear, move
 from ao_plugins._spares import Spares
-from ao_plugins._trees import HALF, HALF_MADE, base_commit, gone, remove
+from ao_plugins._trees import HALF, HALF_MADE, base_commit, gone, remove, remove_folder
 
 
 class WorktreeConfig(Config):
@@ -194,7 +194,7 @@ async def _undo_half(git: Git, plan: Plan, found: Registered, base: str) -> None
     if found.branch != plan.branch or found.head != base:
         hint = "Remove it with `git worktree remove --force --force` if nothing in it is needed."
         raise WrongState(f"{plan.path} is half made, by something else", hint=hint)
-    await remove(git, plan.path)
+    await remove_folder(git, plan.path)
 
 
 async def _take_back(git: Git, plan: Plan, base: str | None, exc: BaseException) -> None:

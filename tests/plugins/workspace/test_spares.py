@@ -2,8 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -293,29 +293,47 @@ async def test_one_that_was_being_written_is_removed(shed: Shed) -> None:
     assert await shed.seen() == []
 
 
-async def test_no_folder_is_forgotten_that_is_still_there(shed: Shed) -> None:
-    """A git that outlived its engine may be writing into it."""
-    spare = await shed.stock()
-    relock(spare.path, "initializing")
-    (found,) = await shed.seen()
+@asynccontextmanager
+async def written(folder: Path) -> AsyncGenerator[None]:
+    """A git that has outlived its engine goes on writing there."""
     over = Event()
-    aside = Thread(target=_written, args=(spare.path, over))
+    aside = Thread(target=_written, args=(folder, over))
     aside.start()
-    with anyio.fail_after(10):
-        while not (spare.path / "file-2000").exists():
-            await anyio.lowlevel.checkpoint()
     try:
-        for _ in range(5):
-            with suppress(AoError):
-                await shed.workspace.discard(shed.plan.root, shed.plan.repository, found, shed.run)
-            known = {one.path for one in await shed.seen()}
-            assert spare.path in known or not spare.path.exists()
+        with anyio.fail_after(10):
+            while not (folder / "file-2000").exists():
+                await anyio.lowlevel.checkpoint()
+        yield
     finally:
         over.set()
         aside.join()
+
+
+async def test_no_spare_is_forgotten_whose_folder_is_still_there(shed: Shed) -> None:
+    spare = await shed.stock()
+    relock(spare.path, "initializing")
+    (found,) = await shed.seen()
+    place = shed.plan.root, shed.plan.repository
+    async with written(spare.path):
+        for _ in range(5):
+            with suppress(AoError):
+                await shed.workspace.discard(*place, found, shed.run)
+            known = {one.path for one in await shed.seen()}
+            assert spare.path in known or not spare.path.exists()
     if await shed.seen():
-        await shed.workspace.discard(shed.plan.root, shed.plan.repository, found, shed.run)
+        await shed.workspace.discard(*place, found, shed.run)
     assert not spare.path.exists()
+
+
+async def test_no_half_made_workspace_is_forgotten_whose_folder_is_still_there(shed: Shed) -> None:
+    branch, path = shed.plan.branch, shed.plan.path
+    await shed.repository.git("worktree", "add", "-q", "-b", branch, str(path), "main")
+    relock(path, "initializing")
+    async with written(path):
+        for _ in range(5):
+            with suppress(AoError):
+                await shed.workspace.create(shed.plan, shed.run)
+            assert f"worktree {path}" in await shed.listed() or not path.exists()
 
 
 def _written(folder: Path, over: Event) -> None:
