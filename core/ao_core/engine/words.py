@@ -72,7 +72,18 @@ def _working(case: Case, hook: HookEvent) -> Case:
         word = Word(word.at)
     heard = replace(case.session, question=None, done=done, word=word)
     case = case.having(heard, want=Want.OUTBOX)
+    if _asked_since(case, hook):
+        return case
     return to(case, SessionState.WORKING, SessionReason.TASK_IN_PROGRESS)
+
+
+def _asked_since(case: Case, hook: HookEvent) -> bool:
+    """Whether it began before it asked for the permission it waits for: a hook that waits for the
+    answer asks the engine itself, and may be faster than the file that tells of the turn.
+    """
+    facts = case.session.facts
+    waits = facts.reason is SessionReason.AWAITING_PERMISSION and hook.kind in _ANEW
+    return waits and not _is_after(case, hook, facts.since)
 
 
 def _is_after(case: Case, hook: HookEvent, moment: datetime) -> bool:

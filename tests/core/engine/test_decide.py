@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ao_core.engine.case import Decided, Observation, Policy, Want
 from ao_core.engine.decide import decide
+from ao_core.engine.moves import asking
 from ao_core.model.activity import INPUT_STALENESS, Activity, ActivityState, Source
 from ao_core.model.attention import Attention, attention
 from ao_core.model.event import EventKind as K
@@ -235,6 +236,19 @@ def test_a_report_is_told_once() -> None:
     once = look(a_session(), 1, hook=hook(HookKind.REPORTED, 1, "half done"))
     assert once.events[0].body == Said("half done")
     assert kinds(look(once.session, 2, hook=hook(HookKind.REPORTED, 2, "half done"))) == []
+
+
+@pytest.mark.parametrize("kind", [HookKind.TURN_STARTED, HookKind.ACCEPTED])
+def test_the_beginning_of_a_turn_that_is_heard_late_does_not_end_the_wait_for_a_permission(
+    kind: HookKind,
+) -> None:
+    waits, _ = asking(a_session(), "run", at(5))
+    late = look(waits, 6, hook=hook(kind, 4))
+    assert (late.session.facts, kinds(late)) == (waits.facts, [])
+    assert late.session.activity == Activity(ActivityState.ACTIVE, at(4), Source.HOOK)
+    assert look(waits, 6, hook=hook(kind, 5.5)).session.facts.state is S.WORKING
+    set_back = look(waits, 3, hook=hook(kind, 2))
+    assert set_back.session.facts.state is S.WORKING
 
 
 def test_a_question_is_kept_until_it_is_answered() -> None:
