@@ -74,7 +74,7 @@ class Stepper:
         """What the act goes through when nobody ends it."""
         row = self.ended_at(act, "none")
         assert not row.faults, str(row)
-        return self._taken()
+        return list(moments(self._taken()))
 
     def ended_at(self, act: Act, step: str) -> Row:
         """Do it, with the engine ended there; then see that all is well."""
@@ -118,6 +118,13 @@ def stepping(control: Path) -> tuple[str, ...]:
     """The arguments for Python to start an engine whose steps are told and counted there."""
     control.mkdir()
     return ("-I", str(PROGRAM), str(control))
+
+
+def moments(steps: Sequence[str]) -> Iterator[str]:
+    """Those that differ outside: from after one thing to before the next nothing has happened."""
+    for last, step in zip(["", *steps], steps, strict=False):
+        if " after " not in last or " before " not in step:
+            yield step
 
 
 def spread(steps: Sequence[str], most: int) -> list[str]:

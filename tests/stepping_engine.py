@@ -30,6 +30,7 @@ from ao_plugins.runtime._process import client
 from ao_plugins.runtime._tmux import control
 
 _WORD = re.compile(r"[a-z][a-z-]*")
+_SPOKEN = re.compile(r"(?=.*[g-z])[a-z]{3,}")
 _FILES = {
     "os.rename": "rename", "os.remove": "remove", "os.mkdir": "mkdir", "os.rmdir": "rmdir",
     "os.link": "link", "os.symlink": "link",
@@ -89,8 +90,10 @@ class Fuse:
 
     def heard(self, event: str, args: tuple[Any, ...]) -> None:
         """What Python itself tells of: children, files, connections and signals."""
-        if event in _FILES and isinstance(args[0], str | os.PathLike):
-            self.step(f"before {_FILES[event]} {_place(os.fspath(args[0]))}")
+        if event in _FILES and not isinstance(args[0], int):
+            path = os.fsdecode(args[0])
+            if event != "os.mkdir" or not os.path.lexists(path):
+                self.step(f"before {_FILES[event]} {_place(path)}")
         elif event == "socket.connect":
             self.step(f"before connect {_peer(args[1])}")
         elif event in _SIGNALS and args[1]:
@@ -99,10 +102,11 @@ class Fuse:
             self.step(f"before start {_child(args)}")
 
 
-def _place(path: Any) -> str:
-    """A file's name, without what is different each time."""
-    words = _WORD.findall(os.path.basename(os.fsdecode(path)))
-    return "-".join(words[:3])
+def _place(path: str) -> str:
+    """A file's name, without what is different each time: a number, a token, what ends the name."""
+    name = os.path.basename(path).lstrip(".")
+    words = re.split(r"[^A-Za-z0-9]+", name.rpartition("-")[0] or name)
+    return "-".join(word for word in words if _SPOKEN.fullmatch(word)) or "a file"
 
 
 def _peer(address: Any) -> str:
