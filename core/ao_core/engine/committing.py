@@ -24,6 +24,7 @@ from ao_core.process import DEFAULT_DEADLINE, OUTPUT_LIMIT, Completed, Run
 _UNATTENDED = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ASKPASS": "false",
+    "GCM_INTERACTIVE": "never",  # a helper of many people's that opens windows
     "SSH_ASKPASS": "false",
     "SSH_ASKPASS_REQUIRE": "force",  # else a passphrase is asked for on the agent's own terminal
 }

@@ -109,5 +109,7 @@ def _said(tail: str) -> str:
 
 async def emptied(git: Git) -> None:
     """Take back whatever was put into a workspace that nobody has worked in."""
+    if await git.toplevel() != Path(await anyio.Path(git.path).resolve()):
+        raise WrongState(f"{git.path} is no work tree any more")  # but part of one around it
     await git.check_out()
     await git.call("clean", "--quiet", "-ffdx", deadline=LONG)

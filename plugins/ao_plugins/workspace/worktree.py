@@ -49,7 +49,7 @@ class Worktree(Workspace[WorktreeConfig], Spares):
         if found and found.branch == plan.branch and await self._finished(git, found):
             return await self._checkout(git, plan)
         if found and self._owned(found) and await gone(found):
-            await remove(git, plan.path)  # somebody took it away, and its branch
+            await _forget(git, found)  # somebody took it away, and its branch
             found = None
         await _require_free(git, plan, found)
         base = await base_commit(git, plan.base)
@@ -113,7 +113,7 @@ class Worktree(Workspace[WorktreeConfig], Spares):
             return await self._checkout(git, plan)
         if found and self._owned(found):
             await _require_kept(git, found)
-            await remove(git, plan.path)
+            await _forget(git, found)
             found = None
         await _require_free(git, plan, found)
         if await git.branch_tip(plan.branch) is None:
@@ -215,6 +215,13 @@ async def _taken(git: Git, plan: Plan) -> WrongState:
     if holder and (holder.lock or "").endswith(f" {plan.session}"):
         hint = f"`git worktree move -f -f {holder.path} {plan.path}` brings it back."
     return WrongState(f"branch {plan.branch} exists{where}", hint=hint)
+
+
+async def _forget(git: Git, found: Registered) -> None:
+    """Have git forget a work tree that is not there any more."""
+    if await anyio.Path(found.path).exists():
+        raise _no_tree(found.path)
+    await remove(git, found.path)
 
 
 async def _require_kept(git: Git, found: Registered) -> None:

@@ -238,6 +238,15 @@ async def test_a_workspace_nobody_worked_in_can_be_emptied(work: Sample, main: S
     assert (main.path / "node_modules" / "one.js").exists()
 
 
+async def test_emptying_spares_the_repository_around_a_folder_that_is_none(main: Sample) -> None:
+    inside = main.path / "home" / "app-1"
+    inside.mkdir(parents=True)
+    (main.path / "README.md").write_text("not committed\n")
+    with pytest.raises(WrongState):
+        await emptied(git(main.at(inside)))
+    assert (main.path / "README.md").read_text() == "not committed\n"
+
+
 # -- ports -----------------------------------------------------------------------------------------
 
 

@@ -69,6 +69,9 @@ class TestWorktree(WorkspaceContract):
         assert not await workspace.exists(made.path, run)
         with pytest.raises(WrongState, match="no work tree of git any more"):
             await workspace.destroy(made, run)
+        if not again:
+            with pytest.raises(WrongState, match="no work tree of git any more"):
+                await workspace.restore(plan, run)
         assert (made.path / "new.txt").read_text() == "not saved"
 
     async def test_one_that_has_lost_its_repository_is_not_usable(
