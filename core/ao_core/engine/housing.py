@@ -83,9 +83,9 @@ async def _removed(effort: Effort, checkout: Checkout) -> None:
     await effort.engine.noted(lambda: update(SESSION, id, _without), f"the end of {id} is noted")
 
 
-def _without(session: Session) -> Step | None:
-    """Its workspace is gone, if it was known to have one."""
-    return Step(replace(session, workspace_gone=True)) if session.path else None
+def _without(session: Session) -> Step:
+    """It has no workspace, as if it never had."""
+    return Step(replace(session, path=""))
 
 
 async def _note(effort: Effort, saved: Saved, *, put_back: bool = True) -> None:
