@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from ao_core.wire import encode
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from anyio import CancelScope
 
 ENDED, REFUSED, MISUSED = 0, 1, 2
@@ -59,12 +61,23 @@ def _serve(home: Path, lock: int | None = None) -> None:
 async def _until_signalled(home: Path, lock: int | None) -> None:
     import anyio
 
-    from ao_mcp import app
-
+    app = _loaded()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_end_on_signal, tasks.cancel_scope)
         await app.run(home, lambda: say({"ready": True}), lock)
         tasks.cancel_scope.cancel()
+
+
+def _loaded() -> "ModuleType":
+    """What is heavy. It stays for good, so nobody looks through it for garbage."""
+    import gc
+
+    gc.disable()
+    from ao_mcp import app
+
+    gc.freeze()
+    gc.enable()
+    return app
 
 
 async def _end_on_signal(scope: "CancelScope") -> None:

@@ -12,17 +12,19 @@ from pydantic import BaseModel, ConfigDict
 from ao_core.engine.caller import Caller, Role
 from ao_core.engine.engine import Engine
 
+# `defer_build`: of all of them one process uses few, and a validator is made at its first use.
+
 
 class Request(BaseModel):
     """Arguments as they come in from outside: unknown ones are refused, strings are capped."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_max_length=100_000)
+    model_config = ConfigDict(extra="forbid", frozen=True, str_max_length=100_000, defer_build=True)
 
 
 class Reply(BaseModel):
     """What a face shows. `said` is the one line a person reads first."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class Progress(Protocol):
