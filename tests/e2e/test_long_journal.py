@@ -34,6 +34,7 @@ from books import a_session, over
 from inside import a_person, settled
 from long_journal import grown
 from receiver import Receiver
+from rounds import EVERY_KIND
 from team import FILES, PLAIN, Kind
 
 LINES = int(os.environ.get("LONG_JOURNAL", "25000"))
@@ -51,7 +52,7 @@ pytestmark = [
 
 @asynccontextmanager
 async def long_home(home: Path, repository: Path, kind: Kind) -> AsyncGenerator[Path]:
-    """A home whose sessions have ended, and whose readers have read one line."""
+    """A home whose sessions have ended, and of which readers have read one line."""
     with Receiver() as people:
         settled(home, repository, kind)
         hook = f"notifiers: {{hook: {{plugin: webhook, url: '{people.url}'}}}}\n"
@@ -59,9 +60,12 @@ async def long_home(home: Path, repository: Path, kind: Kind) -> AsyncGenerator[
         (home / "config.yaml").write_text(f"{hook}defaults: {{notifiers: [hook]}}\n{text}")
         await grown(home, kind.store, LINES, SESSIONS)
         async with open_store(home, kind.store, SystemClock()) as store:
-            past = [over(a_session(id, project=ProjectId("sample"))) for id in SESSIONS]
+            mine = ProjectId("sample")
+            past = [over(a_session(id, project=mine, workspace_gone=True)) for id in SESSIONS]
             await store.commit([Put(SESSION, one.id, one, 0) for one in past])
-            await store.commit([Put(CURSOR, id, Cursor(id, 1), 0) for id in READERS])
+            behind = READERS if kind is PLAIN or EVERY_KIND else READERS[:1]  # stores are alike
+            read = {id: 1 if id in behind else LINES for id in READERS}
+            await store.commit([Put(CURSOR, id, Cursor(id, at), 0) for id, at in read.items()])
         yield home
         assert not people.sent  # nothing in it is notable
 
