@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint types agents full-disk long-journal every-step bench clean
+.PHONY: help demo test quick lint types agents full-disk long-journal every-step every-kind bench clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -24,6 +24,7 @@ help:
 	@echo "make full-disk  the disk full at every single write, as root (long)"
 	@echo "make long-journal a journal of a million lines (minutes)"
 	@echo "make every-step the engine killed at every single step of what it does (hours)"
+	@echo "make every-kind the whole suite, each test for every kind of team, with all its rounds (an hour)"
 	@echo "make bench      the figures, each beside its floor"
 	@echo "make clean      remove what the other targets wrote (.venv stays)"
 
@@ -68,11 +69,14 @@ full-disk: $(READY)
 	EVERY_WRITE=1 $(BIN)/pytest -q -rs -n 2 tests/e2e/test_full_disk.py
 
 long-journal: $(READY)
-	LONG_JOURNAL=1000000 $(BIN)/pytest -q -rs tests/e2e/test_long_journal.py
+	EVERY_KIND=1 LONG_JOURNAL=1000000 $(BIN)/pytest -q -rs tests/e2e/test_long_journal.py
 
 every-step: $(READY)
 	@rm -f build/every-step.txt
 	EVERY_STEP=all $(BIN)/pytest -q -rs -n 2 tests/e2e/test_every_step.py
+
+every-kind: $(READY)
+	EVERY_KIND=1 $(BIN)/pytest -q -rs -n 2 --dist loadgroup
 
 bench: $(READY)
 	$(BIN)/python tests/bench/run.py

@@ -23,7 +23,7 @@ class Size:
 
 
 FULL = Size(15, 5, 9, 5_000, 20_000, 10, 50, 1_000, 200, 20.5)
-QUICK = Size(2, 1, 2, 50, 60, 2, 3, 30, 5, 0.5)
+QUICK = Size(1, 1, 1, 50, 60, 2, 2, 10, 5, 0.5)
 
 
 def seconds(work: Callable[[], object]) -> float:
