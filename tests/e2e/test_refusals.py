@@ -256,7 +256,16 @@ def test_an_agent_that_cannot_be_run_leaves_no_branch(
     repository = configured(place, config)
     monkeypatch.setitem(team.env, "PATH", f"{place}:{team.env['PATH']}")
     by_operations(team, repository, "trust", digest=digest(team, repository))
-    error = refused_cleanly(team, repository, repository)
+    mine = (team.repository, repository)
+    before = traces(team, *mine)
+    error = refused(team, repository)
+    listed = team.call("list")["sessions"]
+    assert [one["status"] for one in listed] == ["errored"] * len(FACES)
+    for one in listed:  # it is known what became of them, until somebody sees to that
+        team.call("kill", session=one["session"])
+    after = traces(team, *mine)
+    assert after == {**before, "sessions": after["sessions"]}
+    assert after["sessions"]["sessions"] == before["sessions"]["sessions"]
     assert error["code"] == "not_installed"
     assert "broken-agent cannot be run" in error["message"]
 
