@@ -1,7 +1,9 @@
 """The engine's side of its socket: who connects, by which face, and that no client harms another.
 
 Each connection is a task of its own with all its errors inside. The MCP SDK is loaded in a thread
-once the socket listens; clients that come sooner wait, each in its own connection.
+for the first client that speaks MCP, or else a while after the socket listens: whoever started the
+engine by a command is not to share the processor with it. Clients that come sooner wait, each in
+its own connection.
 """
 
 import logging
@@ -44,6 +46,7 @@ PREAMBLE_DEADLINE = 5.0
 _LOG = logging.getLogger("ao_mcp")
 _PATH_LIMIT = 103  # bytes, where macOS has least
 _NO_ROOM_PAUSE = 0.1
+_UNASKED = 5.0  # seconds until the SDK is loaded, though nobody speaks MCP
 
 
 async def serve(
@@ -113,6 +116,7 @@ class _Server:
         self._connected = 0
         self._mcp: McpFace | None = None
         self._loading = anyio.Lock()
+        self._asked = anyio.Event()
 
     async def accept(self, listener: SocketListener) -> None:
         """Take everybody in."""
@@ -126,13 +130,16 @@ class _Server:
 
     async def load(self) -> "McpFace":
         """Load the SDK and make the tools, once."""
+        self._asked.set()
         async with self._loading:
             if self._mcp is None:
                 self._mcp = await anyio.to_thread.run_sync(_load_mcp, self._service)
         return self._mcp
 
     async def prepare(self, handshake: Path | None) -> None:
-        """Be ready for the first client, and for those who come while the next engine starts."""
+        """Be ready for the next client, and for those who come while the next engine starts."""
+        with anyio.move_on_after(_UNASKED):
+            await self._asked.wait()
         face = await self.load()
         if handshake is None:
             return

@@ -29,7 +29,7 @@ LEAD = wire.Preamble(wire.MCP, role="lead", cwd="/", client="test")
 
 
 @asynccontextmanager
-async def serving(folder: Path) -> AsyncGenerator[Path]:
+async def serving(folder: Path, handshake: Path | None = None) -> AsyncGenerator[Path]:
     path = folder / "private" / "engine.sock"
     serve = partial(
         server.serve,
@@ -39,6 +39,7 @@ async def serving(folder: Path) -> AsyncGenerator[Path]:
         home_id="0123abcd",
         version="0.1.0",
         authenticate=authenticate,
+        handshake=handshake,
     )
     async with anyio.create_task_group() as tasks:
         await tasks.start(serve)
@@ -112,6 +113,29 @@ async def test_the_socket_is_private_and_replaces_a_dead_one(tmp_path: Path) -> 
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
         assert stat.S_IMODE(os.stat(path.parent).st_mode) == 0o700
         await assert_well(path)
+
+
+@pytest.mark.parametrize(("unasked", "preamble"), [(3600, LEAD), (0, PERSON)])
+async def test_what_mcp_needs_is_loaded_for_who_speaks_it_or_when_nobody_has_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unasked: float, preamble: wire.Preamble
+) -> None:
+    monkeypatch.setattr(server, "_UNASKED", unasked)
+    loaded = tmp_path / "handshake"
+    async with serving(tmp_path, loaded) as path, connected(path, preamble):
+        with anyio.fail_after(20):
+            while not loaded.exists():  # noqa: ASYNC110 - nothing tells of the file
+                await anyio.sleep(0.01)
+
+
+async def test_who_only_commands_does_not_share_the_processor_with_what_mcp_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads: list[object] = []
+    monkeypatch.setattr(server, "_load_mcp", loads.append)
+    async with serving(tmp_path) as path:
+        for _ in range(3):
+            await assert_well(path)
+    assert not loads
 
 
 async def test_what_is_no_socket_is_never_removed(tmp_path: Path) -> None:
