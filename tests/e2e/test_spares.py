@@ -115,11 +115,13 @@ def test_a_start_that_fails_leaves_nothing_of_its_spare(team: Team) -> None:
     assert git(team.repository, "branch", "--list", shown["branch"]) == ""
     config.write_text(sound)
     rested(team)
+    one_ready(team)
     assert check(team) == []
     assert "sam-2" in [one["session"] for one in team.call("list")["sessions"]]
     team.trusted().call("restore", session="sam-2")
     assert Path(team.until("sam-2", "idle")["path"]).is_dir()
     rested(team)
+    one_ready(team)
     assert check(team) == []
 
 
