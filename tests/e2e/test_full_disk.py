@@ -101,7 +101,8 @@ class Stage:
 
     def nothing_stray(self) -> None:
         """Every work tree, branch and pane is that of a session that has not ended."""
-        live = {one["session"] for one in self.team.call("list")["sessions"]}
+        listed = self.team.call("list")["sessions"]
+        live = {one["session"] for one in listed if not one["ended"]}
         trees = [path.name for path in self.team.home.glob("*/worktrees/*")]
         assert set(trees) <= live
         known = git(self.team.repository, "worktree", "list", "--porcelain").count("worktree ")
