@@ -147,7 +147,8 @@ def test_whoever_must_act_is_told_why_in_one_line() -> None:
         lost = each.facts.reason is R.RUNTIME_LOST and derive_status(each) is Status.KILLED
         calls = derive_status(each) in CALLING and each.facts.state is not S.WORKING
         blocked = each.facts.state is S.NOT_STARTED and each.facts.reason is R.BLOCKED
-        assert (who is Attention.LEAD) == (calls or lost or blocked)
+        merged = is_terminal(each) and each.pr.state is P.MERGED  # what it was there for is done
+        assert (who is Attention.LEAD) == ((calls or lost or blocked) and not merged)
 
 
 def test_what_the_worker_said_comes_before_our_own_words() -> None:

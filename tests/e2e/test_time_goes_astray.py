@@ -257,6 +257,7 @@ def test_real_workers_go_on_by_a_clock_that_is_set_and_put_right_again(
         busy = team.spawn("do: sleep 300", budget={"minutes": 30})
         for session, status in ((idle, "idle"), (asks, "needs_input"), (busy, "working")):
             team.until(session, status)
+        team.until_so(busy, lambda now: now["activity"] == "active")  # it has its task
         for count, seconds in enumerate((offset, 0.0), 1):
             before, lines = statuses(team), len(team.journal())
             file.with_suffix(".new").write_text(str(seconds))

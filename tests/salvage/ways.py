@@ -36,7 +36,7 @@ from pathlib import Path
 sys.path.insert(0, '{tests}')
 from salvage.works import disorder
 seen = disorder(Path.cwd(), *{names})
-Path('{aside}', Path.cwd().name).write_bytes(pickle.dumps(seen))
+Path('{aside}', Path.cwd().name).write_bytes(pickle.dumps((Path.cwd(), seen)))
 sys.exit(3)
 "
 """
@@ -253,8 +253,8 @@ def failed_spawn(team: Team, cells: list[Cell], aside: Path) -> None:
             raise AssertionError("it was started")
         ended = {one["session"] for one in team.call("list", ended=True)["sessions"]}
         (cell.session,) = ended - {other.session for other in cells[:number]}
-        cell.path = Path(team.call("show", session=cell.session)["path"])
-        cell.seen = pickle.loads((aside / cell.session).read_bytes())  # noqa: S301 - our own
+        told = (aside / cell.session).read_bytes()
+        cell.path, cell.seen = pickle.loads(told)  # noqa: S301 - our own
     gone(team, cells, aside)
 
 

@@ -275,7 +275,10 @@ async def test_a_server_out_of_reach_that_holds_nobody_goes_with_the_runtime(
             return [one for one in every if (one.info["cmdline"] or [])[: len(argv)] == list(argv)]
 
         async def up() -> bool:
-            return len(ours()) == 2 and runtime._socket.exists()  # pyright: ignore[reportPrivateUsage]
+            there = ours()
+            holds = any(child not in there for one in there for child in one.children())
+            socket = runtime._socket  # pyright: ignore[reportPrivateUsage]
+            return len(there) == 2 and socket.exists() and not holds  # what it began with is over
 
         async def gone() -> bool:
             return client.poll() is not None and not ours()
