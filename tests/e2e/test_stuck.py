@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,13 @@ def test_who_hangs_is_told_with_a_remedy_until_it_moves_and_who_computes_is_left
     hangs = team.spawn(f"do: run cat {gate}", "do: say over", **trusted)
     busy = f"import os; [0 for _ in iter(lambda: os.path.exists('{over}'), True)]"
     computes = team.spawn(f'do: run timeout 60 python3 -c "{busy}"', **trusted)
-    shown = team.until(hangs, "stuck", patience=60)
+
+    def stuck(now: dict[str, Any]) -> bool:
+        for session in (hangs, computes) if kind == PROTOCOL else ():
+            team.nudge(session)  # without it, the engine's timer finds out
+        return now["status"] == "stuck"
+
+    shown = team.until_so(hangs, stuck, patience=60)
     assert (shown["reason"], shown["attention"]) == ("no_progress", "lead")
     assert shown["why"] == "no hook, no output and no processor time for 0.05 minutes"
     assert "`read`" in shown["hint"]

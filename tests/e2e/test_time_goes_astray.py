@@ -266,6 +266,7 @@ def test_real_workers_go_on_by_a_clock_that_is_set_and_put_right_again(
             assert statuses(team) == before
             assert team.journal()[lines:] == []
             assert team.tell(idle, f"do: say told {count}")["state"] == "accepted"
+            eventually(lambda count=count: len(team.heard(idle)) == 1 + count)
             team.until(idle, "idle")
         assert team.reply(asks, "green")["state"] == "accepted"
         team.until(asks, "idle")
