@@ -164,16 +164,24 @@ async def _start(
     argv: Sequence[str], cwd: Path | None, env: Mapping[str, str] | None, *, piped: bool
 ) -> Process:
     _check(argv, cwd)
+    started: list[Process] = []
+    with anyio.CancelScope(shield=True):  # until somebody has it who can end it
+        started.append(await _open(argv, cwd, env, piped=piped))
+    return started[0]
+
+
+async def _open(
+    argv: Sequence[str], cwd: Path | None, env: Mapping[str, str] | None, *, piped: bool
+) -> Process:
     stdin = PIPE if piped else DEVNULL
     flags = platform.detach_flags()
     try:
-        process = await anyio.open_process(argv, stdin=stdin, cwd=cwd, env=env, **flags)
+        return await anyio.open_process(argv, stdin=stdin, cwd=cwd, env=env, **flags)
     except (FileNotFoundError, PermissionError, NotADirectoryError) as exc:
         hint = f"Install {argv[0]}, or put its folder on PATH."
         raise NotInstalled(f"{argv[0]} cannot be run: {exc.strerror}", hint=hint) from exc
     except (OSError, ValueError) as exc:
         raise CommandFailed(f"{argv[0]} cannot be started: {exc}") from exc
-    return process
 
 
 def _check(argv: Sequence[str], cwd: Path | None) -> None:

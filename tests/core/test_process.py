@@ -7,10 +7,12 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import psutil
 import pytest
+from anyio.abc import Process
 
 from ao_core import platform
 from ao_core.errors import BadRequest, CommandFailed, NotInstalled, TimedOut
@@ -178,6 +180,27 @@ async def test_cancelling_ends_and_reaps_the_group(tmp_path: Path) -> None:
         group.cancel_scope.cancel()
     assert not psutil.pid_exists(pids[-1])
     assert await gone(*pids)
+
+
+async def test_cancelling_while_it_is_being_started_ends_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opening, opened, on = anyio.open_process, list[Process](), anyio.Event()
+    there = anyio.Event()
+
+    async def open_slowly(*args: Any, **more: Any) -> Process:
+        opened.append(await opening(*args, **more))
+        there.set()
+        await on.wait()
+        return opened[0]
+
+    monkeypatch.setattr(anyio, "open_process", open_slowly)
+    async with anyio.create_task_group() as group:
+        group.start_soon(run, ["sleep", "60"])
+        await there.wait()
+        group.cancel_scope.cancel()
+        on.set()
+    assert not psutil.pid_exists(opened[0].pid)
 
 
 async def test_cancelling_at_once_leaves_nothing() -> None:
