@@ -257,7 +257,7 @@ def test_real_workers_go_on_by_a_clock_that_is_set_and_put_right_again(
         busy = team.spawn("do: sleep 300", budget={"minutes": 30})
         for session, status in ((idle, "idle"), (asks, "needs_input"), (busy, "working")):
             team.until(session, status)
-        team.until_so(busy, lambda now: now["activity"] == "active")  # it has its task
+        team.until_so(busy, at_its_task)
         for count, seconds in enumerate((offset, 0.0), 1):
             before, lines = statuses(team), len(team.journal())
             file.with_suffix(".new").write_text(str(seconds))
@@ -276,6 +276,11 @@ def test_real_workers_go_on_by_a_clock_that_is_set_and_put_right_again(
     finally:
         team.end()
         child.end()
+
+
+def at_its_task(shown: dict[str, Any]) -> bool:
+    told = all(one["state"] == "accepted" for one in shown["messages"])
+    return told and shown["activity"] == "active"
 
 
 def statuses(team: Team) -> dict[str, str]:
