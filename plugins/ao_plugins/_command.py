@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Annotated, Literal, Self, cast
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, field_validator, model_validator
 
 from ao_core.model.session import PermissionMode
 from ao_core.plugin import Config
@@ -66,6 +66,7 @@ class CommandConfig(Config):
     protocol: CommandLineTemplate | None = None
     modes: Mapping[PermissionMode, str] = {}
     prompt: Literal["argument", "after"] = "argument"
+    one_shot: bool = Field(default=False, validation_alias=AliasChoices("one_shot", "oneShot"))
     process: str | None = None
     env: Mapping[str, str] = Field(default={}, repr=False)
     credentials: tuple[str, ...] = ()
@@ -81,6 +82,7 @@ class CommandConfig(Config):
     working: tuple[str, ...] = ()
     now: tuple[str, ...] = ()
     draft: Annotated[str, Field(max_length=200)] = ""
+    ready: Annotated[str, Field(max_length=200)] = ""
     commands: tuple[str, ...] = ()
     screens: Screens = Screens()
     receipt: Literal["submitted", "accepted"] = "submitted"
@@ -114,14 +116,14 @@ class CommandConfig(Config):
             raise ValueError("it names a file inside the workspace")
         return log
 
-    @field_validator("draft")
+    @field_validator("draft", "ready")
     @classmethod
-    def _compiles(cls, draft: str) -> str:
+    def _compiles(cls, pattern: str) -> str:
         try:
-            re.compile(draft)
+            re.compile(pattern)
         except re.error as exc:
             raise ValueError(f"it is no regular expression: {exc}") from exc
-        return draft
+        return pattern
 
     @field_validator("commands")
     @classmethod
@@ -152,6 +154,15 @@ class CommandConfig(Config):
             raise ValueError(
                 "put {prompt} or {prompt_file} into the command, or set `prompt: after`, not both"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _by_turns(self) -> Self:
+        if self.one_shot and self.prompt == "after":
+            raise ValueError("one_shot: its command has the task, so `prompt: after` cannot be")
+        told = placeholders((*(self.resume or self.command), *self.args))
+        if self.one_shot and not _TASK & told:
+            raise ValueError("one_shot: put {prompt} or {prompt_file} into `resume` as well")
         return self
 
 

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any, get_args
 
@@ -26,22 +27,26 @@ HEAVY = {"anyio", "asyncio", "httpx", "libtmux", "mcp", "psutil", "pydantic", "y
 every_plugin = pytest.mark.parametrize(("slot", "name"), EVERY, ids=[f"{s}-{n}" for s, n in EVERY])
 
 
+def module_of(name: str) -> str:
+    return f"{name}_cli" if iskeyword(name) else name.replace("-", "_")
+
+
 def plugin(slot: Slot, name: str) -> PluginType:
     return Registry(ao_plugins.INDEX, {}).resolve(slot, name)
 
 
 def source(slot: Slot, name: str) -> Path:
-    return FOLDER / slot / f"{name.replace('-', '_')}.py"
+    return FOLDER / slot / f"{module_of(name)}.py"
 
 
 def test_the_index_and_the_files_agree() -> None:
     files = {
-        (path.parent.name, path.stem.replace("_", "-"))
+        (path.parent.name, path.stem)
         for slot in SLOTS
         for path in (FOLDER / slot).glob("*.py")
         if not path.name.startswith("_")
     }
-    assert files == set(EVERY)
+    assert files == {(slot, module_of(name)) for slot, name in EVERY}
 
 
 def test_every_slot_has_its_place_in_order() -> None:
@@ -68,7 +73,7 @@ def test_listing_all_plugins_imports_none_and_nothing_heavy() -> None:
 @every_plugin
 def test_it_is_where_the_index_says(slot: Slot, name: str) -> None:
     found = plugin(slot, name)
-    module = f"ao_plugins.{slot}.{name.replace('-', '_')}"
+    module = f"ao_plugins.{slot}.{module_of(name)}"
     assert ao_plugins.INDEX[slot][name].target == f"{module}:{found.__name__}"
     assert found.__module__ == module
 

@@ -3,7 +3,7 @@
 The command is a template such as `mytool --model {model} -- {prompt}`. It is split into arguments
 as https://docs.python.org/3/library/shlex.html says and never reaches a shell. `preset: worker` is
 the deterministic worker of the demo. With a `protocol` command it speaks the Agent Client Protocol
-(https://agentclientprotocol.com), too.
+(https://agentclientprotocol.com), too. One that is `one_shot` ends with its turn, and is run again.
 """
 
 import re
@@ -31,6 +31,8 @@ from ao_core.slots.agent import (
 )
 from ao_core.slots.runtime import Command
 from ao_core.store.records import Delivery
+from ao_plugins._by_turns.plan import Plan
+from ao_plugins._by_turns.seen import COMPOSER, shown
 from ao_plugins._command import CommandConfig
 from ao_plugins._template import filled, placeholders
 from ao_plugins._transcript import conversation, last_word, named, used
@@ -78,12 +80,19 @@ class CommandLine(Agent[CommandConfig], Resumable, Conversable):
         return self.config.prompt == "argument"
 
     @property
+    def watched(self) -> bool:
+        """Unless it is the worker of the demo, which has hooks."""
+        return self.config.preset is None
+
+    @property
     def commands(self) -> Sequence[str]:
         """As configured."""
-        return self.config.commands
+        return () if self.config.one_shot else self.config.commands
 
     def launch(self, launch: Launch) -> Command:
         """The command, with everything put in."""
+        if self.config.one_shot:
+            return Command(self._plan(launch).argv(), self._variables(launch))
         return self._command((*self.config.command, *self.config.args), launch)
 
     def environment(self, launch: Launch) -> Mapping[str, str]:
@@ -93,6 +102,8 @@ class CommandLine(Agent[CommandConfig], Resumable, Conversable):
     def composer(self) -> Composer:
         """As configured."""
         config = self.config
+        if config.one_shot:
+            return COMPOSER
         return Composer(
             folded=config.folded,
             dialogs=config.dialogs,
@@ -104,12 +115,18 @@ class CommandLine(Agent[CommandConfig], Resumable, Conversable):
             working=config.working,
             now=config.now,
             draft=config.draft,
+            ready=config.ready,
             best=Delivery(config.receipt),
         )
 
     def classify(self, screen: str) -> ActivityState | None:
-        """By the configured patterns."""
-        return self.config.screens.state(screen)
+        """By the configured patterns; between two turns only whether the last went wrong."""
+        own, said = (
+            shown(screen) if self.config.one_shot else None,
+            self.config.screens.state(screen),
+        )
+        rests = own is ActivityState.IDLE and said is not ActivityState.BLOCKED
+        return own if rests else said or own
 
     def quota(self, screen: str) -> str | None:
         """By the configured patterns."""
@@ -138,6 +155,10 @@ class CommandLine(Agent[CommandConfig], Resumable, Conversable):
 
     async def resume(self, launch: Launch) -> Command | None:
         """The configured command, unless what it needs is not there."""
+        if self.config.one_shot:
+            plan = self._plan(launch)
+            told = Command(plan.argv(again=True), self._variables(launch))
+            return told if await anyio.to_thread.run_sync(lambda: plan.begun) else None
         template, log = self.config.resume, self._log(launch)
         if template is None or (log is not None and not await anyio.Path(log).is_file()):
             return None
@@ -159,9 +180,29 @@ class CommandLine(Agent[CommandConfig], Resumable, Conversable):
         """As configured."""
         return self.config.modes.get(permissions)
 
+    @property
+    def instructed(self) -> bool:
+        """Where it is named in the command; the worker of the demo knows its ways."""
+        named = "system_prompt" in placeholders(self.config.protocol or ())
+        return named or self.config.preset is not None
+
     def _command(self, template: Sequence[str], launch: Launch) -> Command:
-        env = {**launch.environment, **self.environment(launch)}
-        return Command(filled(template, _values(launch)), env)
+        return Command(filled(template, _values(launch)), self._variables(launch))
+
+    def _variables(self, launch: Launch) -> Mapping[str, str]:
+        return {**launch.environment, **self.environment(launch)}
+
+    def _plan(self, launch: Launch) -> Plan:
+        config, values = self.config, _values(launch)
+        kept = {name: value for name, value in values.items() if not name.startswith("prompt")}
+        return Plan(
+            folder=launch.folder / "turns",
+            first=launch.prompt_file,
+            command=(*config.command, *config.args),
+            resume=(*config.resume, *config.args) if config.resume else None,
+            values=kept,
+            log=self._log(launch),
+        )
 
     def _log(self, launch: Launch) -> Path | None:
         return launch.workspace / self.config.log if self.config.log else None

@@ -81,9 +81,11 @@ class Tmux(TmuxKeyboard, Here[TmuxConfig], Mourning, Measurable):
         """Prepare; the server is started by the first who needs it."""
         env = default_env(self.scope.environment)
         program = server.find_tmux(env) or "tmux"  # who needs it is told that it is missing
-        self._folder = make_private(runtime_dir(self.scope.state, self.scope.environment))
-        self._socket = server.checked_socket(self.config.socket or self._folder / "tmux")
-        settings = server.write_settings(make_private(self.scope.state))
+        state = make_private(self.scope.state)
+        self._folder = make_private(runtime_dir(state, self.scope.environment))
+        usual = server.checked_socket(self.config.socket or self._folder / "tmux")
+        self._socket = server.settled_socket(usual, state)
+        settings = server.write_settings(state)
         self._program = program
         self._argv = (program, "-u", "-S", str(self._socket), "-f", str(settings))
         self.control = Control(self._argv, env)

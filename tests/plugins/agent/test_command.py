@@ -20,6 +20,9 @@ from ao_core.plugin import Scope
 from ao_core.slots.agent import Launch, Look, Resumable
 from ao_core.store.records import Delivery
 from ao_core.testing.agent import AgentContract
+from ao_plugins._by_turns.picture import WORKING
+from ao_plugins._by_turns.plan import Plan, read
+from ao_plugins._by_turns.seen import COMPOSER
 from ao_plugins._command import CommandConfig
 from ao_plugins.agent.command import CommandLine
 from page import blocks, section
@@ -256,9 +259,75 @@ class TestWorkerPreset(AgentContract):
         assert agent.config.args == ("--fold",)
 
 
+class TestOneShot(AgentContract):
+    def make(self, scope: Scope) -> CommandLine:
+        resume = "tool go {native_id} {prompt}"
+        return CommandLine(config(one_shot=True, resume=resume, log=LOG), scope)
+
+    def write_native(self, launch: Launch, state: ActivityState, at: datetime) -> None:
+        write_log(launch.workspace / LOG, state, at)
+
+    def plan(self, agent: CommandLine, launch: Launch) -> Plan:
+        return read(agent.launch(launch).argv[-1].removeprefix("--plan="))
+
+    async def test_it_is_run_by_turns(self, agent: CommandLine, started: Launch) -> None:
+        plan = self.plan(agent, replace(started, prompt="--yolo"))
+        assert plan.first == started.prompt_file
+        assert plan.words("-x", None, later=False) == ("tool", " -x")
+        assert plan.words("-x", "n-1", later=True) == ("tool", " -x")
+        write_log(started.workspace / LOG, "ready", datetime.now(UTC))
+        assert plan.words("-x", "n-1", later=True) == ("tool", "go", "n-1", " -x")
+        assert plan.words("-x", None, later=True) == ("tool", " -x")
+        known = self.plan(agent, replace(started, native_id="n-0"))
+        assert known.words("x", None, later=True) == ("tool", "go", "n-0", "x")
+        assert agent.composer() == COMPOSER
+
+    async def test_every_message_gets_what_the_first_got(
+        self, scope: Scope, started: Launch
+    ) -> None:
+        command = "t {session} --issue {issue} -m {model} {permissions} {prompt_file} {{}}"
+        agent = CommandLine(config(command=command, one_shot=True, args=["{workspace}"]), scope)
+        plan = self.plan(agent, replace(started, model="m"))
+        for later in (False, True):
+            assert plan.words("{model}", None, later=later) == (
+                *("t", "app-1", "-m", "m", "default", str(plan.message), "{{}}"),
+                str(started.workspace),
+            )
+
+    async def test_it_is_brought_back_if_it_was_ever_told_anything(
+        self, agent: CommandLine, started: Launch
+    ) -> None:
+        assert await agent.resume(started) is None
+        plan = self.plan(agent, started)
+        plan.folder.mkdir()
+        plan.message.write_text("Fix it.")
+        command = await agent.resume(started)
+        assert command is not None
+        assert "--again" in command.argv
+
+    async def test_its_screen_shows_whether_it_works_and_what_went_wrong(
+        self, scope: Scope
+    ) -> None:
+        screens = {"blocked": ["^no credit"], "active": ["^thinking"]}
+        agent = CommandLine(config(one_shot=True, screens=screens), scope)
+        rest = f"{'─' * 9}\n idle · so\n>"
+        for screen, state in {
+            f"thinking\n{rest}": ActivityState.IDLE,
+            f"no credit\n{rest}": ActivityState.BLOCKED,
+            f"anything\n{WORKING}": ActivityState.ACTIVE,
+            f"no credit\n{WORKING}": ActivityState.BLOCKED,
+        }.items():
+            assert agent.classify(screen) is state
+
+    async def test_it_has_no_commands(self, scope: Scope) -> None:
+        assert CommandLine(config(one_shot=True, commands=["/x"]), scope).commands == ()
+
+
 @pytest.mark.parametrize(
     ("values", "complaint"),
     [
+        ({"one_shot": True, "command": "tool", "prompt": "after"}, "cannot be"),
+        ({"oneShot": True, "resume": "tool --continue"}, "`resume` as well"),
         ({"command": ""}, "no program"),
         ({"command": []}, "no program"),
         ({"command": "tool 'open {prompt}"}, "quotation"),
@@ -319,6 +388,17 @@ async def test_the_program_is_looked_for_on_the_path_given(tmp_path: Path) -> No
 
 def test_a_variable_put_into_the_settings_is_not_shown() -> None:
     assert "hunter2" not in repr(config(env={"TOOL_KEY": "hunter2"}))
+
+
+def test_the_one_shot_example_in_the_documents_can_be_run_by_turns(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "agents.md").read_text()
+    [example] = blocks(section(page, "One-shot agents"))
+    for name in ("one_shot", "oneShot"):
+        path = tmp_path / "agent-orchestrator.yaml"
+        path.write_text(example.text.replace("one_shot", name))
+        chosen = load(path, environment={"HOME": "/nobody"}).settings.defaults.agent_config
+        assert chosen is not None
+        assert CommandConfig.model_validate(chosen.settings).one_shot
 
 
 def test_the_example_in_the_documents_can_be_driven_by_protocol(tmp_path: Path) -> None:

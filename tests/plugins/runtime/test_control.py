@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import anyio
 import psutil
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ao_core.errors import BadRequest, TimedOut, Unavailable
+from ao_core.pipe import Pipe
 from ao_plugins.runtime._tmux.control import Control, TmuxRefused, command, quoted
 from ao_plugins.runtime.tmux import Tmux
 
@@ -195,3 +197,27 @@ async def _soon(control: Control) -> int:
 
 def _runs(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+async def test_a_client_that_is_just_being_started_is_let_go_too(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, started = anyio.Event(), list[Pipe]()
+    start = Pipe.start
+
+    async def slowly(self: Pipe, *given: Any, **more: Any) -> None:
+        started.append(self)
+        with anyio.CancelScope(shield=True):  # as it is in there
+            await start(self, *given, **more)
+            begun.set()
+            await anyio.sleep(0.05)  # in which it is let go
+
+    monkeypatch.setattr(Pipe, "start", slowly)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(control.ask, command("display-message", "-p", "x"))
+        await begun.wait()
+        tasks.cancel_scope.cancel()
+        with anyio.CancelScope(shield=True):
+            await control.aclose()
+    assert [pipe.ended for pipe in started] == [True]
+    assert not control.connected

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from ao_plugins._console.lines import size_of
+from ao_plugins._console.terminal import Terminal
 from ao_plugins.agent._worker.acp import Wire
 from ao_plugins.agent._worker.deeds import Hands
 from ao_plugins.agent._worker.hooks import Hooks
 from ao_plugins.agent._worker.journal import Journal
 from ao_plugins.agent._worker.permission import Dialog
-from ao_plugins.agent._worker.screen import Screen, size_of
+from ao_plugins.agent._worker.screen import Screen
 from ao_plugins.agent._worker.speaker import Speaker
-from ao_plugins.agent._worker.terminal import Terminal
 from ao_plugins.agent._worker.turn import Aloud, Doer
 from ao_plugins.agent._worker.worker import Quirks, Worker
 

@@ -24,7 +24,7 @@ from ao_core.drive.messages import (
     Params,
     Request,
 )
-from ao_plugins.agent._worker.asides import Asides
+from ao_plugins._console.asides import Asides
 
 _PIECE = 7
 _PATIENCE = 2.0

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 from ao_core.drive.loose import mapping
 from ao_core.drive.messages import BAD_REQUEST, Id, Params
+from ao_plugins._console.draft import bare
 from ao_plugins.agent._worker.acp import Refusal, Wire
-from ao_plugins.agent._worker.composer import COMMAND, bare
 from ao_plugins.agent._worker.deeds import words
 from ao_plugins.agent._worker.journal import Past
 from ao_plugins.agent._worker.narrator import Narrator
 from ao_plugins.agent._worker.progress import Ending, Progress
-from ao_plugins.agent._worker.script import ScriptError, Step, parse
+from ao_plugins.agent._worker.script import COMMAND, ScriptError, Step, parse
 from ao_plugins.agent._worker.turn import Doer, Permit, steps_of
 
 _OPTIONS = [

@@ -13,7 +13,7 @@ from ao_core import spool, wire
 from ao_core.errors import AoError, EngineRestarted, EngineUnreachable
 from ao_core.ids import new_id
 from ao_core.spool import HookEvent, HookKind
-from ao_plugins.agent._worker.later import Later
+from ao_plugins._console.later import Later
 
 _PATIENCE = 600.0
 _AGAIN = 0.25

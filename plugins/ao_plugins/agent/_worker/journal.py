@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ao_core.files import append_line, read_json_lines_tail
 from ao_core.ids import new_token
-from ao_plugins.agent._worker.later import Later
+from ao_plugins._console.later import Later
 
 _TAIL = 4 * 1024 * 1024
 

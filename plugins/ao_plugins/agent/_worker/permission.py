@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ao_core.spool import HookKind
+from ao_plugins._console.keys import Key
+from ao_plugins._console.terminal import Terminal
 from ao_plugins.agent._worker.hooks import Hooks, Request, new_request
-from ao_plugins.agent._worker.keys import Key
-from ao_plugins.agent._worker.terminal import Terminal
 from ao_plugins.agent._worker.turn import Permit
 
 _TYPED = {"1": "allow", "y": "allow", "2": "deny", "n": "deny"}

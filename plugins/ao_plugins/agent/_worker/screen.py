@@ -1,10 +1,10 @@
 """The picture: what was said scrolls by, and the footer stays below it."""
 
-import os
 import re
-import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
+
+from ao_plugins._console.lines import drafted, wrapped
 
 _KEPT = 2_000
 _CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
@@ -68,53 +68,10 @@ class Screen:
         return max(columns, _SMALLEST[0]), max(rows, _SMALLEST[1])
 
 
-def size_of(descriptor: int) -> tuple[int, int]:
-    """Columns and rows of a terminal, or those of the usual one."""
-    try:
-        size = os.get_terminal_size(descriptor)
-    except OSError:
-        return 80, 24
-    return size.columns, size.lines
-
-
-def wrapped(line: str, columns: int) -> list[str]:
-    """A line cut to the width, between words where there are any."""
-    rows: list[str] = []
-    while (fits := _fitting(line, columns)) < len(line):
-        cut = line.rfind(" ", 1, fits + 1)
-        cut = cut if cut > columns // 2 else fits
-        rows.append(line[:cut])
-        line = line[cut:].removeprefix(" ")
-    return [*rows, line]
-
-
 def _lines(footer: Footer, columns: int, rows: int) -> list[str]:
     lines = ["─" * columns]
     lines += [line for one in footer.lines for line in wrapped(_CONTROLS.sub(" ", one), columns)]
     if footer.draft is not None:
-        drafted = list(_drafted(footer.draft, columns))
-        lines += drafted[-max(1, rows // 2) :]
+        draft = list(drafted(footer.draft, columns))
+        lines += draft[-max(1, rows // 2) :]
     return lines[-(rows - 1) :]
-
-
-def _drafted(draft: str, columns: int) -> Iterator[str]:
-    mark = "> "
-    for line in draft.split("\n"):
-        for row in wrapped(line, columns - 3):
-            yield mark + row
-            mark = "  "
-
-
-def _fitting(line: str, columns: int) -> int:
-    room = columns
-    for index, letter in enumerate(line):
-        room -= _width(letter)
-        if room < 0:
-            return max(1, index)
-    return len(line)
-
-
-def _width(letter: str) -> int:
-    if unicodedata.combining(letter):
-        return 0
-    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1

@@ -8,6 +8,7 @@ VERBS = frozenset(
     {"write", "append", "commit", "ask", "run", "sleep", "crash", "say", "loop",
      "spend", "quota"}
 )  # fmt: skip
+COMMAND = "/turns"  # the one it has of its own
 _BLOCK = re.compile(r"^```do[ \t]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 _STEP = re.compile(
     r"^[ \t]*do:[ \t]*(?P<verb>[a-z]+)(?P<rest>[^\n]*?<<.*?>>|[^\n]*)", re.MULTILINE | re.DOTALL

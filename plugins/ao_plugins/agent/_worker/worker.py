@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from ao_core.spool import HookKind
-from ao_plugins.agent._worker.composer import COMMAND, Draft, Letter
+from ao_plugins._console.draft import Draft, Letter
+from ao_plugins._console.keys import Key
+from ao_plugins._console.terminal import Terminal
 from ao_plugins.agent._worker.hooks import Hooks
 from ao_plugins.agent._worker.journal import Past
-from ao_plugins.agent._worker.keys import Key
 from ao_plugins.agent._worker.permission import Dialog
 from ao_plugins.agent._worker.progress import Ending, Progress
 from ao_plugins.agent._worker.screen import Footer, Screen
-from ao_plugins.agent._worker.terminal import Terminal
+from ao_plugins.agent._worker.script import COMMAND
 from ao_plugins.agent._worker.turn import Doer, Permit, Turn
 
 _REDRAW = 0.02

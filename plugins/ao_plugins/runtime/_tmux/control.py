@@ -88,7 +88,12 @@ class Control:
         return self._client is not None and not self._client.pipe.ended
 
     async def aclose(self) -> None:
-        """Let the client go; the server and its agents stay."""
+        """Let the client go, also one that is just being started; server and agents stay."""
+        with anyio.CancelScope(shield=True):
+            async with self._lock:
+                await self._let_go()
+
+    async def _let_go(self) -> None:
         client, self._client = self._client, None
         if client is not None:
             await client.pipe.aclose()
@@ -96,7 +101,7 @@ class Control:
     async def _connected(self) -> "_Client":
         async with self._lock:
             if self._client is None or self._client.pipe.ended:
-                await self.aclose()
+                await self._let_go()
                 client = _Client()
                 await client.pipe.start(self._argv, env=self._env)
                 self._client = client

@@ -82,6 +82,20 @@ def checked_socket(path: Path) -> Path:
     return path
 
 
+def settled_socket(usual: Path, state: Path) -> Path:
+    """Where the server listens: where it did for the last engine, as long as it does.
+
+    That one may have been started by a client with another `XDG_RUNTIME_DIR`, or with none.
+    """
+    note = state / "socket"
+    known = Path(note.read_text()) if os.path.exists(note) else usual
+    if known != usual and _listens(known):
+        return known
+    if known != usual or not os.path.exists(note):
+        write_atomic(note, str(usual))
+    return usual
+
+
 def write_settings(folder: Path) -> Path:
     """Write the server's own configuration; nobody's `.tmux.conf` is read."""
     path = folder / "tmux.conf"

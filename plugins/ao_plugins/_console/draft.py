@@ -8,7 +8,6 @@ _ENVELOPE = re.compile(
     r"\s*\[(?P<token>[A-Za-z0-9]{1,64})\]\s(?P<body>.*)\s\[/(?P=token)\]\s*", re.DOTALL
 )
 _ORIGIN = re.compile(r"\s*\[from [^\]\n]* · [^\]\n]* · [0-9a-f]+\]\n")
-COMMAND = "/turns"  # the one it has of its own
 _FOLD_LINES, _FOLD_LENGTH = 3, 800
 
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Protocol
 
-from ao_plugins.agent._worker.asides import Asides
-from ao_plugins.agent._worker.keys import Key, Keyboard
+from ao_plugins._console.asides import Asides
+from ao_plugins._console.keys import Key, Keyboard
 
 _ESCAPE_WAIT = 0.05
 _ON, _OFF = "\x1b[?2004h", "\x1b[?2004l\x1b[?25h\r\n"
@@ -34,7 +34,9 @@ class Reader(Protocol):
 class Terminal:
     """Waits for keys, for a moment, for a change of size, and for work done on threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, shared: bool = False) -> None:
+        """`shared`: others write to it as well, who count on what a terminal makes of a newline."""
+        self._shared = shared
         self._asides = Asides()
         self._keyboard = Keyboard()
 
@@ -48,11 +50,15 @@ class Terminal:
         """Do something on a thread; what it returns is called here afterwards."""
         self._asides.do(work)
 
+    def call(self, then: Callable[[], None]) -> None:
+        """Have this called from where it waits; for handlers of signals."""
+        self._asides.call(then)
+
     def serve(self, reader: Reader, begin: Callable[[], None]) -> int:
         """Begin once keys and pastes are told apart, and go on until the reader has had enough;
         returns its status.
         """
-        with _raw(sys.stdin.fileno()), self._signals(reader), self._selector() as selector:
+        with self._raw(), self._signals(reader), self._selector() as selector:
             self.write(_ON)
             try:
                 begin()
@@ -107,15 +113,19 @@ class Terminal:
             signal.set_wakeup_fd(woken)
             signal.signal(signal.SIGWINCH, before)
 
-
-@contextmanager
-def _raw(descriptor: int) -> Generator[None]:
-    if not os.isatty(descriptor):
-        yield
-        return
-    before = termios.tcgetattr(descriptor)
-    tty.setraw(descriptor, termios.TCSANOW)  # what was typed already is kept
-    try:
-        yield
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+    @contextmanager
+    def _raw(self) -> Generator[None]:
+        descriptor = sys.stdin.fileno()
+        if not os.isatty(descriptor):
+            yield
+            return
+        before = termios.tcgetattr(descriptor)
+        tty.setraw(descriptor, termios.TCSANOW)  # what was typed already is kept
+        if self._shared:
+            mode = termios.tcgetattr(descriptor)
+            mode[1] |= termios.OPOST | termios.ONLCR
+            termios.tcsetattr(descriptor, termios.TCSANOW, mode)
+        try:
+            yield
+        finally:
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)

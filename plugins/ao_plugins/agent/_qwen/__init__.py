@@ -1,0 +1,1 @@
+"""What only the adapter of that agent needs."""
