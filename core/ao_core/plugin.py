@@ -51,11 +51,15 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """Whether what the plugin needs is there; `hint` says how to get it."""
+    """Whether what the plugin needs is there; `hint` says how to get it, or what could be added.
+
+    It is `absent` where there is nothing of it at all: that is no fault, and nobody is told.
+    """
 
     found: bool
     detail: str = ""
     hint: str | None = None
+    absent: bool = False
 
 
 ConfigT = TypeVar("ConfigT", bound=Config)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 import anyio
 from anyio.abc import ByteReceiveStream, ByteSendStream, Process
@@ -50,6 +50,17 @@ class Completed:
         message = f"{doing}: {self.argv0} ended with {self.status}"
         complaint = _last_line(self.stderr)
         raise CommandFailed(f"{message}: {complaint}" if complaint else message, status=self.status)
+
+
+class How(TypedDict, total=False):
+    """How a child is run, for those who hand it on as it was said."""
+
+    cwd: Path | None
+    env: Mapping[str, str] | None
+    deadline: float
+    stdin: bytes | None
+    limit: int
+    last: bool
 
 
 class Run(Protocol):

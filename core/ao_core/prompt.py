@@ -58,9 +58,19 @@ def task_prompt(wish: str | None, described: str | None = None) -> str:
     return _joined(parts)
 
 
+def lead_instructions() -> str:
+    """How to lead a team, in few words: what a client tells its model of the tools."""
+    return _template("instructions").substitute()
+
+
 def lead_prompt() -> str:
     """How to lead a team."""
     return _template("orchestrate").substitute()
+
+
+def lead_request(name: str, values: Mapping[str, str]) -> str:
+    """What a person asks of a lead by one of the prompts that it offers."""
+    return _filled(f"lead-{name}", values)
 
 
 def face_prompt() -> str:

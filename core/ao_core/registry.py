@@ -14,7 +14,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -50,6 +50,9 @@ class Listing:
     source: str
     available: bool | None = None
     problem: str | None = None
+    detail: str | None = None
+    hint: str | None = None
+    absent: bool = False
 
 
 class Registry:
@@ -76,7 +79,23 @@ class Registry:
 
     async def survey(self, slot: Slot, environment: Mapping[str, str]) -> tuple[Listing, ...]:
         """Load and look at each: whether it is whole, and whether what it needs is there."""
-        return tuple([await self._looked_at(one, environment) for one in self.describe(slot)])
+        found = list(self.describe(slot))
+        async with anyio.create_task_group() as tasks:
+            for number, one in enumerate(found):
+                tasks.start_soon(self._look_at, found, number, one, environment)
+        return tuple(found)
+
+    async def _look_at(
+        self, found: list[Listing], number: int, one: Listing, environment: Mapping[str, str]
+    ) -> None:
+        found[number] = await self._looked_at(one, environment)
+
+    async def everything(
+        self, own: Mapping[str, str], caller: Mapping[str, str]
+    ) -> tuple[Listing, ...]:
+        """Agents are looked for as the caller has them, all else as the engine itself has it."""
+        seen = {slot: {**own, **caller} if slot == "agent" else own for slot in SLOTS}
+        return tuple([one for slot in SLOTS for one in await self.survey(slot, seen[slot])])
 
     def resolve(
         self, slot: Slot, ref: str, root: Path | None = None, trusted: bool = False
@@ -121,8 +140,9 @@ class Registry:
             found = await detect(self.resolve(one.slot, one.name), environment)
         except AoError as exc:
             return Listing(one.slot, one.name, one.source, False, exc.message)
-        problem = None if found.found else visible(scrub(found.detail), _SAID_LIMIT)
-        return Listing(one.slot, one.name, one.source, found.found, problem)
+        said = visible(scrub(found.detail), _SAID_LIMIT) or None
+        one = replace(one, available=found.found, hint=found.hint, absent=found.absent)
+        return replace(one, detail=said) if found.found else replace(one, problem=said)
 
     def _built_in(self, slot: Slot) -> Mapping[str, Entry]:
         return self._index.get(slot, {})

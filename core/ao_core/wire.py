@@ -19,6 +19,7 @@ from ao_core.errors import AoError, BadRequest, EngineRestarted, EngineUnreachab
 
 PROTOCOL = 1
 LINE_LIMIT = 4 * 1024 * 1024
+SEQ = "ao-mcp/seq"  # in `_meta`: the number of the journal's line that is told of
 PREAMBLE_LIMIT = 1024 * 1024
 ENVIRONMENT_LIMIT = 512 * 1024
 MCP, OPERATIONS = "mcp", "operations"
@@ -28,6 +29,7 @@ ROLES = ("lead", "person", "worker")
 Message: TypeAlias = dict[str, Any]
 OnProgress: TypeAlias = Callable[[float, float | None, str], None]
 
+_TEXTS = ("version", "cwd", "token", "config", "client", "toolsets")
 _TEXT_LIMIT = 4096
 _VALUE_LIMIT = 64 * 1024
 _CHUNK = 64 * 1024
@@ -46,6 +48,8 @@ class Preamble(NamedTuple):
     token: str = ""
     config: str = ""
     client: str = ""
+    toolsets: str = ""
+    read_only: bool = False
     env: Mapping[str, str] = {}
 
     def __repr__(self) -> str:
@@ -101,7 +105,8 @@ def read_preamble(line: bytes) -> Preamble:
         role=str(role),
         pid=pid if isinstance(pid, int) else 0,
         env=_environment(env),
-        **{name: _text(message, name) for name in ("version", "cwd", "token", "config", "client")},
+        read_only=message.get("read_only") is True,
+        **{name: _text(message, name) for name in _TEXTS},
     )
 
 

@@ -4,11 +4,12 @@ import os
 import shlex
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import pytest
 from hypothesis import given, settings
@@ -327,8 +328,26 @@ def test_the_other_end_of_a_socket_is_known(play: Play) -> None:
     left, right = socket.socketpair(socket.AF_UNIX)
     with left, right:
         assert platform.peer_uid(left) == os.getuid()
+        assert platform.peer_pid(left) == os.getpid()
         play("windows")
         assert platform.peer_uid(left) is None
+        assert platform.peer_pid(left) is None
+
+
+class MacSocket:
+    """What macOS answers about the other end: LOCAL_PEERCRED and LOCAL_PEERPID."""
+
+    def getsockopt(self, level: int, option: int, size: int) -> bytes:
+        assert level == 0
+        told = {1: struct.pack("2I", 0, 501), 2: struct.pack("i", 4711)}[option]
+        assert len(told) == size
+        return told
+
+
+def test_the_other_end_is_asked_for_in_macos_own_way(play: Play) -> None:
+    play("macos")
+    end = cast("socket.socket", MacSocket())
+    assert (platform.peer_uid(end), platform.peer_pid(end)) == (501, 4711)
 
 
 @LINUX_ONLY

@@ -144,6 +144,14 @@ def test_the_lead_is_told_how_to_lead() -> None:
     assert tools <= set(re.findall(r"`(\w+)`", text))
 
 
+def test_a_client_is_told_the_same_in_two_hundred_words() -> None:
+    text = prompt.lead_instructions()
+    assert len(text.split()) <= 200
+    named = set(re.findall(r"`(\w+)`", text))
+    core = {"list", "spawn", "wait", "answer", "send", "read", "review", "merge", "kill", "restore"}
+    assert core <= named
+
+
 def test_the_rules_of_a_repository_are_optional(tmp_path: Path) -> None:
     assert prompt.repository_rules(tmp_path) is None
     (tmp_path / ".agent-rules.md").write_bytes(b"\n")

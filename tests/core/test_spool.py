@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ao_core import spool
@@ -135,6 +135,7 @@ def test_only_plain_files_are_read(tmp_path: Path) -> None:
             spool.read(path)
 
 
+@settings(deadline=None)  # the first of them loads what reads texts
 @given(data=st.binary(max_size=300) | OBJECTS.map(lambda value: json.dumps(value).encode()))
 def test_no_content_does_more_than_be_refused(data: bytes) -> None:
     try:
@@ -152,3 +153,66 @@ def test_importing_it_is_cheap() -> None:
     )
     loaded = {name.partition(".")[0] for name in shown.stdout.split()}
     assert loaded & {"anyio", "asyncio", "pydantic", "logging", "psutil"} == set()
+
+
+# -- what a hook of an agent's own was told --------------------------------------------------------
+
+
+def a_raw(folder: Path, content: str, name: str = "Stop.ab12.raw", at: datetime = AT) -> Path:
+    path = folder / name
+    path.write_text(content)
+    moment = int(at.timestamp() * 1_000_000) * 1000
+    os.utime(path, ns=(moment, moment))
+    return path
+
+
+def test_what_an_agents_own_hook_was_told_is_read_word_for_word(tmp_path: Path) -> None:
+    path = a_raw(tmp_path, '{"a": {"b": "c"}, "n": 1}')
+    assert spool.pending(tmp_path) == [path]
+    assert spool.is_raw(path)
+    told = spool.read_raw(path)
+    assert (told.hook, told.at, told.payload) == ("Stop", AT, {"a": {"b": "c"}, "n": 1})
+    assert (told.text("a", "b"), told.text("n"), told.text("a"), told.text("x", "y")) == (
+        *("c", "", ""), "",
+    )  # fmt: skip
+
+
+def test_both_kinds_wait_in_the_order_they_happened(tmp_path: Path) -> None:
+    second = AT + timedelta(seconds=1)
+    last = a_raw(tmp_path, "{}", at=second + timedelta(seconds=1))
+    event = spool.drop(tmp_path, HookEvent("x", HookKind.REPORTED, second))
+    first = a_raw(tmp_path, "{}", "Start.zz.raw", AT)
+    assert spool.pending(tmp_path) == [first, event, last]
+
+
+@pytest.mark.parametrize("name", [".Stop.a.raw", "a b.c.raw", "Stop.raw", "Stop.a/b.raw"])
+def test_files_of_other_names_are_no_hooks(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("{}")
+    assert spool.pending(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", ["", "[" * 100_000, '{"a"', "\udcff"])
+def test_a_hook_that_was_told_nonsense_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "Stop.a.raw"
+    path.write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(BadRequest):
+        spool.read_raw(path)
+
+
+def test_a_hook_that_was_told_too_much_is_refused(tmp_path: Path) -> None:
+    path = a_raw(tmp_path, json.dumps({"a": "x" * spool.RAW_LIMIT}))
+    with pytest.raises(BadRequest, match="longer than"):
+        spool.read_raw(path)
+    path.unlink()
+    path.symlink_to("/etc/passwd")
+    with pytest.raises(BadRequest):
+        spool.read_raw(path)
+
+
+def test_in_our_words_what_is_odd_is_left_out(tmp_path: Path) -> None:
+    told = spool.read_raw(a_raw(tmp_path, "{}"))
+    event = told.event(HookKind.TURN_ENDED, "so\x1b[2J", native_id="../x", token="abc", tool="Bash")
+    assert (event.id, event.kind, event.at) == (told.id, HookKind.TURN_ENDED, AT)
+    assert (event.native_id, event.token, event.tool) == (None, "abc", "Bash")
+    assert "\x1b" not in str(event.text)

@@ -14,10 +14,11 @@ from ao_core.errors import ConfigError, Corrupt, StoreError, StoreUnavailable, W
 from ao_core.files import write_atomic
 from ao_core.ids import ProjectId
 from ao_core.store import convert as conversion
-from ao_core.store.choice import StoreKind, chosen, open_store, present, require_data
+from ao_core.store.choice import chosen, open_store, present, require_data
 from ao_core.store.contract import Drop, Kind, Put, Store
 from ao_core.store.convert import convert, settle
 from ao_core.store.inventory import Inventory, inventory, size
+from ao_core.store.kind import StoreKind
 from ao_core.store.records import COUNTER, PROJECT, SESSION, Counter, ProjectRecord
 from ao_core.testing.clock import FakeClock
 from ao_core.testing.store_kit import counted, journal, said

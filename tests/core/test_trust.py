@@ -38,6 +38,8 @@ def app(path: Path, text: str, home: Path | None = None, **environment: str) -> 
         "postCreate: [npm ci]",
         "symlinks: [.env]",
         "allowCommands: [make]",
+        "permissionRules: [{decision: allow, tool: '*'}]",
+        "permission_rules: []",
         "credentials: [GITHUB_TOKEN]",
         "env: {PATH: ./evil}",
         "agent: ./mine.py:Mine",

@@ -24,7 +24,7 @@ __all__ = ["NAMES", "Loaded", "engine_settings", "find", "load", "project", "zer
 
 NAMES = ("agent-orchestrator.yaml", "agent-orchestrator.yml")
 HOME_NAME = "config.yaml"
-ENGINES_OWN = ("store", "retention", "power", "max_workers", "budget")
+ENGINES_OWN = ("store", "retention", "power", "confirm", "max_workers", "budget", "http")
 
 
 def find(

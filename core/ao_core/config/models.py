@@ -8,6 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import AliasChoices, ConfigDict, Field, model_validator
 
+from ao_core.config.listening import Http
+from ao_core.config.own import Confirm, Observability, Power, Retention, StoreSettings
 from ao_core.config.parts import (
     Age,
     Branch,
@@ -23,11 +25,11 @@ from ao_core.config.parts import (
     ProjectName,
     Reference,
     Section,
-    Size,
     VariableName,
     Variables,
     Word,
 )
+from ao_core.config.permitting import PermissionRules, Timeout
 from ao_core.config.secret import SecretRef
 from ao_core.errors import BadRequest
 from ao_core.ids import ProjectId
@@ -35,8 +37,8 @@ from ao_core.index import Slot
 from ao_core.model.activity import READY_WINDOW
 from ao_core.model.budget import Budget
 from ao_core.model.event import Priority
+from ao_core.model.rule import Rule
 from ao_core.model.session import Drive, PermissionMode
-from ao_core.store.choice import StoreKind
 
 
 class AgentConfig(Section):
@@ -87,6 +89,8 @@ class Choices(Section):
     worker: Role = Role()
     drive: Drive | None = None
     budget: BudgetSettings = BudgetSettings()
+    permission_rules: PermissionRules = ()
+    permission_timeout: Timeout = None
 
 
 class Defaults(Choices):
@@ -221,21 +225,6 @@ class PluginSource(Section):
     enabled: bool = True
 
 
-class Power(Section):
-    """The machine's own sleep."""
-
-    prevent_idle_sleep: bool = True
-
-
-class Retention(Section):
-    """How long things are kept, and how large the engine's log may grow. None: for ever."""
-
-    journal: Age = timedelta(days=30)
-    snapshots: Age = None
-    logs: Size = 5_000_000
-    log_files: Annotated[int, Field(ge=1, le=20)] = 3
-
-
 class Lifecycle(Section):
     """What becomes of a worker once its work is merged, or it has ended."""
 
@@ -250,24 +239,6 @@ class Lifecycle(Section):
         ),
     ] = timedelta(minutes=5)  # fmt: skip
     abandoned_grace: Age = None
-
-
-class Observability(Section):
-    """What the engine writes about itself."""
-
-    log_level: Literal["debug", "info", "warn", "error"] = "warn"
-    stderr: bool = False
-
-
-class StoreSettings(Section):
-    """Where records are kept."""
-
-    kind: StoreKind = "sqlite"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _word(cls, value: object) -> object:
-        return {"kind": value} if isinstance(value, str) else value
 
 
 class Settings(Section):
@@ -293,11 +264,13 @@ class Settings(Section):
     ] = READY_WINDOW
     max_workers: Workers = 16
     budget: BudgetSettings = BudgetSettings()
+    confirm: Confirm = Confirm()
     power: Power = Power()
     retention: Retention = Retention()
     lifecycle: Lifecycle = Lifecycle()
     observability: Observability = Observability()
     store: StoreSettings = StoreSettings()
+    http: Http = Http()
     env: Variables = Field(default_factory=dict[str, Any])
     terminal_port: Any = None
     direct_terminal_port: Any = None
@@ -355,6 +328,8 @@ class EffectiveProject:
     repo: str | None = None
     default_branch: str = "main"
     permissions: PermissionMode = PermissionMode.DEFAULT
+    permission_rules: tuple[Rule, ...] = ()
+    permission_timeout: timedelta | None = None
     drive: Drive | None = None
     budget: Budget = field(default_factory=Budget)
     model: str | None = None

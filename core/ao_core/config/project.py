@@ -14,6 +14,7 @@ from ao_core.config.models import (
     DEFAULT_REACTIONS,
     AgentConfig,
     CheckSettings,
+    Choices,
     EffectiveProject,
     Gate,
     Lifecycle,
@@ -23,6 +24,7 @@ from ao_core.config.models import (
     Settings,
 )
 from ao_core.config.parts import PluginSettings
+from ao_core.config.permitting import rules_of
 from ao_core.config.problem import ConfigProblems
 from ao_core.config.secret import SecretRef
 from ao_core.config.trust import code_lines
@@ -170,6 +172,8 @@ def _effective(loaded: Loaded, id: ProjectId, own: ProjectSettings, role: Part) 
             for priority in Priority
         },
         permissions=chosen.permissions,
+        permission_rules=rules_of(own.permission_rules, shared.permission_rules),
+        permission_timeout=_chosen(own, shared).permission_timeout,
         drive=own.drive or shared.drive,
         budget=own.budget.value.over(shared.budget.value),
         model=chosen.model,
@@ -193,6 +197,11 @@ def _effective(loaded: Loaded, id: ProjectId, own: ProjectSettings, role: Part) 
         abandoned_grace=settings.lifecycle.abandoned_grace,
         code=code_lines(loaded.source, id, path) if loaded.source else (),
     )
+
+
+def _chosen(own: ProjectSettings, shared: Choices) -> Choices:
+    """Who says how long a permission is waited for: `never` is said as well."""
+    return own if "permission_timeout" in own.model_fields_set else shared
 
 
 def _merged_grace(chosen: Lifecycle) -> timedelta | None:

@@ -34,6 +34,7 @@ from ao_core.store.records import TRUST, Trust
 _ALWAYS = {
     "gates", "post_create", "symlinks", "allow_commands", "credentials", "env", "plugins",
     "commit_signing",  # with the person's own key
+    "permission_rules",  # any of them: a list takes the place of another
 }  # fmt: skip
 _SLOTS = {"runtime", "agent", "workspace", "tracker", "scm"}
 _ROLES = {"worker", "orchestrator"}

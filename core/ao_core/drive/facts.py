@@ -1,6 +1,7 @@
 """What a conversation's lines amount to, for whoever keeps the session's state."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from ao_core.drive.messages import Id, Params
@@ -63,6 +64,13 @@ class Refused:
     why: str
     message: str | None = None
     taken: bool = False
+
+
+def judged(fact: "Fact", trouble: Callable[[str], str | None]) -> "Fact":
+    """An end with which the agent says, in words of its own, that it could not go on, is none."""
+    if not isinstance(fact, Ended) or fact.blocked:
+        return fact
+    return replace(fact, blocked=trouble(fact.said))
 
 
 def ends_turn(fact: "Fact") -> bool:

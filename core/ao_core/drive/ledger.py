@@ -35,6 +35,10 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 META = "ao"  # ours, in `_meta`
 PERMISSION = "session/request_permission"
 _SAID_LIMIT = 4_000
+_ANNOUNCED = frozenset({  # what it says of itself, also before it has read anything
+    "available_commands_update", "current_mode_update", "session_info_update",
+    "config_option_update",
+})  # fmt: skip
 _MOST_TOKENS = 10**15
 
 
@@ -68,11 +72,12 @@ class Peer:
 class Ledger:
     """Everything that can be known from the lines so far.
 
-    `count` is how many there were; `cut`: the log goes on in the midst of one of the agent's that
-    was too long.
+    `count` is how many there were; `counted`: the tokens that a turn tells of are a total; `cut`:
+    the log goes on in the midst of one of the agent's that was too long.
     """
 
     count: int = 0
+    counted: bool = True
     cut: bool = False
     next_id: int = 1
     sent: dict[int, Sent] = field(default_factory=dict[int, Sent])
@@ -172,11 +177,12 @@ def _said_request(ledger: Ledger, message: Request) -> list[Fact]:
 def _said_notice(ledger: Ledger, message: Notice) -> list[Fact]:
     if message.method != "session/update":
         return []
-    update = fold_update(ledger.transcript, mapping(message.params.get("update")))
+    told = mapping(message.params.get("update"))
+    update = fold_update(ledger.transcript, told)
     ledger.mode = update.mode or ledger.mode
     if update.cost_usd is not None:
         ledger.usage = replace(ledger.usage, cost_usd=update.cost_usd)
-    return _taken(ledger)
+    return [] if told.get("sessionUpdate") in _ANNOUNCED else _taken(ledger)
 
 
 def _taken(ledger: Ledger) -> list[Fact]:
@@ -245,7 +251,7 @@ def _prompted_out(ledger: Ledger, value: Params) -> list[Fact]:
     message = turn.message if turn else None
     found = checked(schema.PromptResponse, value)
     stop = found.stop_reason if found else "unknown"
-    if found is not None and found.usage is not None:
+    if found is not None and found.usage is not None and ledger.counted:
         told = found.usage
         tokens = (_counted(told.input_tokens), _counted(told.output_tokens))
         ledger.usage = Usage(*tokens, ledger.usage.cost_usd)

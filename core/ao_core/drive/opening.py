@@ -13,7 +13,10 @@ from ao_core.drive.messages import Params
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What the agent is told: its folder, our own servers, the session and mode it shall have."""
+    """What the agent is told: its folder, our own servers, the session and mode it shall have.
+
+    `counts`: its turns end with the tokens of all the session.
+    """
 
     workspace: Path
     client: str = "ao-mcp"
@@ -21,6 +24,7 @@ class Opening:
     servers: tuple[schema.McpServerStdio, ...] = ()
     native_id: str | None = None
     mode: str | None = None
+    counts: bool = True
 
 
 def next_request(ledger: Ledger, opening: Opening) -> tuple[str, Params] | None:

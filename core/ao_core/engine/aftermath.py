@@ -4,6 +4,7 @@ What only the worker can mend is told as such, once the target is where the work
 was tried on: a conflict with work that did not reach the target is nobody's to mend yet.
 """
 
+import hashlib
 from dataclasses import replace
 
 from ao_core.git.forecast import in_conflict
@@ -38,6 +39,11 @@ def news(
         ride.files, pull.head, result.onto, ride.whom, why,
     )  # fmt: skip
     return NewEvent(kind, body, session.project, session.id)
+
+
+def mark(told: NewEvent | None) -> str:
+    """What is told, in short: the same again is no news."""
+    return hashlib.sha256(repr((told.kind, told.body) if told else None).encode()).hexdigest()[:16]
 
 
 def left_behind(session: Session, ride: Ride) -> Session:

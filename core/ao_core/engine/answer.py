@@ -1,24 +1,27 @@
 """Answer: a worker's question by text, its permission request by a decision."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import cast
-
-import anyio
 
 from ao_core.engine.caller import Caller, Role
 from ao_core.engine.engine import Engine
 from ao_core.engine.holds import why
 from ao_core.engine.keys import Ticket
 from ao_core.engine.send import Letter, send
+from ao_core.engine.telling import Said, conclude
 from ao_core.errors import BadRequest, Refused, WrongState
 from ao_core.ids import SessionId
-from ao_core.model.session import Drive
-from ao_core.slots.runtime import Typable
 from ao_core.store.records import PERMISSION, Decision, Permission
 
-_BACK = timedelta(seconds=2)
-_LOOKS, _LOOK_AGAIN = 3, 0.02
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An answer: text, or a decision, on the request that is named or on the only one."""
+
+    text: str | None = None
+    decision: Decision | None = None
+    request: str | None = None
+    always: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +37,19 @@ class Answered:
 
 
 async def answer(
-    engine: Engine,
-    caller: Caller,
-    id: SessionId,
-    text: str | None,
-    decision: Decision | None,
-    request: str | None,
-    ticket: Ticket,
+    engine: Engine, caller: Caller, id: SessionId, given: Given, ticket: Ticket
 ) -> Answered:
     """Give the one or the other."""
     if caller.role is Role.WORKER:
         raise Refused("A worker cannot answer for itself.")
-    if (text is None) == (decision is None):
+    if (given.text is None) == (given.decision is None):
         raise BadRequest("Give either `text` or `decision`.", hint="`show` tells what it asks.")
-    if decision is not None:
-        return await _decide(engine, caller, id, decision, request, ticket)
-    return await _reply(engine, caller, id, cast("str", text), ticket)
+    if given.decision is not None:
+        said = Said(given.decision, str(caller.role), given.always)
+        return await _decide(engine, id, said, given.request, ticket)
+    if given.always:
+        raise BadRequest("`always` is said of a permission.", hint="Give it with `decision`.")
+    return await _reply(engine, caller, id, cast("str", given.text), ticket)
 
 
 async def _reply(
@@ -67,54 +67,26 @@ async def _reply(
 
 
 async def _decide(
-    engine: Engine,
-    caller: Caller,
-    id: SessionId,
-    decision: Decision,
-    request: str | None,
-    ticket: Ticket,
+    engine: Engine, id: SessionId, said: Said, request: str | None, ticket: Ticket
 ) -> Answered:
     engine.session(id)
     known = engine.records.find(PERMISSION, ticket.subject) if ticket.subject else None
     asked = known or engine.permissions.choose(id, request)
-    told = known is not None or await _hears(engine, asked)  # asked before its hook can be gone
+    if known is None:
+        _allow_always(asked, said)
     used = ticket.used_for(asked.id)
-    asked = await engine.permissions.answer(asked, decision, str(caller.role), beside=used)
-    pressed = not told and await _press(engine, id, asked)
-    state = "answered" if asked.decision is decision else "expired"
-    return Answered(state, asked.id, decision, reason=None if pressed else "told to its hook")
+    asked, pressed = await conclude(engine, asked, said, told=known is not None, beside=used)
+    state = "answered" if asked.decision is said.decision else "expired"
+    reason = None if pressed else "told to its hook"
+    return Answered(state, asked.id, said.decision, reason=reason)
 
 
-async def _hears(engine: Engine, asked: Permission) -> bool:
-    """Whether its hook waits for the answer. One whose engine has just been replaced is soon back:
-    what was pressed for it then might reach the composer.
-    """
-    while asked.id not in engine.listening:
-        if asked.asked_at > engine.began or _since(engine) > _BACK:
-            return False
-        await anyio.sleep(_LOOK_AGAIN)
-    return True
-
-
-def _since(engine: Engine) -> timedelta:
-    return engine.clock.course.elapsed(engine.began, engine.clock.now())
-
-
-async def _press(engine: Engine, id: SessionId, asked: Permission) -> bool:
-    """Where no hook waits for the answer, press what the dialog needs, if it still is there."""
-    if engine.permissions.pending(id):
-        return False  # the dialog may be another's by now
-    session = engine.session(id)
-    if session.drive is Drive.PROTOCOL:
-        return False
-    runtime = await engine.runtime_of(session)
-    composer = (await engine.agent_of(session)).composer()
-    keys = composer.allow if asked.decision is Decision.ALLOW else composer.deny
-    handle = session.run.handle
-    if not keys or handle is None or not isinstance(runtime, Typable):
-        return False
-    for _ in range(_LOOKS):  # a frame that is half drawn does not show it
-        if await cast("Typable", runtime).press(handle, keys, expect=composer.dialogs):
-            return True
-        await anyio.sleep(_LOOK_AGAIN)
-    return False
+def _allow_always(asked: Permission, said: Said) -> None:
+    """Raise where nobody could tell what would be allowed from then on."""
+    if not said.always or (asked.mark and (asked.plain or said.decision is Decision.DENY)):
+        return
+    raise WrongState(
+        "What it asks for can be allowed once only: of the next one nobody could say for sure that"
+        " it is the same.",
+        hint="Leave `always` out.",
+    )

@@ -44,6 +44,7 @@ from ao_core.model.budget import Budget, Part, Spent
 from ao_core.model.event import EventKind, NewEvent
 from ao_core.model.pause import Brake
 from ao_core.model.session import Drive, Session, is_terminal, worked
+from ao_core.slots.agent import Conversable
 from ao_core.store.contract import Put
 from ao_core.store.records import BRAKE, SESSION
 
@@ -195,14 +196,16 @@ class Budgets:
             await engine.records.update(SESSION, session.id, lambda now: pausing(now, wish))
             await break_off(engine, session.id)
 
-    # -- what an agent in a terminal has used ------------------------------------------------------
+    # -- what an agent has used that does not tell by protocol -------------------------------------
 
     async def _ask(self, id: SessionId) -> None:
         """By its own log, where it keeps one."""
         engine, session = self._engine, self._engine.session(id)
-        if session.drive is not Drive.TERMINAL or is_terminal(session) or not session.path:
+        if is_terminal(session) or not session.path:
             return
         agent, project = await engine.agent_of(session), await engine.project_of(session)
+        if not by_log(session, agent):
+            return
         try:
             info = await agent.info(launch_of(engine, project, session))
         except AoError as exc:
@@ -211,6 +214,12 @@ class Budgets:
         if info is not None:
             news = info.usage
             await engine.records.update(SESSION, id, lambda now: Step(counted(now, news)))
+
+
+def by_log(session: Session, agent: object) -> bool:
+    """Whether it is the agent's own log that tells what was used."""
+    told = isinstance(agent, Conversable) and agent.counts
+    return session.drive is Drive.TERMINAL or not told
 
 
 def weighed(session: Session, at: datetime) -> Step | None:

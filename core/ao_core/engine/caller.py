@@ -25,5 +25,6 @@ class Caller:
     cwd: Path | None = None
     config: Path | None = None
     session: SessionId | None = None
+    project: str | None = None  # the one meant where a call names none
     client: str = ""
     environment: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)

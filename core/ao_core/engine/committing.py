@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Unpack
 
 import anyio.to_thread
 
@@ -19,7 +20,7 @@ from ao_core.engine.side import run_in
 from ao_core.errors import AoError, CredentialsNeeded
 from ao_core.files import private_dir, write_atomic
 from ao_core.git.repository import FALLBACK, Git, Identity
-from ao_core.process import DEFAULT_DEADLINE, OUTPUT_LIMIT, Completed, Run
+from ao_core.process import Completed, How, Run
 
 _UNATTENDED = {
     "GIT_TERMINAL_PROMPT": "0",
@@ -149,19 +150,9 @@ def _write_script(folder: Path) -> None:
 def _with(run: Run, environment: Mapping[str, str]) -> Run:
     """Run commands as the worker would."""
 
-    async def with_environment(
-        argv: Sequence[str],
-        *,
-        cwd: Path | None = None,
-        env: Mapping[str, str] | None = None,
-        deadline: float = DEFAULT_DEADLINE,
-        stdin: bytes | None = None,
-        limit: int = OUTPUT_LIMIT,
-        last: bool = False,
-    ) -> Completed:
-        given = environment if env is None else env
-        return await run(
-            argv, cwd=cwd, env=given, deadline=deadline, stdin=stdin, limit=limit, last=last
-        )
+    async def with_environment(argv: Sequence[str], **how: Unpack[How]) -> Completed:
+        if how.get("env") is None:
+            how["env"] = environment
+        return await run(argv, **how)
 
     return with_environment

@@ -16,13 +16,14 @@ from anyio.abc import TaskGroup
 
 from ao_core.drive import messages
 from ao_core.drive.asking import about, outcome, wish_of
-from ao_core.drive.facts import Asked, Fact, Refused, ends_turn
+from ao_core.drive.facts import Asked, Fact, Refused, ends_turn, judged
 from ao_core.drive.ledger import PERMISSION, Ledger, Turn, noted, recalled, splitters
 from ao_core.drive.messages import LINE_LIMIT, Message, parse
 from ao_core.drive.opening import Opening, is_open, next_request, prompt
 from ao_core.drive.refusals import unopened
 from ao_core.engine.engine import Engine
 from ao_core.engine.hearing import hear, stir
+from ao_core.engine.terms import terms_of
 from ao_core.engine.timekeeping import reckon
 from ao_core.errors import (
     AoError,
@@ -56,7 +57,7 @@ class Held:
     runtime: Piped
     handle: RuntimeHandle
     opening: Opening
-    commands: Sequence[Sequence[str]] = ()
+    trouble: Callable[[str], str | None] = lambda said: None
 
 
 class Conversation:
@@ -212,6 +213,7 @@ class Conversation:
         async with self._held.runtime.line(self._held.handle) as line:
             self._live, self._lost = False, False
             self.ledger = recalled(line.note) if line.note else Ledger()
+            self.ledger.counted = self._held.opening.counts
             self._marked = line.begins
             self._waiting.clear()
             self._stepped.clear()
@@ -269,11 +271,11 @@ class Conversation:
         self._news.tell()
 
     async def _take(self, direction: Direction, message: Message, tasks: TaskGroup) -> None:
-        facts = self.ledger.take(direction, message)
+        held, take = self._held, self.ledger.take
+        facts = [judged(fact, held.trouble) for fact in take(direction, message)]
         for fact in facts:
             if isinstance(fact, Refused):
-                trouble = unopened(fact, self.ledger, self._held.opening)
-                self._failure = trouble or self._failure
+                self._failure = unopened(fact, self.ledger, held.opening) or self._failure
         session = self._session
         if self.ledger.count > session.heard and self._still(session):
             await self._heard(facts, direction)
@@ -282,14 +284,13 @@ class Conversation:
         self._news.tell()
 
     async def _heard(self, facts: Sequence[Fact], direction: Direction) -> None:
+        id, still = self._held.session, self._still
         if facts:
-            id, still = self._held.session, self._still
             await self._with_room(lambda: hear(self._engine, id, self.ledger, facts, still))
         elif direction is Direction.SAID and self.ledger.turn is not None:
             now = anyio.current_time()
             if now - self._stirred > _STIRS:
                 self._stirred = now
-                id, still = self._held.session, self._still
                 await self._with_room(lambda: stir(self._engine, id, self.ledger, still))
 
     # -- what follows ----------------------------------------------------------------------------
@@ -344,7 +345,7 @@ class Conversation:
         try:
             wish, shown = wish_of(asked.params), about(asked.params)
             await reckon(self._engine)
-            await permissions.ask(session, id, wish, shown, self._held.commands)
+            await permissions.ask(session, id, wish, shown, await terms_of(self._engine, session))
             return await permissions.decided(id)
         except StoreUnavailable:
             raise

@@ -33,6 +33,7 @@ _DIALOG = "a dialog is open"
 _TURN = "a turn is under way"
 _DRAFT = "a draft that is not finished stands in its composer"
 _TYPING = "somebody is typing"
+_NOT_YET = "its composer is not there yet"
 _PRESSED = "its keys were pressed"
 
 
@@ -204,7 +205,11 @@ class Courier:
         if message.mode is Mode.COMMAND and await self._visible(keyboard, composer.working):
             return _TURN
         await self._emptied(message, keyboard)
-        shown = await keyboard.screen.screen(keyboard.handle) if composer.draft else ""
+        asked = composer.draft or composer.ready
+        shown = await keyboard.screen.screen(keyboard.handle) if asked else ""
+        ends = message.mode is Mode.INTERRUPT and not message.ended  # a turn, which may hide it
+        if composer.ready and not ends and not re.search(composer.ready, shown):
+            return _TURN if await self._visible(keyboard, composer.working) else _NOT_YET
         if not composer.draft or not re.search(composer.draft, shown):
             return None
         runtime = keyboard.screen

@@ -95,9 +95,12 @@ def _by_activity(case: Case, activity: Activity | None) -> Case:
 def _is_outweighed(session: Session, activity: Activity) -> bool:
     """What weaker evidence cannot say: that a fresh question is over, or that a turn has ended.
 
-    An agent whose hooks are heard ends its turn by a hook; its log is quiet during any long step.
+    An agent whose hooks are heard ends its turn by a hook; its log is quiet during any long step. A
+    turn that somebody broke off at the keyboard is ended by no hook, but its log says so.
     """
     known = session.activity  # what a doubt interrupted holds on
+    if known is not None and activity.over and activity.at > known.at:
+        return False
     state = _settled(session)[0] if _is_doubted(session) else session.facts.state
     if known is None or state not in (SessionState.NEEDS_INPUT, SessionState.WORKING):
         return False

@@ -34,7 +34,7 @@ from ao_core.engine.projects import Projects
 from ao_core.engine.records import Records
 from ao_core.engine.room import Room
 from ao_core.engine.spools import Spools
-from ao_core.errors import EngineRestarted, StoreUnavailable
+from ao_core.errors import AoError, EngineRestarted, StoreUnavailable
 from ao_core.ids import SessionId
 from ao_core.model.budget import Budget
 from ao_core.model.session import Drive, Session, is_terminal
@@ -81,6 +81,8 @@ class Engine:
     room: Room = field(default_factory=Room)
     pool: Pool = field(default_factory=Pool)
     began: datetime = field(init=False)
+    http: str = ""  # the address of MCP over HTTP, where it listens
+    http_problem: AoError | None = None  # why it does not, though it should
     lapsed: Lapse | None = None  # the last one that does not count as worked
     reckoning: anyio.Lock = field(default_factory=anyio.Lock)
     _ending: set[SessionId] = field(default_factory=set[SessionId])

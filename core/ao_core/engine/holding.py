@@ -1,5 +1,6 @@
 """Makes a session's conversation: where its agent is held, and how it is to be opened."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -21,10 +22,10 @@ async def conversation(
     if not isinstance(runtime, Piped):
         raise BadRequest(f"Runtime {runtime.name} cannot hold an agent by its pipes.")
     opening = await _opening(engine, project, session)
-    held = Held(
-        session.id, session.generation, cast("Piped", runtime), handle, opening,
-        project.settings.allow_commands,
-    )  # fmt: skip
+    held = Held(session.id, session.generation, cast("Piped", runtime), handle, opening)
+    agent = await engine.projects.agent(project, session.agent)
+    if isinstance(agent, Conversable):
+        held = replace(held, trouble=agent.trouble)
     return Conversation(engine, held)
 
 
@@ -37,4 +38,5 @@ async def _opening(engine: Engine, project: Project, session: Session) -> Openin
         servers=servers("ao", *face) if face else (),
         native_id=session.native_id if session.generation > 1 else None,
         mode=agent.mode(session.permissions) if isinstance(agent, Conversable) else None,
+        counts=agent.counts if isinstance(agent, Conversable) else True,
     )

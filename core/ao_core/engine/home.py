@@ -24,6 +24,7 @@ class Running:
     started: float
     version: str
     socket: str
+    http: str = ""
 
     @property
     def lives(self) -> bool:
@@ -58,13 +59,13 @@ class Home:
         """A project's part of the home."""
         return ProjectHome(private_dir(self.path / folder))
 
-    def announce(self, version: str, socket: Path) -> None:
+    def announce(self, version: str, socket: Path, http: str = "") -> None:
         """Write `running.json`."""
         pid = os.getpid()
         started = platform.process_started(pid) or 0.0
         running = {
             "pid": pid, "boot": platform.boot_id(), "started": started,
-            "version": version, "socket": str(socket),
+            "version": version, "socket": str(socket), "http": http,
         }  # fmt: skip
         write_atomic(self.path / "running.json", json.dumps(running, indent=2) + "\n")
 
@@ -137,7 +138,8 @@ def running(path: Path) -> Running | None:
     """What `running.json` says, also if its engine was killed; None if it cannot be read."""
     try:
         found = cast("dict[str, Any]", json.loads((path / "running.json").read_text()))
-        return Running(**{name: found[name] for name in Running.__slots__})
+        known: dict[str, Any] = {"http": "", **found}  # which earlier versions did not write
+        return Running(**{name: known[name] for name in Running.__slots__})
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -19,6 +19,7 @@ from ao_core.errors import AoError
 from ao_core.files import private_dir, write_atomic
 from ao_core.model.session import Drive, Session
 from ao_core.redact import visible
+from ao_core.slots.agent import Turn
 from ao_core.slots.runtime import Typable
 
 FOLDER = "ended"
@@ -58,8 +59,13 @@ async def turns(engine: Engine, session: Session) -> str:
     else:
         agent = await engine.agent_of(session)
         found = await agent.turns(launch_of(engine, project, session), _TURNS)
-        said = "\n\n".join(f"{turn.role}: {turn.text}" for turn in found)
+        said = "\n\n".join(map(_told, found))
     return visible(said, _LONGEST * 10) or await _kept(engine, session, "turns") or ""
+
+
+def _told(turn: Turn) -> str:
+    """A message, and the tools that were used in it."""
+    return "\n".join([f"{turn.role}: {turn.text}", *(f"  > {one}" for one in turn.tools)])
 
 
 async def keep(engine: Engine, project: Project, session: Session) -> None:

@@ -76,6 +76,11 @@ class Keys:
             self._under_way.discard(id)
             raise
 
+    async def is_used(self, id: str) -> bool:
+        """Whether something was done under it already."""
+        row = await self._fresh(id)
+        return row is not None and bool(row.value.subject or row.value.reply)
+
     async def _earlier(self, id: str) -> Ticket | None:
         """What an earlier version did under the key; its arguments cannot be compared with ours."""
         row = await self._fresh(id)

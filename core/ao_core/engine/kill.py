@@ -20,6 +20,7 @@ from ao_core.engine.standing import place_of
 from ao_core.engine.timekeeping import reckon
 from ao_core.errors import AoError
 from ao_core.git.salvage import Saved, archive_of, salvage
+from ao_core.git.salvage import has_unsaved as unsaved
 from ao_core.ids import HomeId, SessionId
 from ao_core.model import event
 from ao_core.model.event import Ended, EventKind, NewEvent
@@ -108,12 +109,12 @@ async def _ended(
         await halt(engine, id)
         project = await engine.project_of(session)
         await end_agent(engine, project, session)
-        saved = await _save(engine, project, session, reason)
-        await reckon(engine)
-        session = await engine.records.update(
-            SESSION, id, lambda now: _over(engine, now, reason, saved)
-        )
-        await released(engine, id, "the session ended")
+        try:
+            saved = await _save(engine, project, session, reason)
+        except AoError:  # nobody works there any more; another call goes on from here
+            await _told(engine, id, reason, None)
+            raise
+        session = await _told(engine, id, reason, saved)
         kept = await _remove(project, session, saved)
         if kept is None:
             session = await engine.records.update(SESSION, id, lambda now: _gone(now, reason))
@@ -121,6 +122,16 @@ async def _ended(
         return replace(await _before(engine, session), kept_because=kept)
     archive = str(saved.archive) if saved.archive else None
     return Killed(session, saved.ref, archive, kept is None, kept)
+
+
+async def has_unsaved(engine: Engine, id: SessionId) -> bool:
+    """Whether its workspace holds something that is saved nowhere else; a kill would save it."""
+    session = engine.session(id)
+    project = await engine.project_of(session)
+    path = await place_of(project, session)
+    if not session.path or not await project.workspace.exists(path, run_in(project, path)):
+        return False
+    return await unsaved(run_in(project, path), path, repository=project.repository)
 
 
 async def released(engine: Engine, id: SessionId, why: str) -> None:
@@ -152,6 +163,17 @@ async def _save(
         run_in(project, path), path, HomeId(engine.home.id), session.id, str(reason),
         archive=project.home.archive, repository=project.repository,
     )  # fmt: skip
+
+
+async def _told(
+    engine: Engine, id: SessionId, reason: SessionReason, saved: Saved | None
+) -> Session:
+    await reckon(engine)
+    session = await engine.records.update(
+        SESSION, id, lambda now: _over(engine, now, reason, saved)
+    )
+    await released(engine, id, "the session ended")
+    return session
 
 
 def _over(engine: Engine, session: Session, reason: SessionReason, saved: Saved | None) -> Step:

@@ -16,6 +16,7 @@ from ao_core.engine.conversations import OPENING_DEADLINE
 from ao_core.engine.engine import Engine
 from ao_core.engine.housing import Effort, made, placed
 from ao_core.engine.moves import moved
+from ao_core.engine.origins import harmless
 from ao_core.engine.preparing import prepare
 from ao_core.engine.project import Project
 from ao_core.engine.records import Step
@@ -72,9 +73,11 @@ async def bring_up(
         launch = await _launch(effort, given)
         engine.spools.add(session.id, launch.spool)
         saga.undo("the hooks' folder", lambda: _unwatch(engine, session.id))
-        command = await _command(effort, launch)
+        await effort.agent.prepare(launch)
+        continuing = await _continuing(effort, launch)
+        command = _command(effort, launch, continuing)
         handle = await _start(effort, command, saga)
-        first = await _ready(effort, handle)
+        first = await _ready(effort, handle, anew=continuing is None)
         session = await _up(effort, handle, first)
     await _afterwards(effort, launch)
     return session
@@ -111,7 +114,8 @@ async def _launch(effort: Effort, given: Mapping[str, str]) -> Launch:
         repository_rules=prompt.repository_rules(project.repository),
     )
     described = project.tracker.describe(issue) if issue else None
-    system, task = prompt.system_prompt(context), prompt.task_prompt(session.prompt, described)
+    system = prompt.system_prompt(context)
+    task = harmless(prompt.task_prompt(session.prompt, described))
     write_atomic(folder / "system.md", system)
     write_atomic(folder / "task.md", task)
     return Launch(
@@ -128,6 +132,8 @@ async def _launch(effort: Effort, given: Mapping[str, str]) -> Launch:
         native_id=session.native_id,
         generation=session.generation,
         environment=_environment(effort, given, spool),
+        face=effort.engine.worker_command,
+        drive=session.drive,
     )
 
 
@@ -176,18 +182,22 @@ def launch_of(engine: Engine, project: Project, session: Session) -> Launch:
         permissions=session.permissions,
         native_id=session.native_id,
         generation=session.generation,
+        drive=session.drive,
     )
 
 
-async def _command(effort: Effort, launch: Launch) -> Command:
+async def _continuing(effort: Effort, launch: Launch) -> Command | None:
+    """The command that continues what was said in its terminal, if anything ever was."""
+    typed = effort.session.drive is not Drive.PROTOCOL
+    if not (typed and effort.resume and isinstance(effort.agent, Resumable)):
+        return None
+    return await effort.agent.resume(launch)
+
+
+def _command(effort: Effort, launch: Launch, continuing: Command | None) -> Command:
     agent = effort.agent
-    await agent.prepare(launch)
-    command = None
-    if effort.session.drive is Drive.PROTOCOL:
-        command = spoken_to(agent, launch)
-    elif effort.resume and isinstance(agent, Resumable):
-        command = await agent.resume(launch)
-    command = command or agent.launch(launch)
+    spoken = effort.session.drive is Drive.PROTOCOL
+    command = spoken_to(agent, launch) if spoken else continuing or agent.launch(launch)
     env = {**launch.environment, **agent.environment(launch), **command.env}
     return Command(command.argv, env)
 
@@ -210,7 +220,9 @@ async def adopt(
     """Take an agent for the session's that runs under its name already."""
     agent = await engine.agent_of(session)
     effort = Effort(engine, project, agent, session, resume)
-    session = await _up(effort, handle, await _ready(effort, handle))
+    continuing = await _continuing(effort, launch_of(engine, project, session))
+    first = await _ready(effort, handle, anew=continuing is None)
+    session = await _up(effort, handle, first)
     engine.deliver(session.id)
     engine.nudge(session.id)
     return session
@@ -227,11 +239,11 @@ def spoken_to(agent: Agent[Any], launch: Launch) -> Command:
     return command
 
 
-async def _ready(effort: Effort, handle: RuntimeHandle) -> Message | None:
+async def _ready(effort: Effort, handle: RuntimeHandle, *, anew: bool) -> Message | None:
     """Wait until the agent can be told something; the message that is to be its first."""
     engine, session = effort.engine, effort.session
     if session.drive is not Drive.PROTOCOL:
-        return None if effort.agent.prompt_in_command or effort.resume else await _task(effort)
+        return await _task(effort) if anew and not effort.agent.prompt_in_command else None
     talk = await engine.conversations.begin(engine, effort.project, session, handle)
     try:
         ledger = await talk.opened(OPENING_DEADLINE)
@@ -251,8 +263,12 @@ async def _with_complaints(effort: Effort, handle: RuntimeHandle, exc: PluginErr
 
 
 async def _task(effort: Effort) -> Message:
-    folder = effort.project.home.prompts(effort.session.id)
-    return await _message(effort, await anyio.Path(folder / "task.md").read_text())
+    folder = anyio.Path(effort.project.home.prompts(effort.session.id))
+    task, agent = await (folder / "task.md").read_text(), effort.agent
+    spoken = effort.session.drive is Drive.PROTOCOL and isinstance(agent, Conversable)
+    if spoken and not cast("Conversable", agent).instructed:
+        task = f"{await (folder / 'system.md').read_text()}\n\n{task}"
+    return await _message(effort, task)
 
 
 async def _message(effort: Effort, text: str) -> Message:

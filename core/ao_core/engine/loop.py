@@ -6,53 +6,54 @@ for each session, and commits. Its cost in subprocesses does not grow with the n
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, cast
+from functools import partial
+from typing import cast
 
 import anyio
 
 from ao_core.engine.case import Decided, Observation, Want
+from ao_core.engine.dialogs import Dialogs
 from ao_core.engine.engine import Engine
 from ao_core.engine.evidence import see_to
 from ao_core.engine.kill import released
 from ao_core.engine.launching import launch_of
-from ao_core.engine.merge import work_of
 from ao_core.engine.observing import Beside, observe
 from ao_core.engine.project import Project
-from ao_core.engine.reviewing import is_approved, reconsider
-from ao_core.engine.side import collected, has_left, head_of
+from ao_core.engine.proofs import prove
+from ao_core.engine.pull_looks import Pulls
+from ao_core.engine.seeing import all_seen
+from ao_core.engine.side import has_left, head_of
 from ao_core.engine.signs import Signs
+from ao_core.engine.spools import AT_ONCE, removed
 from ao_core.engine.standing import Standings
+from ao_core.engine.telling import claimed
 from ao_core.engine.timekeeping import reckon
 from ao_core.engine.words import OWN_WORD
 from ao_core.errors import AoError
 from ao_core.ids import ProjectId, SessionId
 from ao_core.model.activity import Activity, ActivityState
 from ao_core.model.evidence import LASTING
-from ao_core.model.judgement import Judgement
 from ao_core.model.session import (
     GONE,
     Drive,
-    PrState,
     RuntimeState,
     Session,
+    SessionReason,
     SessionState,
     is_terminal,
     is_waiting,
 )
-from ao_core.model.work import Pull, PullState
 from ao_core.slots.agent import Look
-from ao_core.slots.runtime import Measurable, Mourning, Runtime, Seen, Typable
-from ao_core.slots.scm import BatchObservable, Judging
+from ao_core.slots.runtime import Measurable, Mourning, Seen, Typable
 from ao_core.spool import HookEvent, HookKind
 from ao_core.store.records import EVIDENCE
 
 _log = logging.getLogger(__name__)
 _TICK = 10.0
-_PULL_AGAIN = 55.0
 _LAST_WORDS = 2.0
 _FLEETING = 2.0  # a dialog that the policy answers is gone by then
 
@@ -65,7 +66,8 @@ class Loop:
         self._outputs: dict[SessionId, str] = {}
         self._mourned: set[str] = set()
         self._asking: dict[SessionId, float] = {}
-        self._looked: dict[SessionId, float] = {}  # at pull requests, since this engine started
+        self._pulls = Pulls(engine)
+        self._dialogs = Dialogs()
         self._signs, self._standings = Signs(), Standings(engine.clock.monotonic)
 
     async def run(self) -> None:
@@ -123,50 +125,28 @@ class Loop:
                 _log.exception("could not look at project %s", id)
 
     async def _look_at(self, project: Project, sessions: Sequence[Session]) -> None:
-        seen = await self._all_seen(sessions)
+        seen = await all_seen(self._engine, sessions)
         wants: dict[SessionId, frozenset[Want]] = {}
         for session in sessions:
             try:
                 wants[session.id] = await self._one(project, session, seen.get(session.id))
             except Exception:  # nor one session's
                 _log.exception("could not look at %s", session.id)
-        called = [one for one in sessions if self._calls(one, wants.get(one.id, frozenset()))]
-        await self._pulls(project, [one.id for one in called])
+        called = [one for one in sessions if self._pulls.are_due(one, wants.get(one.id, ()))]
+        await self._pulls.look(project, [one.id for one in called])
         for id, wanted in wants.items():
             if Want.OUTBOX in wanted:
                 self._engine.deliver(id)
 
-    async def _all_seen(self, sessions: Sequence[Session]) -> dict[SessionId, Seen]:
-        """One look for each runtime."""
-        by_runtime: dict[str, list[Session]] = defaultdict(list)
-        for session in sessions:
-            by_runtime[session.runtime].append(session)
-        found: dict[SessionId, Seen] = {}
-        for group in by_runtime.values():
-            found |= await self._seen(await self._engine.runtime_of(group[0]), group)
-        return found
-
-    async def _seen(
-        self, runtime: Runtime[Any], sessions: Sequence[Session]
-    ) -> dict[SessionId, Seen]:
-        handles = {one.id: one.run.handle for one in sessions if one.run.handle is not None}
-        if not handles:
-            return {}
-        try:
-            found = await runtime.look(list(handles.values()))
-        except AoError as exc:
-            failed = Seen(RuntimeState.PROBE_FAILED, detail=exc.code)
-            return dict.fromkeys(handles, failed)
-        return {id: found[handle.id] for id, handle in handles.items() if handle.id in found}
-
     async def _one(self, project: Project, session: Session, seen: Seen | None) -> frozenset[Want]:
         await self._taken_up(project, session)
-        hooks, files = self._engine.spools.read(session.id, session.consumed)
+        agent = await self._engine.agent_of(session)
+        hooks, files = self._engine.spools.read(session.id, session.consumed, agent.heard)
         hooks = await self._checked(session, hooks)
         if hooks:
             self._asking.pop(session.id, None)
         activity = None if hooks else await self._activity(project, session, seen)
-        turned = any(hook.kind is HookKind.TURN_ENDED for hook in hooks)
+        turned = _has_turned(session, hooks, activity)
         gone = seen is not None and seen.state in GONE
         if gone:
             await self._last_words(session)
@@ -180,8 +160,8 @@ class Loop:
             generation=session.generation,
         )  # fmt: skip
         decided = await self._commit(session.id, observation, tuple(file.name for file in files))
-        for file in files:
-            file.unlink(missing_ok=True)
+        if removed(files) and len(files) == AT_ONCE:  # there may be more
+            self._engine.nudge(session.id)
         await self._after(session, decided.session, hooks)
         see_to(self._engine, session.id)
         due = {Want.PULL} if self._engine.is_pull_due(session.id) else set[Want]()
@@ -252,7 +232,7 @@ class Loop:
         id = f"{session.id}.{hook.id}"
         tool, arguments = hook.tool or "a tool", hook.arguments or ""
         await reckon(self._engine)
-        return await self._engine.permissions.claim(session, id, tool, arguments)
+        return await claimed(self._engine, session, id, tool, arguments)
 
     async def _activity(
         self, project: Project, session: Session, seen: Seen | None
@@ -271,6 +251,11 @@ class Loop:
         now = self._engine.clock.now()
         ready = self._engine.policy_of(session).ready
         look = Look(launch, True, now, session.created_at, screen, ready=ready)
+        await prove(self._engine, session, agent, launch)
+        claim, permissions = partial(claimed, self._engine, session), self._engine.permissions
+        if await self._dialogs.look(permissions, session, agent, look, claim):
+            self._outputs.pop(session.id, None)  # to be seen again, though it does not move
+            self._engine.tasks.start_soon(self._look_again, session.id)
         activity = await agent.activity(look)
         return None if self._is_fleeting(session, activity) else activity
 
@@ -295,58 +280,22 @@ class Loop:
         self._engine.nudge(id)
 
     async def _after(self, before: Session, after: Session, hooks: Sequence[HookEvent]) -> None:
+        facts = after.facts
+        if facts.state is SessionState.IDLE and facts.reason is SessionReason.TURN_ENDED:
+            await self._engine.permissions.lapse(after.id, facts.since)
         if is_terminal(after) and not is_terminal(before):
             await released(self._engine, after.id, "its agent ended")
             self._engine.spools.remove(after.id)
             self._outputs.pop(after.id, None)
-            self._looked.pop(after.id, None)
+            self._pulls.forget(after.id)
             self._asking.pop(after.id, None)
+            self._dialogs.forget(after.id)
             self._signs.forget(after.id)
             self._standings.forget(after.id)
 
-    def _calls(self, session: Session, wanted: frozenset[Want]) -> bool:
-        """Whether its pull request is to be looked at: for what was seen, since the last engine
-        may have meant to, or since an open one may have been merged by hand.
-        """
-        now, last = self._engine.clock.monotonic(), self._looked.get(session.id)
-        again = last is not None and now - last >= _PULL_AGAIN
-        due = last is None or Want.PULL in wanted
-        if due or (again and session.pr.state is PrState.OPEN):
-            self._looked[session.id] = now
-            return True
-        return False
 
-    # -- pull requests ---------------------------------------------------------------------------
-
-    async def _pulls(self, project: Project, ids: Sequence[SessionId]) -> None:
-        if not ids:
-            return
-        sessions = [self._engine.session(id) for id in ids]
-        found = {id: one for id, one in (await _observed(project, sessions)).items() if one}
-        for id, pull in found.items():
-            await self._commit(id, Observation(self._engine.clock.now(), pull=pull), ())
-        for id, judgement in (await _judged(project, found)).items():
-            await self._commit(id, Observation(self._engine.clock.now(), judgement=judgement), ())
-        for id in ids:
-            if is_approved(self._engine.session(id)):
-                self._engine.tasks.start_soon(reconsider, self._engine, id)
-
-
-async def _judged(project: Project, pulls: Mapping[SessionId, Pull]) -> dict[SessionId, Judgement]:
-    """What others make of what is open, where the host has checks and reviewers of its own."""
-    opened = {id: pull for id, pull in pulls.items() if pull.state is PullState.OPEN}
-    if not opened or not isinstance(project.scm, Judging):
-        return {}
-    found = await cast("Judging", project.scm).judge(tuple(opened.values()))
-    return {id: found[pull.number] for id, pull in opened.items() if pull.number in found}
-
-
-async def _observed(project: Project, sessions: Sequence[Session]) -> dict[SessionId, Pull | None]:
-    for one in sessions:
-        await collected(project, one)
-    works = [work_of(session) for session in sessions]
-    scm = project.scm
-    if isinstance(scm, BatchObservable):
-        found = await cast("BatchObservable", scm).observe(works)
-        return {one.id: found[one.id] for one in sessions if one.id in found}
-    return {one.id: await scm.find(work_of(one)) for one in sessions}
+def _has_turned(session: Session, hooks: Sequence[HookEvent], activity: Activity | None) -> bool:
+    """Whether its turn is over: by its hooks, or, where it has none, by what is seen of it."""
+    rests = activity is not None and activity.state in (ActivityState.READY, ActivityState.IDLE)
+    worked = session.facts.state in (SessionState.WORKING, SessionState.NEEDS_INPUT)
+    return (rests and worked) or any(hook.kind is HookKind.TURN_ENDED for hook in hooks)

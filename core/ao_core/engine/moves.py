@@ -53,7 +53,8 @@ def ended(
     body = Ended(reason, status, signal)
     event = NewEvent(kind, body, session.project, session.id)
     spent = worked(session, at)
-    return replace(session, facts=facts, doubt=None, question=None, worked=spent), (event,)
+    after = replace(session, facts=facts, doubt=None, question=None, worked=spent, precedents=())
+    return after, (event,)
 
 
 def _how(status: int | None, signal: int | None) -> str | None:

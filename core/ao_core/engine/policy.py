@@ -9,18 +9,10 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 
+from ao_core.model.rule import Verdict
 from ao_core.model.session import PermissionMode
-
-
-class Verdict(StrEnum):
-    """What the policy says."""
-
-    ALLOW = "allow"
-    ASK = "ask"
-    DENY = "deny"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +21,11 @@ class Wish:
 
     `also` are all the paths it names: none may lead where the first could not. One that is not
     `clear` says more than could be understood, and is never allowed unasked. What it names may be
-    meant from its `folder` on.
+    meant from its `folder` on. One of our `own` tools reports, asks, or reads what it was told.
+
+    `line` is a command of which only a shell could say what it means; empty: there is one, and
+    nobody knows it. The tool is `called` so by its agent's program, and by its `title` in words
+    that may be a model's.
     """
 
     tool: str
@@ -38,14 +34,21 @@ class Wish:
     also: tuple[str, ...] = ()
     clear: bool = True
     folder: str | None = None
+    own: bool = False
+    line: str | None = None
+    called: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """A verdict and the rule it came from."""
+    """A verdict and the rule it came from. One that `stands` is no matter of what was said before:
+    it denies, or nobody knows whether it does.
+    """
 
     verdict: Verdict
     rule: str
+    stands: bool = False
 
 
 _READS = frozenset({"read", "list", "search", "glob", "grep"})
@@ -57,7 +60,7 @@ _LOOKING = (
 _KEEPING = (("git", "add"), ("git", "commit"))
 _ALONE = (("git", "branch", "--show-current"),)  # `--no-show-current -D main` would undo it
 _BARRED = ("--out", "--ext", "--textc")  # git's options that write files or run what is configured
-_RESERVED = frozenset({".git", ".ao"})
+RESERVED = frozenset({".git", ".ao"})
 _LONGEST = 1_000
 _OPERATOR = re.compile(r"^\d*[;&|<>]|`|\$\(")
 _JOINT = re.compile(r"[=:,;@]")
@@ -80,11 +83,13 @@ def _judge(
 ) -> Ruling:
     if mode is PermissionMode.PERMISSIONLESS:
         return Ruling(Verdict.ALLOW, "the session is permissionless")
+    if wish.own:
+        return Ruling(Verdict.ALLOW, "a worker's own tool")
     if not wish.clear:
         return Ruling(Verdict.ASK, "it says more than can be judged")
     if wish.path is not None and within(wish.path, workspace) is None:
         return Ruling(Verdict.ASK, "outside the workspace")
-    if wish.folder is not None and within(_from(wish.folder, wish.path), workspace) is None:
+    if wish.folder is not None and within(from_folder(wish.folder, wish.path), workspace) is None:
         return Ruling(Verdict.ASK, "outside the workspace")
     if wish.command:
         return _command(wish, workspace, mode, commands)
@@ -100,7 +105,7 @@ def _path(tool: str, path: str, workspace: Path, mode: PermissionMode) -> Ruling
         return Ruling(Verdict.ALLOW, "reading inside the workspace")
     if inside is None or not inside.parts:
         return Ruling(Verdict.ASK, "the workspace as a whole")
-    if _RESERVED & {part.lower() for part in inside.parts}:
+    if RESERVED & {part.lower() for part in inside.parts}:
         return Ruling(Verdict.ASK, "not the project's own files")
     if mode is PermissionMode.SUGGEST:
         return Ruling(Verdict.ASK, "the session only suggests")
@@ -122,7 +127,7 @@ def within(path: str, workspace: Path) -> Path | None:
     return target.relative_to(root) if target.is_relative_to(root) else None
 
 
-def _from(folder: str | None, path: str | None) -> str:
+def from_folder(folder: str | None, path: str | None) -> str:
     """A path as it is meant by who works in that folder."""
     return os.path.join(folder or "", path or "")
 
@@ -136,28 +141,38 @@ def _command(
     if argv not in _ALONE and not known:
         return Ruling(Verdict.ASK, "not one of the project's commands")
     rest = argv[max(map(len, known), default=len(argv)) :]
-    if argv[0] == "git" and any(word.startswith(_BARRED) for word in rest):
+    if does_more(argv, rest):
         return Ruling(Verdict.ASK, "an option that does more than the command")
-    if any(_is_doubtful(word, wish.folder, workspace) for word in rest):
+    if any(is_doubtful(word, wish.folder, workspace) for word in rest):
         return Ruling(Verdict.ASK, "may name a path outside the workspace")
     return Ruling(Verdict.ALLOW, "one of the project's commands")
+
+
+def does_more(argv: Sequence[str], rest: Sequence[str]) -> bool:
+    """Whether an option has git write files, or run what is configured."""
+    return argv[0] == "git" and any(word.startswith(_BARRED) for word in rest)
+
+
+def is_for_shell_only(argv: Sequence[str]) -> bool:
+    """Whether a word is none to whoever reads it: an operator, or what has to be filled in."""
+    return any(len(word) > _LONGEST or _OPERATOR.search(word) for word in argv)
 
 
 def _starts(argv: Sequence[str], allowed: Sequence[str]) -> bool:
     return bool(allowed) and tuple(argv[: len(allowed)]) == tuple(allowed)
 
 
-def _is_doubtful(word: str, folder: str | None, workspace: Path) -> bool:
+def is_doubtful(word: str, folder: str | None, workspace: Path) -> bool:
     """Whether some reading of the word leads outside, or only a shell could say what it means."""
     if len(word) > _LONGEST or _OPERATOR.search(word):
         return True
     return any(
-        within(part, workspace) is None or within(_from(folder, part), workspace) is None
-        for part in _readings(word)
+        within(part, workspace) is None or within(from_folder(folder, part), workspace) is None
+        for part in readings(word)
     )
 
 
-def _readings(word: str) -> Iterator[str]:
+def readings(word: str) -> Iterator[str]:
     """Everything in a word that may be a path: `x`, `--output=x`, `-ox`, `@x`, `a:x`, `a,x`."""
     yield word
     yield from _JOINT.split(word)

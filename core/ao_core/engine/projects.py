@@ -50,7 +50,7 @@ from ao_core.store.records import PROJECT, ProjectRecord
 
 _log = logging.getLogger(__name__)
 _HOLDS_PIPES = "process"
-_FIRST_AGENTS = ("claude-code", "codex", "opencode", "gemini", "copilot", "aider", "goose")
+_FIRST_AGENTS = "claude-code codex opencode gemini copilot goose cline qwen-code continue aider"
 
 
 @dataclass(slots=True)
@@ -72,8 +72,9 @@ class Projects:
     # -- which project ---------------------------------------------------------------------------
 
     async def for_caller(self, caller: Caller, name: str | None) -> Project:
-        """By argument; else by what the caller's directory says; else the only one there is."""
+        """By argument; else by what the caller or its directory says; else the only one."""
         loaded = await self._loaded(caller)
+        name = caller.project if name is None else name
         if name is not None:
             return await self._named(loaded, project_id(name))
         here = await self._here(caller)
@@ -131,6 +132,17 @@ class Projects:
         """What its configuration says by now; nothing is opened anew for that."""
         loaded = await self._read(known.repository, known.config_path, self.login)
         return _settings_at(loaded, known.repository)[0]
+
+    async def current(self, known: Project) -> EffectiveProject:
+        """The same, as far as a person trusts it; else as it was when it was opened."""
+        try:
+            loaded = await self._read(known.repository, known.config_path, self.login)
+            settings, path = _settings_at(loaded, known.repository)
+            await self._trusted(settings, path)
+        except AoError as exc:
+            _log.info("project %s goes on as it was: %s", known.id, exc.message)
+            return known.settings
+        return settings
 
     async def settings_for(
         self, caller: Caller, name: str | None
@@ -314,7 +326,7 @@ class Projects:
 
     async def first_agent(self, caller: Caller) -> str | None:
         """The first agent that is installed."""
-        for name in _FIRST_AGENTS:
+        for name in _FIRST_AGENTS.split():
             try:
                 kind = self.registry.resolve("agent", name)
                 config = self.registry.configure(kind, {})

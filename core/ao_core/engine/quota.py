@@ -15,7 +15,7 @@ _BEGINNING = 24  # characters; whoever is out of quota says so first
 _USED_UP = re.compile(
     r"\bhit your (?:[\w-]+ ){0,2}limit\b"
     r"|\b(?:usage|session|weekly|hour|daily) limit (?:has been )?reached\b"
-    r"|\bexhausted your (?:[\w-]+ )?(?:capacity|quota)\b"
+    r"|\b(?:exhausted|exceeded) your (?:[\w-]+ )?(?:capacity|quota)\b"
     r"|\bquota (?:exceeded|exhausted|will reset)\b"
     r"|\b(?:usage_limit_reached|insufficient_quota)\b",
     re.IGNORECASE,

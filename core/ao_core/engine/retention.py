@@ -20,7 +20,7 @@ from typing import Any
 
 import anyio
 
-from ao_core.config.models import Retention
+from ao_core.config.own import Retention
 from ao_core.engine.engine import Engine
 from ao_core.engine.keepsake import FOLDER
 from ao_core.engine.outbox import settled

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 from anyio import to_thread
 
@@ -12,7 +12,7 @@ from ao_core.engine.project import Project
 from ao_core.errors import AoError
 from ao_core.git.repository import Git
 from ao_core.model.session import RuntimeHandle, Session
-from ao_core.process import DEFAULT_DEADLINE, OUTPUT_LIMIT, Completed, Run
+from ao_core.process import DEFAULT_DEADLINE, OUTPUT_LIMIT, Completed, How, Run
 from ao_core.slots.runtime import Runtime, Where
 from ao_core.slots.workspace import Apart, Checkout
 
@@ -27,20 +27,8 @@ def run_in(project: Project, workspace: Path, handle: RuntimeHandle | None = Non
 def gently(run: Run) -> Run:
     """The same, behind everything else that the machine does."""
 
-    async def behind(
-        argv: Sequence[str],
-        *,
-        cwd: Path | None = None,
-        env: Mapping[str, str] | None = None,
-        deadline: float = DEFAULT_DEADLINE,
-        stdin: bytes | None = None,
-        limit: int = OUTPUT_LIMIT,
-        last: bool = False,
-    ) -> Completed:
-        calm = ["nice", "-n", "19", *argv]
-        return await run(
-            calm, cwd=cwd, env=env, deadline=deadline, stdin=stdin, limit=limit, last=last
-        )
+    async def behind(argv: Sequence[str], **how: Unpack[How]) -> Completed:
+        return await run(["nice", "-n", "19", *argv], **how)
 
     return behind
 

@@ -1,18 +1,22 @@
 """Which sessions' hooks have left something: told by the file system, or looked at by a timer."""
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeAlias
 
 import anyio
 
 from ao_core import spool
 from ao_core.errors import BadRequest
-from ao_core.spool import HookEvent
+from ao_core.spool import HookEvent, Raw
 from ao_core.watch import folder_watcher
 
 _log = logging.getLogger(__name__)
 _POLL = 0.5
+AT_ONCE = 200  # files taken in together: nobody holds the others up by leaving thousands
+Understand: TypeAlias = Callable[[Raw], HookEvent | None]
 
 
 class Spools:
@@ -64,20 +68,40 @@ class Spools:
         if self._watcher:
             self._watcher.close()
 
-    def read(self, session: str, consumed: tuple[str, ...]) -> tuple[list[HookEvent], list[Path]]:
-        """The events not yet taken in, and every file they and their forerunners came from."""
+    def read(
+        self, session: str, consumed: tuple[str, ...], understood: Understand
+    ) -> tuple[list[HookEvent], list[Path]]:
+        """The oldest events not yet taken in, and the files they and their forerunners came from.
+
+        `understood` says what a hook of the agent's own means, if anything.
+        """
         folder = self._folders.get(session)
-        files = spool.pending(folder) if folder else []
+        files = spool.pending(folder)[:AT_ONCE] if folder else []
         events: list[HookEvent] = []
         for file in files:
             if file.name not in consumed:
-                events.extend(_parsed(file))
+                events.extend(_parsed(file, understood))
         return events, files
 
 
-def _parsed(file: Path) -> list[HookEvent]:
+def removed(files: Sequence[Path]) -> bool:
+    """Remove what was taken in. False where nothing could be: it is known, and not read again."""
+    done = False
+    for file in files:
+        with suppress(OSError):  # a folder, say, or one that its worker has made unchangeable
+            file.unlink(missing_ok=True)
+            done = True
+    return done
+
+
+def _parsed(file: Path, understood: Understand) -> list[HookEvent]:
     try:
-        return [spool.read(file)]
+        if not spool.is_raw(file):
+            return [spool.read(file)]
+        event = understood(spool.read_raw(file))
+        return [event] if event else []
     except BadRequest as exc:
         _log.warning("a hook left something unreadable in %s: %s", file.parent.name, exc)
-        return []
+    except Exception:  # a plugin of anybody's, and what it reads is anybody's as well
+        _log.exception("a hook left something that is not understood in %s", file.parent.name)
+    return []

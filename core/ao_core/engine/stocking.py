@@ -144,7 +144,7 @@ class Stocking:
             for spare in found:
                 if not (spare.ready or self._pool.is_held(spare)):
                     await self._put_away(shelf, spare)
-        except BaseException:
+        except BaseException:  # cancelled, too: what was half seen is looked through again
             doubted.add(id)
             raise
         return id not in doubted

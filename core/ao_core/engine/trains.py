@@ -5,7 +5,7 @@ A crash in between needs no memory of the train: whether work reached its target
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from ao_core.engine import aftermath
@@ -27,7 +27,7 @@ from ao_core.model.work import MergeMethod, Pull, PullState
 from ao_core.redact import visible
 from ao_core.slots.scm import Journey, Rider
 from ao_core.store.contract import Change
-from ao_core.store.records import SESSION, Intent, IntentKind
+from ao_core.store.records import INTENT, SESSION, Intent, IntentKind
 from ao_core.store.records import Outcome as Ending
 
 Tell: TypeAlias = Callable[[float, float | None, str], Awaitable[None]]
@@ -110,6 +110,7 @@ class _Train:
     wish: Wish
     tell: Tell
     found: Sequence[Candidate]
+    before: dict[str, str] = field(default_factory=dict[str, str])  # what came of it last time
 
     async def run(self) -> Report:
         going = {one.session.id: (one, pull) for one in self.found if (pull := _free(one))}
@@ -138,6 +139,8 @@ class _Train:
         begin, kind = self.engine.intents.beginning, IntentKind.MERGE
         how = str(self.wish.method)
         puts = [begin(kind, one.session, _fingerprint(one.pull), how) for one in riders]
+        known = [self.engine.records.find(INTENT, put.id) for put in puts]
+        self.before.update({one.session: one.detail for one in known if one})
         await self.engine.records.commit(puts)
         return [put.id for put in puts]
 
@@ -163,12 +166,14 @@ class _Train:
             await collected(self.project, one.session)  # a clone is told where its base is now
         engine, id = self.engine, one.session.id
         told = aftermath.news(one.session, pull, self.wish.method, result, ride)
+        came = f"{ride.fate} {aftermath.mark(told)}"
+        if ride.fate not in aftermath.DONE and self.before.get(id) == came:
+            told = None  # a call that is repeated, after a crash say, finds nothing new
 
         def step(now: Session) -> Step:
             after, events = _arrived(engine, now, pull, ride)
-            detail = str(ride.fate)
             intent = f"{IntentKind.MERGE}/{id}/{_fingerprint(pull)}"
-            closed: Sequence[Change] = engine.intents.ending(intent, Ending.DONE, detail)
+            closed: Sequence[Change] = engine.intents.ending(intent, Ending.DONE, came)
             news = (told, *events) if told else tuple(events)
             return Step(after, news, tuple(closed))
 

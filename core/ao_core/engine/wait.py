@@ -49,14 +49,14 @@ class News:
 
 
 _K = EventKind
-_TELLS: Mapping[Until, frozenset[EventKind]] = {
+TELLS: Mapping[Until, frozenset[EventKind]] = {
     Until.ATTENTION: frozenset(
         {
             _K.SESSION_NEEDS_INPUT, _K.SESSION_STUCK, _K.SESSION_EXITED, _K.SESSION_ERRORED,
             _K.SESSION_BLOCKED, _K.COPIES_SPARE,
             _K.SESSION_SPAWN_FAILED, _K.SESSION_KILLED, _K.SESSION_IDLE, _K.PERMISSION_ASKED,
             _K.MESSAGE_UNCERTAIN, _K.MESSAGE_FAILED, _K.INTENT_UNRESOLVED, _K.NOTE_LEAD,
-            _K.MESSAGE_EXPIRED, _K.SESSION_SAID,
+            _K.MESSAGE_EXPIRED, _K.SESSION_SAID, _K.SESSION_OVERSTEPPED,
             _K.SESSION_PAUSED, _K.MERGE_READY, _K.CI_FAILING, _K.REVIEW_CHANGES_REQUESTED,
         }
     ),
@@ -163,7 +163,7 @@ def _heard(
     if chosen and event.session not in chosen:
         return False
     heard.append(event)
-    return event.kind in _TELLS[until] and (until is not Until.DONE or _is_done(engine, event))
+    return event.kind in TELLS[until] and (until is not Until.DONE or _is_done(engine, event))
 
 
 def _is_done(engine: Engine, event: Event) -> bool:

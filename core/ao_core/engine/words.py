@@ -20,7 +20,7 @@ def by_hook(case: Case, hook: HookEvent, source: Source) -> Case:
     hook = replace(hook, at=min(hook.at, case.at))  # its time is a claim like the rest
     if hook.native_id:
         case = case.having(replace(case.session, native_id=hook.native_id))
-    if _is_overtaken(case, hook, source):
+    if _is_overtaken(case, hook, source) or _is_moot(case, hook):
         return case
     heard = replace(case.session, activity=_heard(hook, source) or case.session.activity)
     return _HOOKS[hook.kind](case.having(heard), hook)
@@ -37,12 +37,23 @@ def _is_overtaken(case: Case, hook: HookEvent, source: Source) -> bool:
     return known.at <= case.at and (hook.at < known.at or _heard(hook, known.source) == known)
 
 
+def _is_moot(case: Case, hook: HookEvent) -> bool:
+    """Whether it says that nobody need answer any more, of an agent that waits for nobody: that its
+    turn has ended meanwhile was told by another way.
+    """
+    known = case.session.activity
+    asks = known is not None and known.state is ActivityState.WAITING_INPUT
+    waits = case.session.facts.state is SessionState.NEEDS_INPUT
+    return hook.kind is HookKind.PERMISSION_ENDED and not (asks or waits)
+
+
 _DOING = {
     HookKind.SESSION_STARTED: ActivityState.READY,
     HookKind.TURN_STARTED: ActivityState.ACTIVE,
     HookKind.ACCEPTED: ActivityState.ACTIVE,
     HookKind.TURN_ENDED: ActivityState.READY,
     HookKind.WAITING_INPUT: ActivityState.WAITING_INPUT,
+    HookKind.ASKED: ActivityState.WAITING_INPUT,
     HookKind.PERMISSION_ASKED: ActivityState.WAITING_INPUT,
     HookKind.PERMISSION_ENDED: ActivityState.ACTIVE,
     HookKind.BLOCKED: ActivityState.BLOCKED,
@@ -70,7 +81,9 @@ def _working(case: Case, hook: HookEvent) -> Case:
     word = case.session.word
     if word is not None and hook.kind in _ANEW and _is_after(case, hook, word.at):
         word = Word(word.at)
-    heard = replace(case.session, question=None, done=done, word=word)
+    open = case.session.asked and hook.kind not in _ANEW  # it goes on with what it need not know
+    question = case.session.question if open else None
+    heard = replace(case.session, question=question, asked=open, done=done, word=word)
     case = case.having(heard, want=Want.OUTBOX)
     if _asked_since(case, hook):
         return case
@@ -98,7 +111,8 @@ def _turn_ended(case: Case, hook: HookEvent) -> Case:
         case, why = case.having(said, want=Want.PULL), SessionReason.AWAITING_USER_INPUT
         case = to(case, SessionState.NEEDS_INPUT, why, said.question)
         return case.having(case.session, want=Want.OUTBOX)
-    said = replace(case.session, question=None, report=hook.text or case.session.report)
+    report = hook.text or case.session.report
+    said = replace(case.session, question=None, asked=False, report=report)
     case = to(case.having(said), SessionState.IDLE, SessionReason.TURN_ENDED)
     return case.having(case.session, want=Want.PULL).having(case.session, want=Want.OUTBOX)
 
@@ -111,13 +125,16 @@ def _said(case: Case, hook: HookEvent) -> Case:
 
 
 def _has_asked(session: Session) -> bool:
-    """Whether it asked something in the turn that ended: by protocol, only a prompt answers."""
+    """Whether it asked something in the turn that ended, which only a message answers."""
     known = session.activity
-    return known is not None and known.source is Source.PROTOCOL and session.question is not None
+    spoken = known is not None and known.source is Source.PROTOCOL
+    return session.question is not None and (session.asked or spoken)
 
 
 def _asks(case: Case, hook: HookEvent) -> Case:
-    case = case.having(replace(case.session, question=hook.text), want=Want.OUTBOX)
+    asked = hook.kind is HookKind.ASKED
+    heard = replace(case.session, question=hook.text, asked=asked)
+    case = case.having(heard, want=Want.OUTBOX)
     return to(case, SessionState.NEEDS_INPUT, SessionReason.AWAITING_USER_INPUT, hook.text)
 
 
@@ -149,6 +166,7 @@ _HOOKS: Mapping[HookKind, Callable[[Case, HookEvent], Case]] = {
     HookKind.ACCEPTED: _working,
     HookKind.TURN_ENDED: _turn_ended,
     HookKind.WAITING_INPUT: _asks,
+    HookKind.ASKED: _asks,
     HookKind.PERMISSION_ASKED: _asks_permission,
     HookKind.PERMISSION_ENDED: _working,
     HookKind.BLOCKED: _blocked,

@@ -37,9 +37,13 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """One piece of evidence about one agent."""
+    """One piece of evidence about one agent.
+
+    `over` says, in so many words, that its turn has ended: silence is no such word.
+    """
 
     state: ActivityState
     at: datetime
     source: Source
     detail: str | None = None
+    over: bool = False

@@ -52,6 +52,7 @@ class EventKind(StrEnum):
     QUOTA_EXHAUSTED = "quota.exhausted"
     SESSION_SAID = "session.said"
     SESSION_TOLD = "session.told"
+    SESSION_OVERSTEPPED = "session.overstepped"
     SESSION_COMMITTED = "session.committed"
     SESSION_SALVAGED = "session.salvaged"
     COPIES_SPARE = "copies.spare"
@@ -190,13 +191,15 @@ class MessageMoved:
 
 @dataclass(frozen=True, slots=True)
 class PermissionMoved:
-    """A permission request, and what became of it."""
+    """A permission request, and what became of it. `always`: of the same wish from then on."""
 
     request: str
     tool: str
     shown: str
     answer: str | None = None
     by: str | None = None
+    reason: str | None = None
+    always: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,23 +253,9 @@ class Shown:
 
 
 Body: TypeAlias = (
-    Said
-    | Started
-    | Moved
-    | Ended
-    | Saved
-    | PullSeen
-    | Merged
-    | MessageMoved
-    | PermissionMoved
-    | Unresolved
-    | IssueMoved
-    | Told
-    | Reacted
-    | Shown
-    | Halted
-    | Spent
-)
+    Said | Started | Moved | Ended | Saved | PullSeen | Merged | MessageMoved
+    | PermissionMoved | Unresolved | IssueMoved | Told | Reacted | Shown | Halted | Spent
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +300,7 @@ SPECS: Mapping[EventKind, Spec] = {
     _K.QUOTA_EXHAUSTED: Spec(Halted, _W),
     _K.SESSION_SAID: Spec(Said, _A),
     _K.SESSION_TOLD: Spec(Said, _I),
+    _K.SESSION_OVERSTEPPED: Spec(Said, _U),
     _K.SESSION_COMMITTED: Spec(Said, _I),
     _K.SESSION_SALVAGED: Spec(Saved, _I),
     _K.COPIES_SPARE: Spec(Said, _A),

@@ -9,6 +9,7 @@ from ao_core.model.activity import Activity, ActivityState
 from ao_core.model.budget import Budget
 from ao_core.model.judgement import Judged
 from ao_core.model.pause import Paused
+from ao_core.model.rule import Precedent
 from ao_core.model.saying import Saying
 from ao_core.model.standing import FIRM, Footing, Standing
 from ao_core.model.usage import Usage
@@ -244,6 +245,7 @@ class Session:
     credentials: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()  # nobody else's while it lives
     question: str | None = None
+    asked: bool = False  # the question, by our own tool: the end of the turn is no answer
     report: str | None = None
     said: tuple[Saying, ...] = ()  # the last things it told somebody
     merged_as: str | None = None
@@ -265,6 +267,7 @@ class Session:
     group: SessionId | None = None  # the first of the copies it is one of
     queued: int = 0  # its number in the queue, from when it is put there until it starts
     started: datetime | None = None  # when it was first let in
+    precedents: tuple[Precedent, ...] = ()  # what it may do, or not, for as long as it lasts
 
 
 _STARTED = timedelta(seconds=30)

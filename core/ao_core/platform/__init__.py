@@ -24,7 +24,7 @@ from ao_core.platform.processes import (
     session_of,
 )
 from ao_core.platform.shell import bash_path, default_env, quote, shell_command
-from ao_core.platform.sockets import has_unix_sockets, peer_uid, pid_on_port
+from ao_core.platform.sockets import has_unix_sockets, peer_pid, peer_uid, pid_on_port
 
 __all__ = [
     "Detached",
@@ -43,6 +43,7 @@ __all__ = [
     "is_network_file_system",
     "loopback",
     "make_private",
+    "peer_pid",
     "peer_uid",
     "pid_on_port",
     "process_exists",

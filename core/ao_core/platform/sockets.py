@@ -33,6 +33,19 @@ def peer_uid(sock: "socket") -> int | None:
     return None
 
 
+def peer_pid(sock: "socket") -> int | None:
+    """The process that opened the other end of a unix socket, where the system tells."""
+    import socket
+    import struct
+
+    if system() in ("linux", "wsl"):
+        seen = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return int(struct.unpack("3i", seen)[0]) or None  # of another container it has no number
+    if system() == "macos":
+        return int(struct.unpack("i", sock.getsockopt(0, 2, 4))[0])  # SOL_LOCAL, LOCAL_PEERPID
+    return None
+
+
 def pid_on_port(port: int) -> int | None:
     """Who listens on a TCP port of this machine, if we may see it."""
     if system() == "macos":

@@ -13,6 +13,7 @@ from ao_core.model.session import Drive, PermissionMode
 from ao_core.model.usage import Usage
 from ao_core.plugin import ConfigT, Plugin
 from ao_core.slots.runtime import Command
+from ao_core.spool import HookEvent, Raw
 from ao_core.store.records import Delivery
 
 
@@ -22,7 +23,8 @@ class Launch:
 
     `prompt` is the first task; `system_prompt` a file with the standing instructions. `spool` is
     the folder hooks drop their events into. `environment` is what the agent will run with, so that
-    programs are looked for on the right PATH.
+    programs are looked for on the right PATH; it is empty where an agent is only looked at. `face`
+    is the command of the MCP server with a worker's own tools; by protocol it is handed over.
     """
 
     session: str
@@ -38,6 +40,13 @@ class Launch:
     native_id: str | None = None
     generation: int = 1
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    face: tuple[str, ...] = ()
+    drive: Drive = Drive.TERMINAL
+
+    @property
+    def folder(self) -> Path:
+        """A private one of the session's, outside its workspace, that lasts as long as it does."""
+        return self.prompt_file.parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +55,11 @@ class Composer:
 
     `folded` are the texts it shows instead of a long paste; `dialogs` the texts that are visible
     while a dialog holds the keyboard, in which nothing may be pasted. `best` is the highest
-    receipt it can prove. `interrupt` are the keys that end a turn, pressed only while a text of
-    `working` is visible; `now` those that submit to the turn under way, where it has such. `draft`
-    is a pattern that the screen matches while something half typed stands in the composer.
+    receipt that is waited for. `interrupt` are the keys that end a turn, pressed only while a text
+    of `working` is visible; `now` those that submit to the turn under way, where it has such.
+    `draft` is a pattern that the screen matches while something half typed stands in the composer;
+    `ready` one that it matches while the composer is there to be typed to, as it is not at the
+    start.
     """
 
     folded: tuple[str, ...] = ()
@@ -61,6 +72,7 @@ class Composer:
     working: tuple[str, ...] = ()
     now: tuple[str, ...] = ()
     draft: str = ""
+    ready: str = ""
     best: Delivery = Delivery.SUBMITTED
 
 
@@ -75,11 +87,12 @@ class AgentInfo:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message of the conversation, in the agent's own log."""
+    """One message of the conversation, in the agent's own log; `tools` it used, a line each."""
 
     role: str
     text: str
     at: datetime | None = None
+    tools: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +106,14 @@ class Look:
     screen: str | None = None
     ended_at: datetime | None = None
     ready: timedelta = READY_WINDOW
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A permission that the agent's dialog asks for: the tool, and what it is about."""
+
+    tool: str
+    arguments: str = ""
 
 
 class Agent(Plugin[ConfigT]):
@@ -112,6 +133,11 @@ class Agent(Plugin[ConfigT]):
     def prompt_in_command(self) -> bool:
         """Whether the first prompt is part of the command; else it is sent after the start."""
         return True
+
+    @property
+    def watched(self) -> bool:
+        """Whether its screen has to be watched, since no hook tells when it waits for somebody."""
+        return False
 
     @property
     def commands(self) -> Sequence[str]:
@@ -142,6 +168,24 @@ class Agent(Plugin[ConfigT]):
     def quota(self, screen: str) -> str | None:
         """The line in which the screen says that its quota is used up, if one does."""
         return None
+
+    def heard(self, told: Raw) -> HookEvent | None:
+        """What one of its own hooks, which `prepare` has set up, was told; None if it is nothing.
+
+        Called for whatever is in the spool: a claim, in a form that nobody has checked.
+        """
+        return None
+
+    async def asks(self, look: Look) -> Asked | None:
+        """The permission its screen asks for, of an agent that has no hook to ask for it.
+
+        It is answered by the composer's `allow` and `deny`.
+        """
+        return None
+
+    async def taken(self, launch: Launch) -> frozenset[str]:
+        """The tokens of those messages that its own log shows, of an agent without such a hook."""
+        return frozenset()
 
     async def native(self, look: Look) -> Activity | None:
         """The last thing its own log says, with the log's own time; None without such a log."""
@@ -196,6 +240,11 @@ class Conversable(ABC):
         """How it is driven unless somebody says otherwise."""
         return Drive.PROTOCOL
 
+    @property
+    def counts(self) -> bool:
+        """Whether its turns end with the tokens of all the session; else its own log is asked."""
+        return True
+
     @abstractmethod
     def converse(self, launch: Launch) -> Command | None:
         """The command that starts it that way; None where this one is not set up for it."""
@@ -203,3 +252,12 @@ class Conversable(ABC):
     def mode(self, permissions: PermissionMode) -> str | None:
         """The session mode of its own that stands for these permissions, if one does."""
         return None
+
+    def trouble(self, said: str) -> str | None:
+        """Why it could not go on, where it says that like anything else it says."""
+        return None
+
+    @property
+    def instructed(self) -> bool:
+        """Whether that command brings the standing instructions; else its first prompt does."""
+        return False

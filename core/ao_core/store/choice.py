@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from ao_core.errors import ConfigError
+from ao_core.store.kind import StoreKind
 
 if TYPE_CHECKING:
     from ao_core.clock import Clock
     from ao_core.store.flat import FilesStore
     from ao_core.store.sqlite import SqliteStore
-
-StoreKind: TypeAlias = Literal["sqlite", "files"]
 
 PLACES: Mapping[StoreKind, str] = {"sqlite": "ao.db", "files": "journal"}
 COMPANIONS = ("", "-wal", "-shm")  # what a place's name may be followed by

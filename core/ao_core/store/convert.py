@@ -28,18 +28,11 @@ from ao_core.errors import AoError, Corrupt, StoreError, WrongState
 from ao_core.files import in_our_words, private_dir, sync_folder, write_atomic
 from ao_core.model.event import Event
 from ao_core.store import codec, journal_file
-from ao_core.store.choice import (
-    COMPANIONS,
-    PLACES,
-    StoreKind,
-    chosen,
-    open_store,
-    present,
-    require_data,
-)
+from ao_core.store.choice import COMPANIONS, PLACES, chosen, open_store, present, require_data
 from ao_core.store.contract import Kind, Put, Store
 from ao_core.store.flat import FilesStore
 from ao_core.store.inventory import Inventory, inventory
+from ao_core.store.kind import StoreKind
 from ao_core.store.projection import Projections
 from ao_core.store.records import KINDS
 from ao_core.store.sqlite import SqliteStore

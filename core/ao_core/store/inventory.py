@@ -10,8 +10,9 @@ from pathlib import Path
 
 from ao_core.files import in_our_words
 from ao_core.store import database, folder
-from ao_core.store.choice import COMPANIONS, PLACES, StoreKind
+from ao_core.store.choice import COMPANIONS, PLACES
 from ao_core.store.journal_file import load
+from ao_core.store.kind import StoreKind
 from ao_core.store.state import Numbers
 
 _TRIES = 5

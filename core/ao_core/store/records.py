@@ -8,6 +8,7 @@ from ao_core.ids import ProjectId, SessionId
 from ao_core.model.evidence import Evidence
 from ao_core.model.overlap import Overlap
 from ao_core.model.pause import Brake
+from ao_core.model.rule import Patience
 from ao_core.model.session import Session
 from ao_core.store.contract import Kind
 
@@ -116,7 +117,11 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """A worker asks whether it may do something. `arguments` is shown, never run."""
+    """A worker asks whether it may do something. `arguments` is shown, never run.
+
+    `mark` is the same for whatever is the same wish, where that may be answered for `always`; only
+    one that is `plain` may be allowed so.
+    """
 
     id: str
     session: SessionId
@@ -129,6 +134,10 @@ class Permission:
     reason: str | None = None
     ended_at: datetime | None = None
     expired: bool = False
+    always: bool = False
+    mark: str = ""
+    plain: bool = False
+    patience: Patience | None = None
 
 
 @dataclass(frozen=True, slots=True)

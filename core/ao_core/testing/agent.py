@@ -2,6 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Any
 import pytest
 
 from ao_core.activity import record
+from ao_core.errors import BadRequest
 from ao_core.model.activity import ActivityState, Source
 from ao_core.model.session import Drive, PermissionMode
 from ao_core.plugin import Scope
 from ao_core.slots.agent import Agent, Conversable, Launch, Look, Resumable
 from ao_core.slots.runtime import Command
 from ao_core.testing.clock import FakeClock
+from ao_core.testing.somebody import a_repository, contents, somebodys_home
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _APPROVES = re.compile(
@@ -37,6 +40,10 @@ class AgentContract(ABC):
     def write_native(self, launch: Launch, state: ActivityState, at: datetime) -> None:
         """Make the agent's own log end with something that shows this state."""
 
+    def made_ready(self, agent: Agent[Any], launch: Launch) -> Launch:
+        """The launch, once whatever has to be there has been put there."""
+        return launch
+
     @pytest.fixture
     def clock(self) -> FakeClock:
         return FakeClock()
@@ -50,14 +57,14 @@ class AgentContract(ABC):
         return self.make(scope)
 
     @pytest.fixture
-    def started(self, tmp_path: Path) -> Launch:
+    def started(self, tmp_path: Path, agent: Agent[Any]) -> Launch:
         workspace, spool = tmp_path / "workspace", tmp_path / "spool"
         workspace.mkdir()
         spool.mkdir()
         prompt, system = tmp_path / "task.md", tmp_path / "system.md"
         prompt.write_text("Fix it.\n")
         system.write_text("Be kind.\n")
-        return Launch(
+        launch = Launch(
             session="app-1",
             project="app",
             workspace=workspace,
@@ -67,6 +74,7 @@ class AgentContract(ABC):
             system_prompt=system,
             environment={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
         )
+        return self.made_ready(agent, launch)
 
     @pytest.fixture
     def look(self, started: Launch, clock: FakeClock) -> Look:
@@ -152,7 +160,8 @@ class AgentContract(ABC):
         long = "a 'b' \"c\" $(d) `e` ; f\n\n{model} $HOME"
         before, after = agent.launch(started).argv, agent.launch(replace(started, prompt=long)).argv
         assert len(before) == len(after)
-        assert [word for word in after if "$(d)" in word] in ([], [long])
+        having = [word for word in after if "$(d)" in word]
+        assert having == [] or (len(having) == 1 and having[0].endswith(long))
 
     async def test_the_default_mode_approves_nothing(
         self, agent: Agent[Any], started: Launch
@@ -177,6 +186,25 @@ class AgentContract(ABC):
         secrets = {name: f"value-of-{name}" for name in agent.credentials}
         launch = replace(started, environment={**started.environment, **secrets})
         assert not set(secrets.values()) & set(agent.launch(launch).argv)
+
+    async def test_setting_it_up_changes_nothing_of_the_users_and_nothing_that_git_has(
+        self, agent: Agent[Any], started: Launch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        home = somebodys_home(tmp_path / "somebody")
+        repository = await a_repository(started.workspace)
+        monkeypatch.setenv("HOME", str(home))
+        given = {**started.environment, "HOME": str(home)}
+        before, ready = contents(home), 0
+        for mode in PermissionMode:
+            launch = replace(started, environment=given, permissions=mode, face=("ao-mcp",))
+            with suppress(BadRequest):  # a mode that it has not
+                await agent.prepare(launch)
+                agent.launch(launch)
+                conversing(agent, launch)
+                ready += 1
+        assert ready
+        assert contents(home) == before
+        assert await repository.fields("status", "-z", "--untracked-files=all") == []
 
     # -- by protocol -----------------------------------------------------------------------------
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from ao_core.drive.asking import about, outcome, wish_of
-from ao_core.engine.policy import Verdict, judge
+from ao_core.engine.policy import judge
+from ao_core.model.rule import Verdict
 from ao_core.model.session import PermissionMode
 from ao_core.store.records import Decision
 
@@ -48,12 +49,30 @@ def asked(kind: str | None = None, raw: Any = None, **call: Any) -> dict[str, An
         (asked("edit", {"path": "a/" * 2_500 + "../" * 2_501}), ASK),
         (asked("edit", {"path": "a.txt"}, locations={"path": "/etc/passwd"}), ASK),
         (asked("edit", {"path": "a.txt"}, locations=["/etc/passwd"]), ASK),
+        (asked("edit", {"paths": ["a.txt", "b/c.txt"]}), ALLOW),
+        (asked("edit", {"paths": ["a.txt", "/etc/passwd"]}), ASK),
+        (asked("edit", {"paths": []}), ASK),
+        (asked("edit", {"path": "a.txt", "paths": "/etc/passwd"}), ASK),
+        (asked("edit", {"path": "a.txt", "paths": [5]}), ASK),
         (asked("edit", {"path": "a.txt"}, locations=[{"path": ["/etc/passwd"]}]), ASK),
         (asked("edit", ["a.txt"]), ASK),
         (asked("edit", {"path": "a.txt", "content": "x"}), ALLOW),
         (asked("edit", {"path": "a.txt", "content": {"/etc/passwd": "x"}}), ASK),
         (asked("edit", {"path": "a.txt", "description": {"path": "/etc"}}), ASK),
         (asked("edit", {"path": "a.txt", "diff": "+++ /etc/passwd"}), ASK),
+        (asked("execute", {"command": "make test", "commands": ["make test"]}), ALLOW),
+        (asked("execute", {"command": "make test", "commands": ["rm -rf ."]}), ASK),
+        (asked("execute", {"command": "make test", "commands": "make test"}), ASK),
+        (asked("execute", {"command": ["make", "test"], "commands": ["make"]}), ASK),
+        (asked("execute", {"commands": ["make test"]}), ASK),
+        (asked("edit", {"fileName": "a.txt", "diff": "--- a/a.txt\n+++ b/a.txt\n"}), ALLOW),
+        (asked("edit", {"fileName": "/etc/passwd", "diff": "+++ b/etc/passwd"}), ASK),
+        (asked("edit", {"filepath": "a.txt", "diff": "--- a.txt\t1\n+++ a.txt\t2\n-x"}), ALLOW),
+        (asked("edit", {"filepath": "a.txt", "diff": "--- /dev/null\n+++ a.txt\n+x"}), ALLOW),
+        (asked("edit", {"filepath": "a.txt", "diff": "Index: ../b\n"}), ASK),
+        (asked("edit", {"filepath": "a.txt", "diff": "rename to /etc/passwd"}), ASK),
+        (asked("edit", {"filepath": "a.txt", "diff": "*** Update File: .git/config"}), ASK),
+        (asked("edit", {"filepath": "a.txt", "diff": ["+++ /etc/passwd"]}), ASK),
         (asked("edit", {"path": "a.txt"}, locations=[{"uri": "file:///etc/passwd"}]), ASK),
         (asked("edit", {"path": "a.txt"}, locations=[{"path": "a.txt", "line": 3}]), ALLOW),
         (asked("edit", {"path": "a.txt"}, content="/etc/passwd"), ASK),
@@ -75,6 +94,13 @@ def asked(kind: str | None = None, raw: Any = None, **call: Any) -> dict[str, An
         (asked("move", {"path": "a.txt"}), ASK),
         (asked("fetch", {"url": "https://example.invalid"}), ASK),
         (asked("other", {}), ASK),
+        (asked("other", {"note": "so", "state": "done"}, title="mcp__ao__report"), ALLOW),
+        (asked("other", {}, title="ao_inbox"), ALLOW),
+        (asked("other", {"note": "so", "path": "/etc"}, title="mcp__ao__report"), ASK),
+        (asked("other", {"note": "so"}, title="mcp__ao__reports"), ASK),
+        (asked("other", {"tool_name": "Bash"}, title="mcp__ao__approve"), ASK),
+        (asked("other", None, title="mcp__ao__inbox"), ASK),
+        (asked("execute", {"command": "rm -rf ."}, title="mcp__ao__report"), ASK),
         (asked(None, None), ASK),
         ({}, ASK),
         ({"toolCall": ["odd"]}, ASK),

@@ -134,6 +134,21 @@ def test_a_turn_from_prompt_to_end() -> None:
     assert ledger.usage == Usage(5, 4)
 
 
+@pytest.mark.parametrize("kind", ["available_commands_update", "current_mode_update"])
+def test_what_an_agent_announces_of_itself_is_no_sign_that_it_has_a_prompt(kind: str) -> None:
+    ledger = a_working_one()
+    assert said(ledger, update(kind, availableCommands=[], currentModeId="ask")) == []
+    assert said(ledger, chunk("I do")) == [Taken("msg_1")]
+
+
+def test_tokens_that_are_no_total_are_not_taken_for_one() -> None:
+    ledger = a_working_one()
+    ledger.counted = False
+    usage = {"totalTokens": 9, "inputTokens": 5, "outputTokens": 4}
+    said(ledger, messages.result(3, {"stopReason": "end_turn", "usage": usage}))
+    assert ledger.usage == Usage()
+
+
 def test_an_agent_that_says_nothing_in_a_turn_does_not_repeat_what_it_said_before() -> None:
     ledger = a_working_one()
     said(ledger, chunk("all is done"))

@@ -20,7 +20,7 @@ from ao_core.slots.agent import Composer
 from ao_core.store.contract import Put
 from ao_core.store.records import MESSAGE, PERMISSION, Delivery, Message, Permission
 from books import Books, a_session, opened_books, over
-from terminal_double import DIALOG, FOLDED, Terminal, TerminalDouble
+from terminal_double import DIALOG, FOLDED, WORKING, Terminal, TerminalDouble
 
 D = Delivery
 SESSION = a_session()
@@ -551,3 +551,18 @@ async def test_a_runtime_that_does_not_answer_leaves_it_uncertain(
     assert (now(books, message).state, now(books, message).reason) == (end, "tmux did not answer")
     assert EventKind.MESSAGE_UNCERTAIN in [event.kind for event in await books.journal()]
     assert len(terminal.pasted) <= 1
+
+
+async def test_nothing_is_typed_before_the_composer_is_there(
+    books: Books, runtime: TerminalDouble, terminal: Terminal
+) -> None:
+    """What is typed while an agent starts is lost, or goes to whatever starts it."""
+    message = await queued(books)
+
+    async def person() -> None:
+        await until(books, message, D.QUEUED, "its composer is not there yet")
+        assert terminal.pasted == []
+        terminal.busy = True  # now it shows something
+
+    await carry_while(books, runtime, person, replace(SUBMITS, ready=WORKING))
+    assert terminal.received == [enveloped(message)]

@@ -191,3 +191,19 @@ def test_everything_in_a_home_is_private(path: Path) -> None:
         assert all(folder.is_relative_to(path) for folder in folders)
         assert {folder.stat().st_mode & 0o777 for folder in folders} == {0o700}
         assert len(set(folders)) == len(folders)
+
+
+def test_what_an_engine_without_http_wrote_of_itself_is_read(tmp_path: Path) -> None:
+    home = open_home(tmp_path / "home")
+    home.announce("1.2", Path("/run/s"), "http://127.0.0.1:1/mcp")
+    found = running(home.path)
+    assert found
+    assert found.http == "http://127.0.0.1:1/mcp"
+    file = home.path / "running.json"
+    told = json.loads(file.read_text())
+    del told["http"]
+    file.write_text(json.dumps(told))
+    earlier = running(home.path)
+    assert earlier
+    assert (earlier.pid, earlier.http) == (found.pid, "")
+    home.close()

@@ -1,4 +1,4 @@
-"""When the loop looks at pull requests, and that nothing ends it."""
+"""Whom the loop looks at, and that nothing ends it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,15 +7,13 @@ from typing import Any, cast
 
 import anyio
 
-from ao_core.engine.case import Decided, Observation, Policy, Want
+from ao_core.engine.case import Decided, Observation, Policy
 from ao_core.engine.engine import Engine
 from ao_core.engine.loop import Loop
 from ao_core.engine.project import Project
 from ao_core.errors import PluginError
 from ao_core.model.session import (
     Drive,
-    PrFacts,
-    PrState,
     RuntimeFacts,
     RuntimeHandle,
     RuntimeState,
@@ -26,34 +24,9 @@ from ao_core.spool import HookEvent
 from ao_core.testing.clock import FakeClock
 from books import a_session
 
-NOTHING: frozenset[Want] = frozenset()
-
 
 def a_loop(clock: FakeClock, **engine: Any) -> Loop:
     return Loop(cast("Engine", SimpleNamespace(clock=clock, **engine)))
-
-
-async def test_an_open_pull_request_is_looked_at_again_once_a_minute_for_merges_by_hand() -> None:
-    clock = FakeClock()
-    loop = a_loop(clock)
-    session = replace(a_session(), pr=PrFacts(PrState.OPEN))
-    looks = loop._calls  # pyright: ignore[reportPrivateUsage]
-    assert looks(session, NOTHING)  # the last engine may have meant to
-    assert not looks(session, NOTHING)
-    assert looks(session, frozenset({Want.PULL}))
-    await clock.advance(60)
-    assert looks(session, NOTHING)
-    assert not looks(session, NOTHING)
-
-
-async def test_without_an_open_pull_request_only_what_was_seen_calls_for_a_look() -> None:
-    clock = FakeClock()
-    loop = a_loop(clock)
-    looks = loop._calls  # pyright: ignore[reportPrivateUsage]
-    assert looks(a_session(), NOTHING)
-    await clock.advance(600)
-    assert not looks(a_session(), NOTHING)
-    assert looks(a_session(), frozenset({Want.PULL}))
 
 
 async def test_a_project_that_cannot_be_looked_at_does_not_end_the_loop() -> None:
@@ -97,14 +70,14 @@ async def test_who_cannot_be_listened_to_is_looked_at_all_the_same() -> None:
     def nothing(session: object) -> None:
         """There is none."""
 
-    def unread(id: str, consumed: object) -> tuple[list[HookEvent], list[Path]]:
+    def unread(id: str, consumed: object, understood: object) -> tuple[list[HookEvent], list[Path]]:
         return [], []
 
     def patient(session: object) -> Policy:
         return Policy()
 
     async def held(session: object) -> object:
-        return object()
+        return SimpleNamespace(heard=nothing)
 
     def none(kind: object, id: str) -> None:
         """Nor a record."""
@@ -113,7 +86,7 @@ async def test_who_cannot_be_listened_to_is_looked_at_all_the_same() -> None:
         conversations=SimpleNamespace(begin=begin, of=nothing),
         spools=SimpleNamespace(read=unread), is_pull_due=nothing, is_ending=nothing,
         clock=FakeClock(), records=SimpleNamespace(find=none), proving={},
-        session={session.id: session}.get, policy_of=patient, runtime_of=held,
+        session={session.id: session}.get, policy_of=patient, runtime_of=held, agent_of=held,
     )  # fmt: skip
     loop, seen = Loop(cast("Engine", engine)), list[Observation]()
 

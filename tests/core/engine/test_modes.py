@@ -1,5 +1,6 @@
 """How a message goes about the turn under way, and what keeps it from being typed."""
 
+import re
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -101,6 +102,16 @@ async def test_the_turn_is_ended_once_before_anything_is_typed(
     assert terminal.received == [enveloped(message)]
     proof = "the turn under way was interrupted; its keys were pressed"
     assert now(books, message).evidence == proof
+
+
+async def test_a_turn_is_ended_that_hides_the_composer(
+    books: Books, runtime: TerminalDouble, terminal: Terminal
+) -> None:
+    terminal.busy = True
+    message = await queued(books, mode=Mode.INTERRUPT)
+    ready = rf"\A(?:(?!{re.escape(WORKING)})[\s\S])*\Z"
+    await carry(books, runtime, replace(COMPOSER, ready=ready))
+    assert (terminal.interruptions, terminal.received) == (1, [enveloped(message)])
 
 
 async def test_where_no_turn_is_under_way_the_key_is_not_pressed(
@@ -210,6 +221,37 @@ async def test_what_somebody_has_half_typed_is_let_be(
         terminal.draft = ""
 
     await carry_while(books, runtime, finish)
+    assert terminal.received == [enveloped(message)]
+
+
+async def test_while_a_turn_hides_the_composer_it_is_the_turn_that_is_waited_for(
+    books: Books, runtime: TerminalDouble, terminal: Terminal
+) -> None:
+    terminal.busy = True
+    message = await queued(books)
+
+    async def finish() -> None:
+        await waits(books, message, "a turn is under way")
+        assert terminal.pasted == []
+        terminal.busy = False
+
+    composer = replace(COMPOSER, ready=rf"\A(?!.*{WORKING})", working=(WORKING,))
+    await carry_while(books, runtime, finish, composer)
+    assert terminal.received == [enveloped(message)]
+
+
+async def test_nothing_is_typed_before_there_is_a_composer(
+    books: Books, runtime: TerminalDouble, terminal: Terminal
+) -> None:
+    terminal.torn = True
+    message = await queued(books)
+
+    async def finish() -> None:
+        await waits(books, message, "its composer is not there yet")
+        assert terminal.pasted == []
+        terminal.torn = False
+
+    await carry_while(books, runtime, finish, replace(COMPOSER, ready=r"(?m)^> "))
     assert terminal.received == [enveloped(message)]
 
 

@@ -7,12 +7,13 @@ import pytest
 
 from ao_core.engine.permissions import Permissions
 from ao_core.engine.policy import Wish
-from ao_core.errors import Unknown, WrongState
+from ao_core.engine.terms import Terms
+from ao_core.errors import BadRequest, Unknown, WrongState
 from ao_core.ids import SessionId
 from ao_core.model.event import EventKind, PermissionMoved
 from ao_core.model.session import SessionReason, SessionState
 from ao_core.store.records import PERMISSION, Decision, Permission
-from books import Books, over, together
+from books import Books, a_session, over, together
 
 ID, OTHER = SessionId("app-1"), SessionId("app-2")
 RISKY = Wish("bash", None, ("rm", "-rf", "x"))
@@ -29,7 +30,9 @@ async def asked(
     books: Books, id: str = "app-1.p1", wish: Wish = RISKY, session: str = ID, shown: str = "x"
 ) -> Permission:
     book = Permissions(books.records, books.clock)
-    return await book.ask(books.records.session(session), id, wish, shown, [("make", "test")])
+    return await book.ask(
+        books.records.session(session), id, wish, shown, Terms((("make", "test"),))
+    )
 
 
 async def kinds(books: Books) -> list[EventKind]:
@@ -96,6 +99,16 @@ async def test_the_first_answer_counts(books: Books, permissions: Permissions) -
     assert (await kinds(books)).count(K.PERMISSION_ANSWERED) == 1
 
 
+@pytest.mark.parametrize(("wish", "shown"), [(RISKY, "x"), (SAFE, "y")])
+async def test_a_yes_is_no_yes_to_anything_else_of_the_same_name(
+    books: Books, wish: Wish, shown: str
+) -> None:
+    await asked(books, wish=SAFE, shown="git status")
+    assert (await asked(books, wish=SAFE, shown="git status")).decision is Decision.ALLOW
+    with pytest.raises(BadRequest, match="about something else"):
+        await asked(books, wish=wish, shown=shown)
+
+
 @pytest.mark.parametrize("wish", [RISKY, SAFE])
 async def test_the_same_request_asks_once(
     books: Books, permissions: Permissions, wish: Wish
@@ -131,9 +144,9 @@ async def test_a_session_that_has_ended_asks_for_nothing_and_is_not_revived(
     session = books.records.session(ID)
     await books.keep(over(session))
     with pytest.raises(WrongState):
-        await permissions.ask(session, "app-1.p1", RISKY, "x", [])
+        await permissions.ask(session, "app-1.p1", RISKY, "x", Terms())
     with pytest.raises(WrongState):
-        await permissions.claim(session, "app-1.p2", "bash", "x")
+        await permissions.claim(session, "app-1.p2", "bash", "x", Terms())
     assert books.records.session(ID).facts.state is SessionState.TERMINATED
     assert permissions.pending(ID) == []
 
@@ -142,11 +155,11 @@ async def test_a_dialog_that_is_only_told_of_is_open_until_it_is_closed(
     books: Books, permissions: Permissions
 ) -> None:
     session = books.records.session(ID)
-    assert await permissions.claim(session, "app-1.p1", "bash", "x")
-    assert await permissions.claim(session, "app-1.p1", "bash", "x")
+    assert await permissions.claim(session, "app-1.p1", "bash", "x", Terms())
+    assert await permissions.claim(session, "app-1.p1", "bash", "x", Terms())
     assert [one.id for one in permissions.pending(ID)] == ["app-1.p1"]
     await permissions.ended(ID, "app-1.p1", books.clock.now())
-    assert not await permissions.claim(session, "app-1.p1", "bash", "x")
+    assert not await permissions.claim(session, "app-1.p1", "bash", "x", Terms())
     assert len(await books.journal(K.PERMISSION_ASKED)) == 1
 
 
@@ -168,10 +181,24 @@ async def test_a_dialog_that_was_closed_before_its_request_is_heard_of_holds_nob
 ) -> None:
     await permissions.ended(ID, "app-1.p1", books.clock.now())
     session = books.records.session(ID)
-    asked = await permissions.ask(session, "app-1.p1", RISKY, "x", [])
+    asked = await permissions.ask(session, "app-1.p1", RISKY, "x", Terms())
     assert (asked.expired, asked.decision) == (True, None)
     assert permissions.pending(ID) == []
     assert books.records.session(ID).facts.state is SessionState.WORKING
+
+
+async def test_nor_does_it_put_a_session_to_work_again_whose_turn_is_over(
+    books: Books, permissions: Permissions
+) -> None:
+    await books.keep(a_session(OTHER, SessionState.IDLE, SessionReason.TURN_ENDED))
+    await permissions.ended(OTHER, "app-2.p1", books.clock.now())
+    for _ in range(2):
+        wish = (RISKY, "x", Terms())
+        late = await permissions.ask(books.records.session(OTHER), "app-2.p1", *wish)
+        assert (late.expired, late.decision) == (True, None)
+    assert books.records.session(OTHER).facts.state is SessionState.IDLE
+    told = await books.journal(K.PERMISSION_ASKED, K.PERMISSION_EXPIRED)
+    assert [event.kind for event in told] == [K.PERMISSION_ASKED, K.PERMISSION_EXPIRED]
 
 
 async def test_a_closed_dialog_without_a_name_ends_those_open_by_then(

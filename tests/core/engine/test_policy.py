@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ao_core.engine.policy import Verdict, Wish, judge, parse_command, within
+from ao_core.engine.policy import Wish, judge, parse_command, within
+from ao_core.model.rule import Verdict
 from ao_core.model.session import PermissionMode
 
 ALLOW, ASK = Verdict.ALLOW, Verdict.ASK

@@ -35,6 +35,7 @@ def at(hour: int, minute: int = 0, *, day: int = 10, month: int = 3) -> datetime
         ('{"type":"usage_limit_reached","resets_at":1773151200,"resets_in_seconds":1}', at(14)),
         ("usage_limit_reached resets_in_seconds: 90", NOW + timedelta(seconds=90)),
         ("You've hit your usage limit.", None),
+        ("You exceeded your current quota, please check your plan and billing details.", None),
         ("Your quota will reset after 999999h.", None),
         ("You've hit your limit · resets 3pm (Nowhere/Town)", None),
         ("You've hit your usage limit, try again at Feb 31st, 2026 1:36 PM.", None),

@@ -10,7 +10,7 @@ from typing import Any, cast
 import anyio
 import pytest
 
-from ao_core.config.models import Retention
+from ao_core.config.own import Retention
 from ao_core.engine.conversations import Conversations
 from ao_core.engine.engine import Engine
 from ao_core.engine.home import ProjectHome

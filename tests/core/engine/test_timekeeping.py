@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from ao_core.clock import SystemClock
-from ao_core.engine import answer
+from ao_core.engine import telling
 from ao_core.engine.budgets import Budgets
 from ao_core.engine.timekeeping import reckon
 from ao_core.model.budget import Budget
@@ -75,5 +75,5 @@ async def test_a_hook_has_its_time_to_come_back_whatever_the_clock_says(
     if not hears:
         await clock.advance(60)
     with anyio.move_on_after(0.3 if hears else 10) as scope:
-        assert not await answer._hears(engine, asked)  # pyright: ignore[reportPrivateUsage]
+        assert not await telling.hears(engine, asked)
     assert scope.cancelled_caught == hears

@@ -1,0 +1,121 @@
+"""Looks at pull requests: once for all sessions of a project, and what was seen is decided upon.
+
+Of who has ended it is looked at, too, while its work is open: somebody may merge it by hand.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Container, Mapping, Sequence
+from datetime import timedelta
+from typing import cast
+
+from ao_core.engine.case import Observation, Want
+from ao_core.engine.engine import Engine
+from ao_core.engine.merge import work_of
+from ao_core.engine.observing import observe
+from ao_core.engine.project import Project
+from ao_core.engine.reviewing import is_approved, reconsider
+from ao_core.engine.side import collected
+from ao_core.errors import AoError
+from ao_core.ids import ProjectId, SessionId
+from ao_core.model.judgement import Judgement
+from ao_core.model.session import PrState, Session, is_terminal
+from ao_core.model.work import Pull, PullState
+from ao_core.slots.scm import BatchObservable, Judging
+from ao_core.store.records import SESSION
+
+_log = logging.getLogger(__name__)
+_AGAIN = 55.0
+_LATER = 3_600.0  # after what could not be looked at
+_FORGOTTEN = timedelta(days=30)  # after its end, and nobody has merged it
+
+
+class Pulls:
+    """The pull requests of one engine's sessions."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._looked: dict[SessionId, float] = {}  # since this engine started
+        self._not_before: dict[ProjectId, float] = {}
+
+    async def run(self) -> None:
+        """See to those of who has ended, until cancelled."""
+        while True:
+            await self.look_after()
+            await self._engine.clock.sleep(_AGAIN)
+
+    async def look_after(self) -> None:
+        """One look at all of them."""
+        left: dict[ProjectId, list[SessionId]] = defaultdict(list)
+        for session in self._engine.records.all(SESSION):
+            if self._is_left(session):
+                left[session.project].append(session.id)
+        now = self._engine.clock.monotonic()
+        for id, ids in left.items():
+            if self._not_before.get(id, 0.0) > now:
+                continue
+            try:
+                await self.look(await self._engine.projects.by_id(id), ids)
+            except Exception as exc:  # one project's trouble must not keep the others
+                self._not_before[id] = now + _LATER
+                told = isinstance(exc, AoError)  # its repository is gone, or not trusted, say
+                _log.warning("what the ended of %s have left: %s", id, exc, exc_info=not told)
+
+    def _is_left(self, session: Session) -> bool:
+        if not is_terminal(session) or session.pr.state is not PrState.OPEN:
+            return False
+        clock = self._engine.clock
+        return clock.course.elapsed(session.facts.since, clock.now()) < _FORGOTTEN
+
+    def are_due(self, session: Session, wanted: Container[Want]) -> bool:
+        """Whether one that lives is to be looked at: for what was seen, since the last engine
+        may have meant to, or since an open one may have been merged by hand.
+        """
+        now, last = self._engine.clock.monotonic(), self._looked.get(session.id)
+        again = last is not None and now - last >= _AGAIN
+        due = last is None or Want.PULL in wanted
+        if due or (again and session.pr.state is PrState.OPEN):
+            self._looked[session.id] = now
+            return True
+        return False
+
+    def forget(self, id: SessionId) -> None:
+        """It has ended."""
+        self._looked.pop(id, None)
+
+    async def look(self, project: Project, ids: Sequence[SessionId]) -> None:
+        """Look at the work of these, and take in what was seen."""
+        if not ids:
+            return
+        sessions = [self._engine.session(id) for id in ids]
+        found = {id: one for id, one in (await _observed(project, sessions)).items() if one}
+        for id, pull in found.items():
+            await self._commit(id, Observation(self._engine.clock.now(), pull=pull))
+        for id, judgement in (await _judged(project, found)).items():
+            await self._commit(id, Observation(self._engine.clock.now(), judgement=judgement))
+        for id in ids:
+            if is_approved(self._engine.session(id)):
+                self._engine.tasks.start_soon(reconsider, self._engine, id)
+
+    async def _commit(self, id: SessionId, seen: Observation) -> None:
+        await observe(self._engine, id, seen, "its pull request")
+
+
+async def _observed(project: Project, sessions: Sequence[Session]) -> dict[SessionId, Pull | None]:
+    for one in sessions:
+        await collected(project, one)
+    works = [work_of(session) for session in sessions]
+    scm = project.scm
+    if isinstance(scm, BatchObservable):
+        found = await cast("BatchObservable", scm).observe(works)
+        return {one.id: found[one.id] for one in sessions if one.id in found}
+    return {one.id: await scm.find(work_of(one)) for one in sessions}
+
+
+async def _judged(project: Project, pulls: Mapping[SessionId, Pull]) -> dict[SessionId, Judgement]:
+    """What others make of what is open, where the host has checks and reviewers of its own."""
+    opened = {id: pull for id, pull in pulls.items() if pull.state is PullState.OPEN}
+    if not opened or not isinstance(project.scm, Judging):
+        return {}
+    found = await cast("Judging", project.scm).judge(tuple(opened.values()))
+    return {id: found[pull.number] for id, pull in opened.items() if pull.number in found}

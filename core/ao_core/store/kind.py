@@ -1,0 +1,5 @@
+"""The stores that a home can have."""
+
+from typing import Literal, TypeAlias
+
+StoreKind: TypeAlias = Literal["sqlite", "files"]

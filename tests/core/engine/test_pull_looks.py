@@ -1,0 +1,118 @@
+"""When pull requests are looked at: of who lives, and of who has ended and left one open."""
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from ao_core.engine.case import Want
+from ao_core.engine.engine import Engine
+from ao_core.engine.pull_looks import Pulls
+from ao_core.errors import NotFound
+from ao_core.ids import SessionId
+from ao_core.model.session import PrFacts, PrReason, PrState, Session
+from ao_core.model.work import Pull, PullState
+from ao_core.slots.scm import WorkRef
+from ao_core.testing.clock import FakeClock
+from bare_engine import an_engine
+from books import Books, a_session, clock_of, over
+
+NOTHING: frozenset[Want] = frozenset()
+OPEN = PrFacts(PrState.OPEN, PrReason.IN_PROGRESS, 1, "u", "c1")
+
+
+@dataclass
+class Host:
+    """Somebody has merged everything by hand."""
+
+    asked: list[str] = field(default_factory=list[str])
+
+    async def find(self, work: WorkRef) -> Pull | None:
+        self.asked.append(work.session)
+        merged = PullState.MERGED
+        return Pull(1, "a title", "u", work.branch, "main", "c1", merged, merged_as="m1")
+
+
+def left(id: str = "app-1", **more: Any) -> Session:
+    """One that ended, with its work still open."""
+    given: dict[str, Any] = {"pr": OPEN, "commits": ("c1",)}
+    return over(a_session(id, **(given | more)))
+
+
+def pulls(books: Books, host: Host) -> Pulls:
+    return Pulls(an_engine(books, SimpleNamespace(id="app", scm=host, workspace=None)))
+
+
+def test_an_engine_looks_first_and_then_only_for_what_was_seen() -> None:
+    looks = Pulls(cast("Engine", SimpleNamespace(clock=FakeClock())))
+    assert looks.are_due(a_session(), NOTHING)  # the last engine may have meant to
+    assert not looks.are_due(a_session(), NOTHING)
+    assert looks.are_due(a_session(), frozenset({Want.PULL}))
+
+
+@pytest.mark.parametrize(("state", "again"), [(PrState.OPEN, True), (PrState.NONE, False)])
+async def test_an_open_one_is_looked_at_again_once_a_minute_for_merges_by_hand(
+    state: PrState, again: bool
+) -> None:
+    clock = FakeClock()
+    looks, session = Pulls(cast("Engine", SimpleNamespace(clock=clock))), a_session()
+    session = replace(session, pr=PrFacts(state))
+    assert looks.are_due(session, NOTHING)
+    await clock.advance(60)
+    assert looks.are_due(session, NOTHING) is again
+    assert not looks.are_due(session, NOTHING)
+
+
+async def test_who_has_ended_is_seen_to_be_merged_by_hand(books: Books) -> None:
+    host = Host()
+    await books.keep(left())
+    await pulls(books, host).look_after()
+    session = books.records.session(SessionId("app-1"))
+    assert (session.pr.state, session.merged_as) == (PrState.MERGED, "m1")
+    await pulls(books, host).look_after()
+    assert host.asked == ["app-1"]
+
+
+async def test_only_those_are_looked_at_who_left_something_lately(books: Books) -> None:
+    host = Host()
+    await books.keep(
+        left("app-1"), left("app-2", pr=PrFacts(PrState.NONE)),
+        left("app-3", pr=replace(OPEN, state=PrState.CLOSED)), a_session("app-4", pr=OPEN),
+    )  # fmt: skip
+    await pulls(books, host).look_after()
+    assert host.asked == ["app-1"]
+
+
+async def test_what_nobody_has_merged_for_a_month_is_let_be(books: Books) -> None:
+    host = Host()
+    await books.keep(left())
+    await clock_of(books).advance(timedelta(days=31).total_seconds())
+    await pulls(books, host).look_after()
+    assert host.asked == []
+
+
+async def test_a_project_that_is_gone_keeps_no_other_and_is_asked_for_seldom(
+    books: Books,
+) -> None:
+    host, asked = Host(), list[str]()
+    await books.keep(left(), left("new-1", project="new"))
+    looks = pulls(books, host)
+    engine: Any = looks._engine  # pyright: ignore[reportPrivateUsage]
+    there = engine.projects.by_id
+
+    async def by_id(id: str) -> object:
+        asked.append(id)
+        if id == "app":
+            raise NotFound("its repository is gone")
+        return await there(id)
+
+    engine.projects.by_id = by_id
+    await looks.look_after()
+    assert host.asked == ["new-1"]
+    await looks.look_after()
+    assert asked == ["app", "new"]
+    await clock_of(books).advance(3_700)
+    await looks.look_after()
+    assert asked == ["app", "new", "app"]
