@@ -9,23 +9,27 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from ao_core.errors import BadRequest
 from ao_mcp import __version__
+from ao_mcp.toolsets import Offer, chosen
 
 if TYPE_CHECKING:
     from ao_core import wire
     from ao_mcp.handshake import Handshake
-    from ao_mcp.relay import Dial
+    from ao_mcp.relay import Dial, Join
 
 USAGE = """\
-usage: ao-mcp [--config FILE]
+usage: ao-mcp [--config FILE] [--toolsets NAMES] [--read-only]
        ao-mcp --worker
 
 An MCP server on stdin and stdout. Register it with your client; docs/clients.md shows how.
 
-  --config FILE   the agent-orchestrator.yaml to use, instead of the one found upwards from here
-  --worker        serve the worker that AO_TOKEN belongs to; its agent is told to start this
-  --version       say which version this is
-  --help          say this
+  --config FILE     the agent-orchestrator.yaml to use, instead of the one found upwards from here
+  --toolsets NAMES  which tools to offer: core,issues; also flow and survey; or all
+  --read-only       offer only tools that change nothing
+  --worker          serve the worker that AO_TOKEN belongs to; its agent is told to start this
+  --version         say which version this is
+  --help            say this
 """
 
 _DIFFERS = """\
@@ -34,6 +38,7 @@ it; restart the MCP client to replace the relay.
 """
 
 _WORKERS_PATIENCE = 20.0
+_VALUED, _READ_ONLY = ("--config", "--toolsets"), "--read-only"
 
 
 def main() -> int:
@@ -45,11 +50,16 @@ def main() -> int:
         return _say(USAGE)
     if arguments == ["--worker"]:
         return _relay_worker()
-    config = _config(arguments)
-    if config is None:
+    given = _options(arguments)
+    if given is None:
         sys.stderr.write(USAGE)
         return 2
-    return _relay_lead(config)
+    try:
+        offer = Offer(chosen(given.get("--toolsets", "")), _READ_ONLY in given)
+    except BadRequest as error:
+        sys.stderr.write(f"ao-mcp: {error.message} {error.hint}\n")
+        return 2
+    return _relay_lead(given.get("--config", os.environ.get("AO_CONFIG_PATH", "")), offer)
 
 
 def _say(text: str) -> int:
@@ -57,21 +67,22 @@ def _say(text: str) -> int:
     return 0
 
 
-def _config(arguments: Sequence[str]) -> str | None:
-    """The configuration asked for, empty for none; None where the arguments make no sense."""
-    match list(arguments):
-        case []:
-            chosen = os.environ.get("AO_CONFIG_PATH", "")
-        case ["--config", path]:
-            chosen = path
-        case [one] if one.startswith("--config="):
-            chosen = one.removeprefix("--config=")
-        case _:
+def _options(arguments: Sequence[str]) -> dict[str, str] | None:
+    """What was given, by name; None where the arguments make no sense."""
+    given: dict[str, str] = {}
+    rest = list(arguments)
+    while rest:
+        name, sign, value = rest.pop(0).partition("=")
+        if name in _VALUED and (sign or rest):
+            given[name] = value if sign else rest.pop(0)
+        elif name == _READ_ONLY and not sign:
+            given[name] = ""
+        else:
             return None
-    return os.path.abspath(chosen) if chosen else ""
+    return given
 
 
-def _relay_lead(config: str) -> int:
+def _relay_lead(config: str, offer: Offer) -> int:
     from ao_core import wire
     from ao_mcp import start
     from ao_mcp.handshake import FILE, Handshake
@@ -79,8 +90,10 @@ def _relay_lead(config: str) -> int:
     environment = os.environ
     home = start.home(environment)
     preamble = _preamble()._replace(
-        cwd=_folder(), config=config, env=wire.environment_snapshot(environment)
-    )
+        cwd=_folder(), config=os.path.abspath(config) if config else "",
+        toolsets=",".join(offer.toolsets), read_only=offer.read_only,
+        env=wire.environment_snapshot(environment),
+    )  # fmt: skip
     told: set[str] = set()
 
     def dial(starting: Callable[[], None]) -> wire.Connection:
@@ -88,7 +101,10 @@ def _relay_lead(config: str) -> int:
         _tell_apart(connection.greeting.version, told)
         return connection
 
-    return _relay(dial, Handshake(home / FILE, __version__))
+    def join(patience: float) -> wire.Connection:
+        return start.join_engine(home, environment, preamble, patience)
+
+    return _relay(dial, join, Handshake(home / FILE, __version__, offer))
 
 
 def _relay_worker() -> int:
@@ -100,10 +116,12 @@ def _relay_worker() -> int:
     home = start.home(environment)
     preamble = _preamble()._replace(role="worker", token=environment.get("AO_TOKEN", ""))
 
-    def dial(starting: Callable[[], None]) -> wire.Connection:
-        return start.join_engine(home, environment, preamble, _WORKERS_PATIENCE)
+    def join(patience: float) -> wire.Connection:
+        return start.join_engine(home, environment, preamble, patience)
 
-    return _relay(dial, Handshake(None, __version__))
+    return _relay(
+        lambda starting: join(_WORKERS_PATIENCE), join, Handshake(None, __version__, Offer())
+    )
 
 
 def _preamble() -> "wire.Preamble":
@@ -112,7 +130,7 @@ def _preamble() -> "wire.Preamble":
     return wire.Preamble(wire.MCP, version=__version__, pid=os.getpid(), client="ao-mcp")
 
 
-def _relay(dial: "Dial", remembered: "Handshake") -> int:
+def _relay(dial: "Dial", join: "Join", remembered: "Handshake") -> int:
     import signal
 
     from ao_mcp.relay import Relay
@@ -121,7 +139,7 @@ def _relay(dial: "Dial", remembered: "Handshake") -> int:
         signal.signal(number, _leave)
     if os.isatty(0):
         sys.stderr.write("ao-mcp: waiting for an MCP client on stdin; see ao-mcp --help\n")
-    Relay(dial, remembered, 0, 1).run()
+    Relay(dial, join, remembered, 0, 1).run()
     return 0
 
 

@@ -15,7 +15,8 @@ import ao_plugins
 from ao_core import prompt
 from ao_core.clock import SystemClock
 from ao_core.config.load import engine_settings
-from ao_core.config.models import Retention, Settings
+from ao_core.config.models import Settings
+from ao_core.config.own import Confirm, Retention
 from ao_core.config.problem import ConfigProblems
 from ao_core.engine.awake import Awake
 from ao_core.engine.boot import look_after_boot
@@ -24,12 +25,15 @@ from ao_core.engine.caller import Role
 from ao_core.engine.cleanup import Cleanup
 from ao_core.engine.engine import Engine
 from ao_core.engine.expiring import expire_messages
+from ao_core.engine.giving_up import give_up
+from ao_core.engine.glances import Glances
 from ao_core.engine.home import Home, open_home
 from ao_core.engine.login import login_environment
 from ao_core.engine.loop import Loop
 from ao_core.engine.outlets import Outlets
 from ao_core.engine.overlap import Overlaps
 from ao_core.engine.projects import Projects
+from ao_core.engine.pull_looks import Pulls
 from ao_core.engine.queue import Queue
 from ao_core.engine.reactions import Reactions
 from ao_core.engine.records import Records
@@ -38,6 +42,7 @@ from ao_core.engine.retention import keep_small
 from ao_core.engine.room import Room
 from ao_core.engine.stocking import Stocking
 from ao_core.engine.timekeeping import keep_time
+from ao_core.engine.vetting import Vetting
 from ao_core.errors import AoError
 from ao_core.files import private_dir, write_atomic
 from ao_core.ids import SessionId
@@ -46,9 +51,11 @@ from ao_core.model.budget import Budget
 from ao_core.model.event import EventKind, NewEvent, Said
 from ao_core.redact import RedactingFilter, Redactor
 from ao_core.registry import Registry
-from ao_core.store.choice import StoreKind, chosen, open_store, require_data
+from ao_core.store.choice import chosen, open_store, require_data
 from ao_core.store.convert import settle
+from ao_core.store.kind import StoreKind
 from ao_mcp import __version__, handshake
+from ao_mcp.beside import http_beside
 from ao_mcp.operations.every import OPERATIONS
 from ao_mcp.server import serve
 from ao_mcp.start import socket_path
@@ -68,16 +75,20 @@ async def run(home: Path, ready: Callable[[], None], lock: int | None = None) ->
         tasks.start_soon(loop.run)
         await recover(engine)
         await tasks.start(_listen, engine)
-        engine.home.announce(__version__, engine.socket)
+        engine.home.announce(__version__, engine.socket, engine.http)
         ready()
         tasks.start_soon(_while_home_lasts, engine)
+        tasks.start_soon(_going_on, "screens are seen only now and then", Glances(engine).run)
         tasks.start_soon(_going_on, "nothing is reacted to any more", Reactions(engine).run)
         tasks.start_soon(_going_on, "no notifier is told any more", Outlets(engine).run)
         tasks.start_soon(_going_on, "nobody in the queue starts any more", Queue(engine).run)
         tasks.start_soon(_going_on, "nothing is cleared away any more", Cleanup(engine).run)
+        tasks.start_soon(_going_on, "what the ended have left is not looked at", Pulls(engine).run)
         tasks.start_soon(_going_on, "overlaps are no longer told of", Overlaps(engine).run)
         tasks.start_soon(_going_on, "no workspace is kept ready", Stocking(engine).run)
         tasks.start_soon(_going_on, "no message expires any more", partial(expire_messages, engine))
+        giving_up = partial(give_up, engine)
+        tasks.start_soon(_going_on, "no permission is denied in time any more", giving_up)
         budgets = Budgets(engine, partial(_ceiling, engine.home))
         tasks.start_soon(_going_on, "nobody is held to a budget any more", budgets.run)
         tasks.start_soon(_going_on, "nobody keeps the time any more", partial(keep_time, engine))
@@ -140,8 +151,9 @@ def _store_kind(home: Home) -> StoreKind:
 
 async def _listen(engine: Engine, *, task_status: anyio.abc.TaskStatus[None]) -> None:
     async def authenticate(role: Role, token: str) -> SessionId | None:
-        return engine.worker(token)
+        return engine.worker(token) if role is Role.WORKER else None
 
+    beside = await http_beside(engine, (await _settings(engine.home)).http)
     await serve(
         engine,
         OPERATIONS,
@@ -149,8 +161,11 @@ async def _listen(engine: Engine, *, task_status: anyio.abc.TaskStatus[None]) ->
         home_id=engine.home.id,
         version=__version__,
         authenticate=authenticate,
-        instructions={Role.LEAD: prompt.lead_prompt(), Role.WORKER: prompt.face_prompt()},
+        instructions={Role.LEAD: prompt.lead_instructions(), Role.WORKER: prompt.face_prompt()},
+        confirm=partial(_confirm, engine.home),
+        vet=Vetting(engine),
         handshake=engine.home.path / handshake.FILE,
+        beside=beside,
         task_status=task_status,
     )
 
@@ -174,6 +189,14 @@ async def _kept(home: Home) -> Retention:
 
 async def _most_workers(home: Home) -> int | None:
     return (await _settings(home)).max_workers
+
+
+async def _confirm(home: Home) -> Confirm:
+    try:
+        own = await anyio.to_thread.run_sync(engine_settings, home.path, os.environ)
+    except ConfigProblems:  # what cannot be understood might require a person
+        return Confirm(merge="require", kill="require", permission="require")
+    return own.confirm
 
 
 async def _ceiling(home: Home) -> Budget:

@@ -8,9 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
+from ao_mcp.toolsets import Offer
+
 Answers: TypeAlias = Mapping[str, Mapping[str, object]]
 
 FILE = "handshake.json"
+
+_USUAL = Offer()
 
 _MODERN = "io.modelcontextprotocol/protocolVersion"
 
@@ -21,8 +25,8 @@ class Handshake:
     They are a lead's: where there is no file, nothing is remembered.
     """
 
-    def __init__(self, file: Path | None, version: str) -> None:
-        self._file, self._version = file, version
+    def __init__(self, file: Path | None, version: str, offer: Offer = _USUAL) -> None:
+        self._file, self._version, self._offer = file, version, offer
         self._known: Mapping[str, Any] | None = None
         self._spoken = ""  # the protocol version of the client's `initialize`
 
@@ -33,7 +37,19 @@ class Handshake:
             self._spoken = str(params.get("protocolVersion"))
         spoken = _object(params.get("_meta")).get(_MODERN, self._spoken)
         found = _object(_object(self._answers().get(str(spoken))).get(str(method)))
-        return found or None
+        return self._picked(found) if found else None
+
+    def _picked(self, result: dict[str, Any]) -> Mapping[str, Any]:
+        """All tools are remembered; each client is told of its own."""
+        tools = result.get("tools")
+        if not isinstance(tools, list):
+            return result
+        known = [_object(one) for one in cast("list[object]", tools)]
+        return {**result, "tools": [one for one in known if self._is_offered(one)]}
+
+    def _is_offered(self, tool: dict[str, Any]) -> bool:
+        changes_nothing = _object(tool.get("annotations")).get("readOnlyHint") is True
+        return self._offer.has(str(tool.get("name")), read_only=changes_nothing)
 
     def _answers(self) -> Mapping[str, Any]:
         if self._known is None:

@@ -15,15 +15,18 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from ao_core import wire
 from ao_core.errors import AoError, BadRequest, EngineRestarted, EngineUnreachable
+from ao_mcp.followed import FOLLOWS, LISTEN, Followed
 from ao_mcp.handshake import Handshake
 
 PARSE_ERROR, INVALID_REQUEST, INTERNAL_ERROR = -32700, -32600, -32603
 LAST_WORDS = 1.0  # seconds after the client's end in which calls under way may still be answered
 CRASHES_APART = 5.0  # an engine that lived shorter is not started again unasked
+RETURN = 120.0  # seconds in which one that said farewell is looked out for, if it is followed
 
 _STARTING, _DONE = b"s", b"d"
 _REPLAY = "ao-mcp-replay"
@@ -32,12 +35,14 @@ _BUFFER = 256 * 1024  # above this, one side waits for the other
 _CHUNK = 64 * 1024
 _PIPE = 4096  # a pipe that is writable takes this much without blocking
 _ENDS = 4096  # what is kept of both ends of a line that is too long
+_GLANCE = 1.0
 _ID = r'"id"\s*:\s*(-?\d{1,18}|"(?:[^"\\]|\\.){0,200}")'
 _END = r'\s*(?:,\s*"jsonrpc"\s*:\s*"2.0"\s*)?}\s*$'
 _HINT = "Look with `list` what came of it, then call again."
 
 
 Dial: TypeAlias = Callable[[Callable[[], None]], wire.Connection]
+Join: TypeAlias = Callable[[float], wire.Connection]  # starts none
 
 
 class Line(NamedTuple):
@@ -77,8 +82,10 @@ class Lines:
 class Relay:
     """One client's connection to whichever engine there is."""
 
-    def __init__(self, dial: Dial, remembered: Handshake, stdin: int, stdout: int) -> None:
-        self._dial_engine, self._remembered = dial, remembered
+    def __init__(
+        self, dial: Dial, join: Join, remembered: Handshake, stdin: int, stdout: int
+    ) -> None:
+        self._dial_engine, self._join, self._remembered = dial, join, remembered
         self._stdin, self._stdout = stdin, stdout
         self._from_client, self._to_client = Lines(), bytearray()
         self._waiting: deque[Line] = deque()
@@ -89,9 +96,10 @@ class Relay:
         self._farewell = False
         self._under_way: dict[str, Line] = {}
         self._handshake: dict[str, Line] = {}
+        self._followed = Followed()
         self._welcomed = False
         self._ends: float | None = None
-        self._dialling = self._starting = False
+        self._dialling = self._starting = self._looks_out = False
         self._dialled: wire.Connection | AoError | None = None
         self._woken, self._wake = os.pipe()
 
@@ -115,7 +123,8 @@ class Relay:
     def _is_over(self) -> bool:
         if self._ends is None:
             return False
-        done = not (self._waiting or self._sending or self._under_way or self._to_client)
+        calls = [line for line in self._under_way.values() if line.method != LISTEN]
+        done = not (self._waiting or self._sending or calls or self._to_client)
         return done or time.monotonic() >= self._ends
 
     def _reads(self) -> list[Any]:
@@ -166,7 +175,7 @@ class Relay:
         line = _line(data, message)
         if line.method == "notifications/cancelled":  # such a call is never answered
             self._under_way.pop(_key(_member(message, "params").get("requestId")), None)
-        if not line.key and self._engine is None and not self._dialling:
+        if not line.key and self._engine is None and self._looks_out >= self._dialling:
             self._remember(line)  # it says nothing to an engine there is none of
             return
         self._waiting.append(line)
@@ -223,6 +232,20 @@ class Relay:
             self._dialled = EngineUnreachable(f"The engine cannot be reached: {error!r}")
         self._tell(_DONE)
 
+    def _look_out(self) -> None:
+        """For an engine that went on purpose, and is followed: it may come back by itself."""
+        if not self._dialling:
+            self._dialling = self._looks_out = True
+            threading.Thread(target=self._see_it_return, daemon=True).start()
+
+    def _see_it_return(self) -> None:
+        """On a thread of its own. Whoever calls does not wait for that: an engine is started."""
+        until, self._dialled = time.monotonic() + RETURN, None
+        while not (self._waiting or self._dialled) and time.monotonic() < until:
+            with suppress(AoError):
+                self._dialled = self._join(_GLANCE)
+        self._tell(_DONE)
+
     def _tell(self, what: bytes) -> None:
         os.write(self._wake, what)
 
@@ -231,13 +254,15 @@ class Relay:
             self._starting = True
             self._answer_from_memory()
             return
-        self._dialling = self._starting = False
+        self._dialling = self._starting = self._looks_out = False
         if isinstance(self._dialled, wire.Connection):
             self._begin(self._dialled)
         elif self._dialled:
             for line in self._waiting:
                 self._fail(line, self._dialled)
             self._waiting.clear()
+        elif self._waiting:
+            self._dial()
 
     def _answer_from_memory(self) -> None:
         """While an engine starts: what it will say to a client's first questions is known."""
@@ -261,6 +286,8 @@ class Relay:
         if self._welcomed:
             for line in self._handshake.values():
                 self._sending += line.data
+        for request in self._followed.anew():
+            self._sending += request
 
     def _read_engine(self) -> None:
         try:
@@ -285,8 +312,11 @@ class Relay:
         if "ao" in message:
             self._farewell = bool(message.get("bye"))
             return
+        if not self._followed.heard(message):
+            return
         if "id" in message and "method" not in message:
             if message["id"] == _REPLAY:
+                self._to_client += self._followed.missed()
                 return
             answered = self._under_way.pop(_key(message["id"]), None)
             if answered and answered.method == "initialize":
@@ -310,6 +340,8 @@ class Relay:
         if line.key:
             self._under_way[line.key] = line
         self._remember(line)
+        if line.method in FOLLOWS:
+            self._followed.sent(wire.decode(line.data))
 
     def _remember(self, line: Line) -> None:
         if line.method == "initialize":
@@ -327,11 +359,15 @@ class Relay:
         for line in lost:
             if line.method == "initialize":
                 self._waiting.appendleft(line)
+            elif self._followed.holds(line.key):
+                self._under_way[line.key] = line
             else:
                 self._fail(line, EngineRestarted("The engine went away meanwhile.", hint=_HINT))
         lived = time.monotonic() - self._since
         if self._waiting or (not self._farewell and lived > CRASHES_APART):
             self._dial()
+        elif self._followed:
+            self._look_out()
 
 
 def _line(data: bytes, message: wire.Message) -> Line:

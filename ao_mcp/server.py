@@ -9,16 +9,17 @@ its own connection.
 import logging
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 from anyio.abc import SocketAttribute, SocketListener, SocketStream, TaskStatus
 
 from ao_core import platform, wire
+from ao_core.config.own import Confirm
 from ao_core.engine.caller import Caller, Role
 from ao_core.engine.engine import Engine
 from ao_core.errors import (
@@ -35,10 +36,14 @@ from ao_mcp.handshake import written
 from ao_mcp.operations.contract import AnyOperation
 from ao_mcp.operations_face import serve_operations
 from ao_mcp.peer import Peer
-from ao_mcp.service import Authenticate, Service
+from ao_mcp.service import Authenticate, Service, Vet, anybody, as_by_default
+from ao_mcp.toolsets import Offer, chosen
 
 if TYPE_CHECKING:
     from ao_mcp.mcp.face import McpFace
+
+Load: TypeAlias = "Callable[[], Awaitable[McpFace]]"
+Beside: TypeAlias = Callable[[Load], Coroutine[None, None, None]]
 
 CONNECTIONS = 256
 PREAMBLE_DEADLINE = 5.0
@@ -58,19 +63,27 @@ async def serve(
     version: str,
     authenticate: Authenticate,
     instructions: Mapping[Role, str] | None = None,
+    confirm: Callable[[], Awaitable[Confirm]] = as_by_default,
+    vet: Vet = anybody,
     handshake: Path | None = None,
+    beside: Beside | None = None,
     task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
     """Listen until cancelled. The home's lock must be held: a socket found there is a dead one.
 
-    Into `handshake` goes what relays tell their clients while the next engine starts.
+    Into `handshake` goes what relays tell their clients while the next engine starts. `beside` is
+    another way to the same MCP face, which it loads as it needs it.
     """
-    service = Service(engine, tuple(operations), home_id, version, authenticate, instructions or {})
+    service = Service(
+        engine, tuple(operations), home_id, version, authenticate, instructions or {}, confirm, vet
+    )
     listener = await _listen(socket_path)
     try:
         async with listener, anyio.create_task_group() as tasks:
             server = _Server(service)
             tasks.start_soon(server.prepare, handshake)
+            if beside:
+                tasks.start_soon(beside, server.load)
             task_status.started()
             await server.accept(listener)
     finally:
@@ -166,7 +179,7 @@ class _Server:
     async def _greet_and_serve(self, stream: SocketStream, peer: Peer) -> None:
         try:
             preamble = await self._preamble(stream, peer)
-            caller = await self._caller(preamble) if preamble else None
+            caller = await self._caller(stream, preamble) if preamble else None
         except AoError as error:
             await peer.send(wire.refusal(error))
             raise
@@ -174,7 +187,7 @@ class _Server:
             return
         await peer.send(wire.Greeting(self._service.version, self._service.home_id).line())
         try:
-            await self._face(preamble.face, peer, caller)
+            await self._face(preamble, peer, caller)
         except anyio.get_cancelled_exc_class():
             await peer.farewell()
             raise
@@ -191,12 +204,14 @@ class _Server:
             return None if line is None else wire.read_preamble(line)
         raise BadRequest("The preamble did not come in time.", hint="Send it at once.")
 
-    async def _caller(self, preamble: wire.Preamble) -> Caller:
+    async def _caller(self, stream: SocketStream, preamble: wire.Preamble) -> Caller:
         role = Role(preamble.role)
         session = await self._service.authenticate(role, preamble.token)
         if role is Role.WORKER and session is None:
             hint = "Workers connect from their own session, while it lives."
             raise Refused("The token is not one of a live session.", hint=hint)
+        pid = platform.peer_pid(stream.extra(SocketAttribute.raw_socket))  # noqa: S610
+        await self._service.vet(role, session, pid)
         cwd = _absolute(preamble.cwd)
         return Caller(
             role=role,
@@ -208,11 +223,11 @@ class _Server:
             environment=preamble.env,
         )
 
-    async def _face(self, face: str, peer: Peer, caller: Caller) -> None:
-        if face == wire.OPERATIONS:
+    async def _face(self, preamble: wire.Preamble, peer: Peer, caller: Caller) -> None:
+        if preamble.face == wire.OPERATIONS:
             return await serve_operations(peer, self._service, caller)
         mcp = await self.load()
-        await mcp.serve(peer, caller)
+        await mcp.serve(peer, caller, Offer(chosen(preamble.toolsets), preamble.read_only))
 
 
 def _load_mcp(service: Service) -> "McpFace":

@@ -5,22 +5,23 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ao_core import platform
 from ao_core.errors import AoError
 from ao_mcp.cli.place import Place
+
+if TYPE_CHECKING:
+    from ao_core.registry import Listing
 
 OK, NOTE, WARN, FAIL = "ok", "note", "warn", "fail"
 
 _PYTHON, _GIT = (3, 11), (2, 38)
 _GET_GIT = "Install git 2.38 or later."
 _NEEDED = ("runtime", "workspace", "tracker", "scm")
-_AGENTS = (
-    "claude", "codex", "opencode", "gemini", "copilot", "cursor-agent", "aider", "goose", "cline",
-    "amp", "cn",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,9 @@ async def plugins(place: Place) -> list[Check]:
     checks: list[Check] = []
     for slot in SLOTS:
         found = [one for one in every if one.slot == slot]
+        if slot == "agent":
+            checks += agents(found)
+            continue
         usable = [one.name for one in found if one.available]
         names = ", ".join(usable)
         lacking = "; ".join(f"{one.name}: {one.problem}" for one in found if not one.available)
@@ -110,23 +114,19 @@ async def plugins(place: Place) -> list[Check]:
     return checks
 
 
-def agents(place: Place) -> Check:
-    """Programs that workers may run as."""
-    path = place.environment.get("PATH", os.defpath)
-    found = [name for name in _AGENTS if shutil.which(name, path=path)]
-    if found:
-        return Check("agents", OK, ", ".join(found))
-    remedy = "Install one, or have agent `command` run any command line."
-    return Check("agents", WARN, "none of the known ones is on PATH", remedy)
-
-
-def registration(place: Place) -> Check:
-    """How a lead gets its tools."""
-    path = place.environment.get("PATH", os.defpath)
-    beside = Path(sys.executable).with_name("ao-mcp")
-    if shutil.which("ao-mcp", path=path):
-        return Check("mcp", OK, "register it with your agent: claude mcp add ao -- ao-mcp")
-    return Check("mcp", WARN, "ao-mcp is not on PATH", f"Register it as {beside}")
+def agents(every: "Sequence[Listing]") -> list[Check]:
+    """What workers may run as, and what is wrong with what is there, or could be added to it."""
+    here = [one for one in every if one.available]
+    own = [one for one in here if one.name != "command"]
+    checks = [Check("agent", OK, ", ".join(one.name for one in here))]
+    if not own:
+        remedy = "Install one, or have agent `command` run any command line."
+        checks = [Check("agent", WARN, "none of the known ones is on PATH", remedy)]
+    told = [(one, NOTE, one.detail) for one in own if one.hint]
+    told += [(one, WARN, one.problem) for one in every if not one.available and not one.absent]
+    return checks + [
+        Check(f"agent {one.name}", how, said or "", one.hint) for one, how, said in told
+    ]
 
 
 def isolation() -> Check:

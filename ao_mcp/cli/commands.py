@@ -11,6 +11,7 @@ from ao_mcp.cli.place import place
 
 OWN: Mapping[str, str] = {
     "init": "ao_mcp.cli.init",
+    "install": "ao_mcp.cli.install",
     "doctor": "ao_mcp.cli.doctor",
     "start": "ao_mcp.cli.start",
     "stop": "ao_mcp.cli.stop",
@@ -19,6 +20,7 @@ OWN: Mapping[str, str] = {
     "attach": "ao_mcp.cli.attach",
     "logs": "ao_mcp.cli.logs",
     "trust": "ao_mcp.cli.trust",
+    "token": "ao_mcp.cli.token",
     "plugins": "ao_mcp.cli.plugins",
     "store": "ao_mcp.cli.store",
     "demo": "ao_mcp.cli.demo",

@@ -42,13 +42,18 @@ async def _serve(home: Path) -> None:
 
 def _ready(home: Path) -> None:
     """The engine writes its log to a file; from here on, to stderr as well."""
+    from ao_core.engine.home import running
+
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
     for file in logging.getLogger().handlers:
         for redaction in file.filters:
             handler.addFilter(redaction)
     logging.getLogger().addHandler(handler)
-    logging.getLogger("ao_mcp").info("the engine of %s is ready; Ctrl-C ends it", home)
+    log = logging.getLogger("ao_mcp")
+    log.info("the engine of %s is ready; Ctrl-C ends it", home)
+    if (told := running(home)) and told.http:
+        log.info("MCP over HTTP: %s", told.http)
 
 
 async def _end_on_signal(scope: "CancelScope") -> None:

@@ -17,7 +17,7 @@ Next:
   1. Read it. The gates in it are guesses, and commented out.
   2. `ao doctor` says what is missing on this machine.
   3. `ao trust` once it names commands to run.
-  4. `claude mcp add ao -- ao-mcp`, or `ao spawn --prompt "…"` yourself."""
+  4. `ao install` says which agents can lead here, or `ao spawn --prompt "…"` yourself."""
 
 
 @click.command("init")

@@ -7,6 +7,7 @@ import click
 
 from ao_core import wire
 from ao_core.errors import EngineRestarted, Refused
+from ao_core.ids import new_id
 from ao_core.wire import Message
 from ao_mcp import __version__, start
 from ao_mcp.cli.blocks import as_json
@@ -68,7 +69,7 @@ _TYPED = "The answer arrives as your next message: end your turn."
 
 def _answer(place: Place, question: str, until: float) -> Message:
     """Ask once, and go on waiting, also with an engine that has taken over meanwhile."""
-    asked: dict[str, object] = {"question": question}
+    asked: dict[str, object] = {"question": question, "since": new_id("msg")}
     while True:
         left = max(0.0, min(_ASKED_AT_ONCE, until - time.monotonic()))
         try:
@@ -77,7 +78,7 @@ def _answer(place: Place, question: str, until: float) -> Message:
             continue
         if reply["answer"] is not None or reply["typed"] or time.monotonic() >= until:
             return reply
-        asked["since"] = reply["since"]
+        asked["heard"] = True
 
 
 def _call(place: Place, method: str, params: Mapping[str, object], deadline: float) -> Message:

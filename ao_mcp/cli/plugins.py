@@ -34,15 +34,12 @@ async def survey(place: Place) -> "list[Listing]":
     """Every plugin, looked at in the environment that the engine and this caller have."""
     import ao_plugins
     from ao_core.engine.login import login_environment
-    from ao_core.index import SLOTS
     from ao_core.registry import Registry
     from ao_mcp.start import engine_environment
 
     login = await login_environment(engine_environment(place.environment))
     registry = Registry(ao_plugins.INDEX, place.environment)
-    # agents are looked for as the caller has them, all else as the engine has it
-    seen = {slot: {**login, **place.environment} if slot == "agent" else login for slot in SLOTS}
-    return [one for slot in SLOTS for one in await registry.survey(slot, seen[slot])]
+    return list(await registry.everything(login, place.environment))
 
 
 def _row(one: "Listing") -> dict[str, object]:
@@ -52,4 +49,5 @@ def _row(one: "Listing") -> dict[str, object]:
         "source": one.source,
         "available": one.available,
         "problem": one.problem,
+        "detail": one.detail,
     }

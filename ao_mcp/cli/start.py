@@ -37,6 +37,7 @@ def command(place: Place, foreground: bool, restore: bool | None, machine: bool)
     stopped: Mapping[str, list[str]] = engine.pop("stopped", {})  # an older engine says nothing
     if not machine:
         click.echo(f"The engine runs: version {__version__}, process {engine['pid']}.")
+        _say_http(engine)
     chosen = _chosen(stopped, place.project, restore, machine=machine)
     team = [one for id in chosen for one in _restore(place, id, machine=machine)]
     failed = {one["session"]: _problem(one) for one in team if one.get("error")}
@@ -86,6 +87,13 @@ def _say(one: Message) -> None:
         return
     waits = one["status"] == Status.SPAWNING
     click.echo(f"{id} is in the queue." if waits else f"{id} is back.")
+
+
+def _say_http(engine: Message) -> None:
+    if url := engine.get("http"):
+        click.echo(f"MCP over HTTP: {url}")
+    elif problem := engine.get("http_problem"):
+        click.echo(f"MCP over HTTP does not listen: {problem}", err=True)
 
 
 def _problem(one: Message) -> Message:

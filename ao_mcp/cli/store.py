@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ao_core.errors import EngineRunning
-from ao_core.store.choice import PLACES, StoreKind, chosen, present, require_data
+from ao_core.store.choice import PLACES, chosen, present, require_data
+from ao_core.store.kind import StoreKind
 from ao_mcp.cli.blocks import Block, Facts, Text, as_json
 from ao_mcp.cli.outcome import FINE
 from ao_mcp.cli.own import json_option

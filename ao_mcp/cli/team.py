@@ -45,4 +45,9 @@ def put(state: Message, *, machine: bool) -> None:
 
 def _engine(engine: Mapping[str, Any]) -> str:
     sessions = f"{engine['live']} live of {engine['sessions']} sessions"
-    return f"engine {engine['version']}, process {engine['pid']}, {sessions}, home {engine['home']}"
+    known = (
+        f"engine {engine['version']}, process {engine['pid']}, {sessions}, home {engine['home']}"
+    )
+    if url := engine.get("http"):
+        return f"{known}, HTTP at {url}"
+    return f"{known}, no HTTP: {engine['http_problem']}" if engine.get("http_problem") else known

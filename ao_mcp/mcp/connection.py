@@ -18,10 +18,10 @@ from mcp_types import (
 )
 from pydantic import ValidationError
 
-from ao_core.engine.caller import Caller
 from ao_core.errors import BadRequest
 from ao_core.wire import LINE_LIMIT, decode
-from ao_mcp.mcp.tools import Toolbox, too_large
+from ao_mcp.mcp.desk import Desk, welcome
+from ao_mcp.mcp.tools import too_large
 from ao_mcp.peer import IN_FLIGHT, LAST_WORDS, MALFORMED, Peer
 
 ToServer: TypeAlias = MemoryObjectSendStream[SessionMessage | Exception]
@@ -32,17 +32,17 @@ _ID_LIMIT = 200
 _CLOSED = (anyio.BrokenResourceError, anyio.ClosedResourceError)
 
 
-async def serve_mcp(toolbox: Toolbox, peer: Peer, caller: Caller) -> None:
+async def serve_mcp(desk: Desk, peer: Peer) -> None:
     """Serve one connection to its end, in whichever era of the protocol the client opens."""
     to_server, from_client = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     to_client, from_server = anyio.create_memory_object_stream[SessionMessage](0)
-    server = toolbox.server(caller)
+    server = desk.server()
     pumps = _Pumps(peer)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(pumps.write, from_server, tasks.cancel_scope.cancel)
         async with anyio.create_task_group() as reading:
             reading.start_soon(pumps.read, to_server, to_client.clone())
-            await server.run(from_client, to_client, server.create_initialization_options())
+            await server.run(from_client, to_client, welcome(server))
             reading.cancel_scope.cancel()
         tasks.cancel_scope.deadline = anyio.current_time() + LAST_WORDS
 

@@ -8,34 +8,33 @@ from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCRequest, JSONRPCResponse
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
-from ao_core.engine.caller import Caller, Role
-from ao_mcp.mcp.tools import Toolbox
+from ao_mcp.mcp.desk import Desk, welcome
 
 _CLIENT = {"name": "rehearsal", "version": "0"}
 _META = "io.modelcontextprotocol/"
 
 
-async def rehearse(toolbox: Toolbox) -> dict[str, dict[str, object]]:
+async def rehearse(desk: Desk) -> dict[str, dict[str, object]]:
     """The answers, by version and method."""
     answers: dict[str, dict[str, object]] = {}
     for version in HANDSHAKE_PROTOCOL_VERSIONS:
         hello = {"protocolVersion": version, "capabilities": {}, "clientInfo": _CLIENT}
-        answers[version] = await _ask(toolbox, {"initialize": hello, "tools/list": {}})
+        answers[version] = await _ask(desk, {"initialize": hello, "tools/list": {}})
     for version in MODERN_PROTOCOL_VERSIONS:
         meta = {"protocolVersion": version, "clientInfo": _CLIENT, "clientCapabilities": {}}
         asked = {"_meta": {_META + name: value for name, value in meta.items()}}
-        answers[version] = await _ask(toolbox, {"server/discover": asked, "tools/list": asked})
+        answers[version] = await _ask(desk, {"server/discover": asked, "tools/list": asked})
     return answers
 
 
-async def _ask(toolbox: Toolbox, asked: Mapping[str, dict[str, Any]]) -> dict[str, object]:
+async def _ask(desk: Desk, asked: Mapping[str, dict[str, Any]]) -> dict[str, object]:
     """Play a lead's connection: one question after the other."""
     to_server, from_client = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     to_client, from_server = anyio.create_memory_object_stream[SessionMessage](0)
-    server = toolbox.server(Caller(Role.LEAD, "rehearsal"))
+    server = desk.server()
     answers: dict[str, object] = {}
     async with anyio.create_task_group() as tasks, to_server, from_server:
-        options = server.create_initialization_options()
+        options = welcome(server)
         tasks.start_soon(server.run, from_client, to_client, options)
         for number, (method, params) in enumerate(asked.items()):
             request = JSONRPCRequest(jsonrpc="2.0", id=number, method=method, params=params)

@@ -2,85 +2,63 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, TypeAlias
 
-import anyio
-from mcp.server.caching import CacheHint
-from mcp.server.context import ServerRequestContext
-from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     INVALID_PARAMS,
-    CallToolRequestParams,
     CallToolResult,
     ListToolsResult,
-    PaginatedRequestParams,
     TextContent,
     Tool,
     ToolAnnotations,
 )
 
-from ao_core.engine.caller import Caller, Role
+from ao_core.engine.caller import Role
+from ao_core.engine.reading import MOST
 from ao_core.errors import AoError, Internal
 from ao_mcp.faults import told
 from ao_mcp.mcp.schema import input_schema, output_schema
 from ao_mcp.operations.contract import AnyOperation, Call
 from ao_mcp.perform import perform, shown
 from ao_mcp.service import Service
+from ao_mcp.toolsets import Offer, is_tool
 
-NAME, TITLE = "ao-mcp", "Agent Orchestrator"
-
-Context: TypeAlias = ServerRequestContext[dict[str, Any], Any]
-
-_FRESH_MS = 60_000
-_PROGRESS_PATIENCE = 0.5  # a client slower than this is not told of a step
+_USUAL = Offer()
+# a client that looks tools up by what they are for still shows a model these at once
+_ALWAYS: Mapping[str, object] = {"anthropic/alwaysLoad": True}
+_HINTS: Mapping[str, Mapping[str, object]] = {
+    "spawn": _ALWAYS, "list": _ALWAYS, "wait": _ALWAYS,
+    "read": {"anthropic/maxResultSizeChars": MOST},
+}  # fmt: skip
 
 
 class Toolbox:
-    """The tools of an engine. Built once; each connection gets a server of its own."""
+    """The tools of an engine. Built once for all connections."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.operations = {one.name: one for one in service.operations if one.tool}
-        self._tools = {name: tool(one) for name, one in self.operations.items()}
+        every = (one for one in service.operations if one.tool or is_tool(one.name))
+        self._operations = {one.name: one for one in every}
+        self._tools = {name: tool(one) for name, one in self._operations.items()}
 
-    def tools(self, role: Role) -> list[Tool]:
-        """What a role is shown, always in the same order."""
-        shown_to = (one for one in self.operations.values() if role in one.roles)
-        return [self._tools[one.name] for one in shown_to]
+    def tools(self, role: Role, offer: Offer = _USUAL) -> list[Tool]:
+        """What a client of a role is shown, always in the same order."""
+        every = self._operations.values()
+        return [self._tools[one.name] for one in every if _is_shown(one, role, offer)]
 
-    def server(self, caller: Caller) -> Server[dict[str, Any]]:
-        """The SDK's server for one connection."""
-        desk = _Desk(self, caller)
-        return Server(
-            NAME,
-            title=TITLE,
-            version=self.service.version,
-            instructions=self.service.instructions.get(caller.role),
-            cache_hints={"tools/list": CacheHint(ttl_ms=_FRESH_MS, scope="private")},
-            on_list_tools=desk.list_tools,
-            on_call_tool=desk.call_tool,
-        )
+    def operation(self, name: str, role: Role, offer: Offer = _USUAL) -> AnyOperation:
+        """The operation behind a tool that it is shown."""
+        found = self._operations.get(name)
+        if found is None or not _is_shown(found, role, offer):
+            raise MCPError(INVALID_PARAMS, f"There is no tool `{shown(name)}`.")
+        return found
 
-
-class _Desk:
-    """One connection's requests, with who is asking."""
-
-    def __init__(self, toolbox: Toolbox, caller: Caller) -> None:
-        self._toolbox, self._caller = toolbox, caller
-
-    async def list_tools(
-        self, context: Context, params: PaginatedRequestParams | None
-    ) -> ListToolsResult:
-        """All of them: they are few."""
-        return ListToolsResult(tools=self._toolbox.tools(self._caller.role))
-
-    async def call_tool(self, context: Context, params: CallToolRequestParams) -> CallToolResult:
-        """Perform the operation; an error of ours is a result a model can read."""
-        operation = self._operation(params.name)
+    async def perform(
+        self, call: Call, operation: AnyOperation, given: Mapping[str, object]
+    ) -> CallToolResult:
+        """Perform it; an error of ours is a result a model can read."""
         try:
-            reply = await perform(operation, self._call(context), params.arguments or {})
+            reply = await perform(operation, call, given)
             text = reply.model_dump_json(exclude_none=True, by_alias=True)
         except AoError as error:
             return failure(error.wire())
@@ -88,20 +66,11 @@ class _Desk:
             return failure(told(error, f"`{operation.name}`").wire())
         return _result(text, json.loads(text))
 
-    def _operation(self, name: str) -> AnyOperation:
-        found = self._toolbox.operations.get(name)
-        if found is None or self._caller.role not in found.roles:
-            raise MCPError(INVALID_PARAMS, f"There is no tool `{shown(name)}`.")
-        return found
 
-    def _call(self, context: Context) -> Call:
-        async def progress(done: float, total: float | None, text: str) -> None:
-            with anyio.move_on_after(_PROGRESS_PATIENCE):
-                await context.session.report_progress(done, total, text)
-
-        known = context.session.client_params
-        client = shown(known.client_info.name) if known else self._caller.client
-        return Call(self._toolbox.service.engine, replace(self._caller, client=client), progress)
+def _is_shown(operation: AnyOperation, role: Role, offer: Offer) -> bool:
+    if role not in operation.roles:
+        return False
+    return role is Role.WORKER or offer.has(operation.name, read_only=operation.read_only)
 
 
 def tool(operation: AnyOperation) -> Tool:
@@ -112,6 +81,7 @@ def tool(operation: AnyOperation) -> Tool:
         description=operation.description,
         input_schema=input_schema(operation.request),
         output_schema=output_schema(operation.reply),
+        _meta=dict(_HINTS[operation.name]) if operation.name in _HINTS else None,
         annotations=ToolAnnotations(
             read_only_hint=operation.read_only,
             # of one that only reads, the protocol gives these two no meaning

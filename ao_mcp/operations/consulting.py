@@ -16,10 +16,11 @@ _TEXT = 100_000
 
 
 class Consult(Request):
-    """A question, or with `since` one that was asked already."""
+    """A question. With `since` it is one of before, which may have been answered by now."""
 
     question: Annotated[str, Field(min_length=1, max_length=4_000)]
     since: Annotated[str | None, Field(max_length=80)] = None
+    heard: Annotated[bool, Field(description="Whether it is known to have been put.")] = False
     seconds: Annotated[float, Field(ge=0, le=LONGEST)] = 45.0
 
 
@@ -34,10 +35,11 @@ class Consulted(Reply):
 async def _consult(call: Call, asked: Consult) -> Consulted:
     session, question = own(call), cleaned(asked.question)
     since = record_id(asked.since) if asked.since else new_id("msg")
-    if asked.since is None:
+    found = await answer_to(call.engine, session.id, since, 0) if asked.since else None
+    if found is None and not asked.heard:
         await turn_known(call.engine, session)
         await tell(call.engine, session, HookKind.WAITING_INPUT, question)
-    found = await answer_to(call.engine, session.id, since, asked.seconds)
+    found = found or await answer_to(call.engine, session.id, since, asked.seconds)
     if found is None:
         return Consulted(since=since)
     if not found.handed:

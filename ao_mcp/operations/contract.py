@@ -58,7 +58,12 @@ WORKERS = frozenset({Role.WORKER})
 
 @dataclass(frozen=True, slots=True)
 class Operation(Generic[Q, R]):
-    """One verb. `description` is written for a model; `tool` says whether a lead sees it."""
+    """One verb. `description` is written for a model; `tool` says whether it is one for a model,
+    for leads in whichever toolset has it.
+
+    `question` is what a person is asked before it is carried out for a lead, where there is reason;
+    the home's `confirm` says by its name, or by that of what is `confirmed_as`, whether to ask.
+    """
 
     name: str
     title: str
@@ -73,6 +78,8 @@ class Operation(Generic[Q, R]):
     tool: bool = True
     roles: frozenset[Role] = EVERYONE
     positional: tuple[str, ...] = field(default=())
+    question: Callable[[Call, Q], Awaitable[str | None]] | None = None
+    confirmed_as: str = ""
 
 
 AnyOperation = Operation[Any, Any]

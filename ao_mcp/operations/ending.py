@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ao_core.engine.keys import Ticket
+from ao_core.engine.kill import has_unsaved
 from ao_core.engine.kill import kill as engine_kill
 from ao_core.engine.restore import back_to_work
 from ao_core.engine.team import Back, bring_back
@@ -12,7 +13,7 @@ from ao_core.errors import BadRequest
 from ao_core.ids import project_id, session_id
 from ao_core.model.session import SessionReason, derive_status
 from ao_mcp.operations.contract import Call, Operation, Reply, Request
-from ao_mcp.operations.keyed import keyed
+from ao_mcp.operations.keyed import keyed, was_done
 from ao_mcp.operations.shapes import Allowance, Key, ProjectName, SessionName
 
 
@@ -52,12 +53,19 @@ async def _kill(call: Call, asked: Kill) -> Killed:
     )
 
 
+async def _question(call: Call, asked: Kill) -> str | None:
+    id = session_id(asked.session)
+    if await was_done(call, "kill", asked) or not await has_unsaved(call.engine, id):
+        return None
+    return f"{id} has work that is not committed; it is saved first. End {id}?"
+
+
 KILL = Operation(
     name="kill",
     title="End a worker",
     description=(
-        "End a worker and remove its worktree. Unsaved work is saved first; the reply names the git"
-        " ref that holds it. Its branch stays; `restore` brings it back."
+        "End a worker and remove its worktree. Unsaved work is saved first; the reply names its git"
+        " ref. Its branch stays; `restore` brings it back."
     ),
     request=Kill,
     reply=Killed,
@@ -65,6 +73,7 @@ KILL = Operation(
     destructive=True,
     idempotent=True,
     positional=("session",),
+    question=_question,
 )
 
 

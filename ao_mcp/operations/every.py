@@ -1,6 +1,7 @@
 """Every operation, in the order the faces show them."""
 
 from ao_mcp.operations import (
+    approving,
     comparing,
     consulting,
     conversing,
@@ -16,6 +17,7 @@ from ao_mcp.operations import (
     reviewing,
     running,
     spawn,
+    surveying,
     talking,
     worker,
 )
@@ -48,6 +50,8 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     running.ABOUT,
     running.EVENTS,
     running.TRUST,
+    surveying.PROJECT,
+    surveying.PLUGINS,
     keeping.GC,
     worker.PERMISSION,
     reporting.REPORT,
@@ -55,4 +59,5 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     consulting.CONSULT,
     mail.INBOX,
     mail.MESSAGE,
+    approving.APPROVE,
 )

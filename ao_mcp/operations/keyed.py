@@ -43,6 +43,16 @@ async def keyed(call: Call, operation: str, asked: Repeatable) -> AsyncGenerator
         keys.release(replace(ticket, id=id))  # which an earlier version stored elsewhere
 
 
+async def was_done(call: Call, operation: str, asked: Repeatable) -> bool:
+    """Whether an earlier call with this key has done it already."""
+    if asked.key is None:
+        return False
+    project, key = await _project(call, asked), request_key(asked.key)
+    return await call.engine.keys.is_used(
+        call.engine.keys.scope(call.caller, operation, project, key)
+    )
+
+
 def _named(asked: object) -> str:
     """Whose key it was in earlier versions."""
     return getattr(asked, "project", None) or getattr(asked, "session", None) or ""

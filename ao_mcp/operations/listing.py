@@ -14,6 +14,7 @@ from ao_core.ids import session_id
 from ao_core.model.attention import Attention, attention
 from ao_core.model.evidence import NONE, GateRun, is_owed
 from ao_core.model.remedy import remedy
+from ao_core.model.rule import Precedent
 from ao_core.model.saying import Saying
 from ao_core.model.session import (
     Drive,
@@ -63,11 +64,11 @@ class Listed(Reply):
 
 
 async def _list(call: Call, asked: List) -> Listed:
-    every = sorted(call.engine.records.all(SESSION), key=_order)
+    every = sorted(call.engine.records.all(SESSION), key=order)
     found = [one for one in every if _wanted(one, asked)]
     if asked.cursor is not None:
-        after = _order(call.engine.session(asked.cursor))
-        found = [one for one in found if _order(one) > after]
+        after = order(call.engine.session(asked.cursor))
+        found = [one for one in found if order(one) > after]
     page = found[: asked.limit]
     more = page[-1].id if len(found) > len(page) else None
     return Listed(
@@ -83,7 +84,8 @@ def _line(call: Call, session: Session) -> Line:
     return line(engine, session, evidence, place_of(engine, session))
 
 
-def _order(session: Session) -> tuple[str, int, str]:
+def order(session: Session) -> tuple[str, int, str]:
+    """By project, then as they were started."""
     return session.project, int(session.id.rsplit("-", 1)[1]), session.id
 
 
@@ -226,6 +228,7 @@ class Shown(Reply):
     salvage: tuple[str, ...] = Field(default=(), description="Refs that hold saved work.")
     credentials: tuple[str, ...] = ()
     permissions_pending: tuple[PermissionLine, ...] = ()
+    always: tuple[str, ...] = ()
     messages: tuple[MessageLine, ...] = ()
     input_tokens: int | None = Field(default=None, description="As the agent tells; else null.")
     output_tokens: int | None = None
@@ -282,6 +285,7 @@ async def _show(call: Call, asked: Show) -> Shown:
         salvage=tuple(session.salvage),
         credentials=tuple(session.credentials),
         permissions_pending=tuple(map(asked_line, call.engine.permissions.pending(session.id))),
+        always=tuple(map(_always, session.precedents)),
         messages=tuple(_message(call, one) for one in _recent(call, session)),
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
@@ -337,6 +341,12 @@ def _message(call: Call, message: Message) -> MessageLine:
         message=message.id, state=message.state, reason=why_it_waits(call.engine.records, message),
         evidence=message.evidence, text=visible(message.body, 200),
     )  # fmt: skip
+
+
+def _always(known: Precedent) -> str:
+    said = "allow" if known.allowed else "deny"
+    at = known.at.isoformat(timespec="seconds")
+    return f"{said} {known.tool}: {known.about} ({known.by}, {at})"
 
 
 def asked_line(permission: Permission) -> PermissionLine:

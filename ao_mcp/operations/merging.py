@@ -14,11 +14,12 @@ from ao_core.engine.trains import merge as engine_merge
 from ao_core.engine.updating import update as engine_update
 from ao_core.errors import AoError
 from ao_core.git.train import Fate
-from ao_core.ids import session_id
+from ao_core.ids import SessionId, session_id
 from ao_core.model.work import MergeMethod
 from ao_core.redact import visible
 from ao_mcp.operations.contract import Call, Operation, Reply, Request
-from ao_mcp.operations.keyed import keyed
+from ao_mcp.operations.keyed import keyed, was_done
+from ao_mcp.operations.progress import EVERY
 from ao_mcp.operations.shapes import Key, SessionName
 
 _MOST = 50
@@ -86,10 +87,23 @@ async def _merge(call: Call, asked: Merge) -> MergeReport:
     return told
 
 
+async def _question(call: Call, asked: Merge) -> str | None:
+    if asked.dry_run or asked.update_only or await was_done(call, "merge", asked):
+        return None
+    found = [call.engine.session(id) for id in _ids(asked)]
+    named = "; ".join(f"{one.id} ({visible(one.title, 80)})" for one in found)
+    targets = ", ".join(sorted({one.base for one in found}))
+    return f"Merge into {targets}: {named}?" if found else None
+
+
+def _ids(asked: Merge) -> list[SessionId]:
+    named = (*((asked.session,) if asked.session else ()), *asked.sessions)
+    return list(dict.fromkeys(map(session_id, named)))
+
+
 async def _report(call: Call, asked: Merge) -> Report:
     """Do it, and tell how far it has come. It goes on where nobody listens any more."""
-    named = (*((asked.session,) if asked.session else ()), *asked.sessions)
-    ids = [session_id(name) for name in named]
+    ids = _ids(asked)
     wish = Wish(asked.method, asked.all_or_nothing, asked.dry_run)
     act = engine_update if asked.update_only else engine_merge
     send, heard = anyio.create_memory_object_stream[tuple[float, float | None, str]](math.inf)
@@ -120,8 +134,17 @@ async def _tried(act: Awaitable[Report]) -> Report | AoError:
 async def _relay(
     call: Call, heard: MemoryObjectReceiveStream[tuple[float, float | None, str]]
 ) -> None:
-    async for done, total, text in heard:
-        await call.progress(done, total, text)
+    """Each step as it comes; and while one takes long, that it goes on."""
+    done, total, text, beats = 0.0, None, "", 0
+    while True:
+        with anyio.move_on_after(EVERY) as silence:
+            try:
+                done, total, text = await heard.receive()
+            except anyio.EndOfStream:
+                return
+        beats = beats + 1 if silence.cancelled_caught else 0
+        # never as far as the next step, and further each time: a client takes no other progress
+        await call.progress(done + 1 - 0.5**beats, total, text)
 
 
 def _told(report: Report) -> MergeReport:
@@ -187,4 +210,5 @@ MERGE = Operation(
     destructive=True,
     idempotent=True,
     positional=("sessions",),
+    question=_question,
 )

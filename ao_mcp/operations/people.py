@@ -85,7 +85,7 @@ NOTIFY = Operation(
     title="Tell people",
     description=(
         "Tell people something through the project's notifiers; returns who got it and who did not."
-        " Use it for what a person must know or decide, not for progress."
+        " For what a person must know or decide; `send` is for workers."
     ),
     request=Notify,
     reply=Notified,

@@ -101,7 +101,7 @@ async def _ask(call: Call, asked: Ask) -> Asked:
     session = own(call)
     question = cleaned(asked.question)
     await turn_known(call.engine, session)
-    await tell(call.engine, session, HookKind.WAITING_INPUT, question)
+    await tell(call.engine, session, HookKind.ASKED, question)
     said = "Your question is open. End your turn now: the answer arrives as your next message."
     return Asked(said=said, question=question)
 

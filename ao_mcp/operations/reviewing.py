@@ -87,8 +87,8 @@ REVIEW = Operation(
     name="review",
     title="Review a worker's work",
     description=(
-        "Approve a worker's last commit, or ask for changes, which go to it as work; nothing is"
-        " merged until it has committed again or you approve."
+        "Approve a worker's last commit, or ask for changes, which go to it as work; `merge`"
+        " takes nothing of it until it has committed again or you approve."
     ),
     request=Review,
     reply=ReviewReport,

@@ -9,7 +9,7 @@ from ao_core.config.trust import code_digest, is_trusted, trust
 from ao_core.engine.reading import line_of
 from ao_core.engine.stop import left
 from ao_core.engine.stop import stop as engine_stop
-from ao_core.errors import BadRequest
+from ao_core.errors import AoError, BadRequest
 from ao_core.ids import project_id
 from ao_core.store.records import SESSION
 from ao_mcp.operations.contract import PEOPLE, Call, Operation, Reply, Request
@@ -69,6 +69,8 @@ class Engine(Reply):
     stopped: dict[str, tuple[str, ...]] = Field(
         description="Who went down with a stop or the machine, by project, and is still wanted."
     )
+    http: str | None = Field(default=None, description="The address of MCP over HTTP, if it is on.")
+    http_problem: str | None = Field(default=None, description="Why it does not listen there.")
 
 
 async def _about(call: Call, asked: About) -> Engine:
@@ -83,7 +85,13 @@ async def _about(call: Call, asked: About) -> Engine:
         first=engine.records.store.first,
         snapshots=sum(len(one.salvage) for one in engine.records.all(SESSION)),
         stopped={str(id): sessions for id, sessions in left(engine).items()},
+        http=engine.http or None,
+        http_problem=_problem(engine.http_problem),
     )
+
+
+def _problem(error: AoError | None) -> str | None:
+    return " ".join(filter(None, (error.message, error.hint))) if error else None
 
 
 ABOUT = Operation(

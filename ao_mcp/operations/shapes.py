@@ -15,9 +15,7 @@ from ao_core.model.session import Session, derive_status, is_terminal
 from ao_core.redact import visible
 from ao_mcp.operations.contract import Reply, Request
 
-SessionName = Annotated[
-    str, Field(description="Session id, such as `ao-3`.", min_length=1, max_length=60)
-]
+SessionName = Annotated[str, Field(description="Such as `ao-3`.", min_length=1, max_length=60)]
 Key = Annotated[
     str | None,
     Field(
@@ -27,7 +25,7 @@ Key = Annotated[
 ]
 ProjectName = Annotated[
     str | None,
-    Field(description="Default: the one you work in.", max_length=64),
+    Field(description="Default: where you work.", max_length=64),
 ]
 
 

@@ -13,8 +13,10 @@ from ao_core.engine.room import team_of
 from ao_core.ids import session_id
 from ao_core.model.budget import Budget
 from ao_core.model.session import Drive, PermissionMode, PrState, Session, derive_status
+from ao_core.redact import visible
 from ao_mcp.operations.contract import Call, Operation, Reply, Request
 from ao_mcp.operations.keyed import keyed
+from ao_mcp.operations.progress import kept_up
 from ao_mcp.operations.shapes import Allowance, Key, ProjectName
 
 _SHOWN = 3
@@ -86,7 +88,10 @@ async def _run(call: Call, asked: Spawn) -> Spawned:
     )  # fmt: skip
     async with keyed(call, "spawn", asked) as ticket:
         cursor = call.engine.records.head
-        made = await engine_spawn.spawn_all(call.engine, call.caller, wish, ticket)
+        made = await kept_up(
+            call, lambda: engine_spawn.spawn_all(call.engine, call.caller, wish, ticket),
+            lambda: f"starting a worker on {_subject(asked)}",
+        )  # fmt: skip
     session = made[0]
     return Spawned(
         session=session.id,
@@ -103,6 +108,11 @@ async def _run(call: Call, asked: Spawn) -> Spawned:
             *await untold(call.engine, session),
         ),
     )  # fmt: skip
+
+
+def _subject(asked: Spawn) -> str:
+    text = f"issue {asked.issue}" if asked.issue else asked.prompt or ""
+    return visible(text.strip().partition("\n")[0], 80)
 
 
 def _beside(engine: Engine, session: Session) -> Sequence[str]:
@@ -132,7 +142,7 @@ OPERATION = Operation(
     description=(
         "Start a worker agent on an issue or a task, in a git worktree and terminal of its own."
         " Returns as soon as the agent runs; use `wait` to hear when it needs you or is done."
-        " Start several for independent work; they run in parallel, or wait their turn in a queue."
+        " Start several for independent work: they run in parallel, or in turn."
     ),
     request=Spawn,
     reply=Spawned,

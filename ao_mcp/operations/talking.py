@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ao_core.engine import wait as engine_wait
+from ao_core.engine.answer import Given
 from ao_core.engine.answer import answer as engine_answer
 from ao_core.engine.evidence import verdict_of
 from ao_core.engine.holds import why
@@ -16,7 +17,8 @@ from ao_core.engine.wait import LONGEST, Until
 from ao_core.ids import record_id, session_id
 from ao_core.store.records import Decision, Message, Mode
 from ao_mcp.operations.contract import Call, Operation, Reply, Request
-from ao_mcp.operations.keyed import keyed
+from ao_mcp.operations.keyed import keyed, was_done
+from ao_mcp.operations.progress import kept_up
 from ao_mcp.operations.shapes import Key, Line, SessionName, line
 
 _WEEK = 7 * 24 * 3600
@@ -110,12 +112,11 @@ class Answer(Request):
     text: Annotated[str | None, Field(description="The answer to its question.", min_length=1)] = (
         None
     )
-    decision: Annotated[
-        Decision | None, Field(description="allow or deny, for a permission request.")
-    ] = None
+    decision: Decision | None = None
+    always: Annotated[bool, Field(description="Also for the same later on.")] = False
     request: Annotated[
         str | None,
-        Field(description="Which permission request, when there are several.", max_length=200),
+        Field(description="Which one, of several.", max_length=200),
     ] = None
     key: Key = None
 
@@ -136,25 +137,36 @@ async def _answer(call: Call, asked: Answer) -> Answered:
     id = session_id(asked.session)
     async with keyed(call, "answer", asked) as ticket:
         done = await engine_answer(
-            call.engine, call.caller, id, asked.text, asked.decision, asked.request, ticket
-        )
+            call.engine, call.caller, id,
+            Given(asked.text, asked.decision, asked.request, asked.always), ticket,
+        )  # fmt: skip
     return Answered(
         session=id, request=done.request, decision=done.decision, message=done.message,
         state=done.state, reason=done.reason, evidence=done.evidence,
     )  # fmt: skip
 
 
+async def _question(call: Call, asked: Answer) -> str | None:
+    if asked.decision is not Decision.ALLOW or await was_done(call, "answer", asked):
+        return None
+    id, scope = session_id(asked.session), ", now and later on" if asked.always else ""
+    found = call.engine.permissions.choose(id, asked.request)
+    return f"Allow {id}{scope} (request {found.id}) to use {found.tool}: {found.arguments}?"
+
+
 ANSWER = Operation(
     name="answer",
     title="Answer a worker",
     description=(
-        "Answer a worker that waits: `text` for its question, `decision` (allow or deny) for a"
-        " permission request. `show` tells what it asks."
+        "Answer a worker that waits: `text` for its question, `decision` for a permission request."
+        " `show` tells what it asks."
     ),
     request=Answer,
     reply=Answered,
     run=_answer,
     positional=("session", "text"),
+    question=_question,
+    confirmed_as="permission",
 )
 
 
@@ -230,9 +242,12 @@ class News(Reply):
 
 
 async def _wait(call: Call, asked: Wait) -> News:
-    await call.progress(0, None, "waiting")
     sessions = [session_id(id) for id in asked.sessions]
-    news = await engine_wait.wait(call.engine, sessions, asked.until, asked.cursor, asked.seconds)
+    until, cursor, seconds = asked.until, asked.cursor, asked.seconds
+    news = await kept_up(
+        call, lambda: engine_wait.wait(call.engine, sessions, until, cursor, seconds),
+        lambda: f"waiting until {until}", seconds,
+    )  # fmt: skip
     return News(
         reached=news.reached,
         cursor=news.cursor,

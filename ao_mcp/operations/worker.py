@@ -5,10 +5,13 @@ from typing import Annotated
 from pydantic import Field
 
 from ao_core.engine.policy import Wish, parse_command
+from ao_core.engine.terms import terms_of
 from ao_core.engine.timekeeping import reckon
-from ao_core.errors import BadRequest
 from ao_core.ids import request_key
+from ao_core.model.kinds import WITHOUT_COMMANDS, kind_of
+from ao_core.store.records import Permission
 from ao_mcp.operations.contract import WORKERS, Call, Operation, Reply, Request
+from ao_mcp.operations.reporting import own
 
 
 class AskPermission(Request):
@@ -30,24 +33,27 @@ class Decided(Reply):
 
 
 async def _ask(call: Call, asked: AskPermission) -> Decided:
-    engine = call.engine
-    if call.caller.session is None:
-        raise BadRequest("Only a worker asks for permission.")
-    session = engine.session(call.caller.session)
-    project = await engine.project_of(session)
     command = tuple(asked.command) or parse_command(asked.arguments if not asked.path else "")
-    wish = Wish(asked.tool, asked.path, command)
-    id = f"{session.id}.{request_key(asked.id)}"
-    shown = asked.arguments or asked.path or " ".join(asked.command)
+    about = asked.arguments or asked.path or " ".join(asked.command)
+    runs = kind_of(asked.tool) not in WITHOUT_COMMANDS and not asked.path
+    line = asked.arguments if runs and not command else None
+    wish = Wish(asked.tool, asked.path, command, line=line)
+    done = await decided(call, asked.id, wish, about)
+    return Decided(decision=done.decision or "ask", by=done.by, reason=done.reason)
+
+
+async def decided(call: Call, name: str, wish: Wish, about: str) -> Permission:
+    """What became of a worker's request: the policy's word, the lead's, or that of a person."""
+    engine, session = call.engine, own(call)
+    id = f"{session.id}.{request_key(name)}"
     engine.listening.add(id)
     try:
-        commands = project.settings.allow_commands
+        terms = await terms_of(engine, session)
         await reckon(engine)
-        await engine.permissions.ask(session, id, wish, shown, commands)
-        done = await engine.permissions.decided(id)
+        await engine.permissions.ask(session, id, wish, about, terms)
+        return await engine.permissions.decided(id)
     finally:
         engine.listening.discard(id)
-    return Decided(decision=done.decision or "ask", by=done.by, reason=done.reason)
 
 
 PERMISSION = Operation(

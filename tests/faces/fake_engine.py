@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +23,12 @@ from ao_mcp.start import socket_path
 from faces.fake_operations import OPERATIONS, authenticate
 
 
+async def silent(after: int) -> AsyncGenerator[object]:
+    """A journal in which nothing happens."""
+    await anyio.sleep_forever()
+    yield
+
+
 async def run(home: Path, ready: Callable[[], None], lock: int | None = None) -> None:
     """Stands for the composition root."""
     if (home / "refuse").exists():
@@ -31,9 +37,11 @@ async def run(home: Path, ready: Callable[[], None], lock: int | None = None) ->
         (home / "hold").read_bytes()  # a FIFO: until the test lets go
     held = open_home(home)
     path = socket_path(home, os.environ)
+    records = types.SimpleNamespace(head=0, follow=silent)
+    engine = types.SimpleNamespace(records=records)
     listen = partial(
         serve,
-        cast("Engine", None),
+        cast("Engine", engine),
         OPERATIONS,
         path,
         home_id=held.id,
@@ -45,6 +53,7 @@ async def run(home: Path, ready: Callable[[], None], lock: int | None = None) ->
     (home / "environment.json").write_text(json.dumps(dict(os.environ)))
     try:
         async with anyio.create_task_group() as tasks:
+            engine.tasks = tasks
             await tasks.start(listen)
             held.announce("0.1.0", path)
             with (home / "starts").open("a") as starts:

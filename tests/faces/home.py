@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,14 +77,16 @@ def eventually(happened: Callable[[], bool], within: float = 10.0) -> None:
 class RelayClient:
     """A client that talks to the relay over its pipes, line by line."""
 
-    def __init__(self, home: Home, **more: str) -> None:
+    def __init__(
+        self, home: Home, command: Sequence[str] = RELAY, cwd: str = "/", **more: str
+    ) -> None:
         self.process = subprocess.Popen(
-            RELAY,
+            command,
             env=home.env | more,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            cwd="/",
+            cwd=cwd,
         )
 
     def say(self, *lines: dict[str, Any] | bytes) -> None:
@@ -110,8 +112,9 @@ class RelayClient:
     def call(self, call: int, tool: str, **arguments: object) -> dict[str, Any]:
         return self.ask(call, "tools/call", {"name": tool, "arguments": arguments})
 
-    def shake_hands(self) -> dict[str, Any]:
-        welcome = self.ask(0, "initialize", LEGACY)
+    def shake_hands(self, name: str = "test") -> dict[str, Any]:
+        who = {"clientInfo": {"name": name, "version": "1"}}
+        welcome = self.ask(0, "initialize", LEGACY | who)
         self.say({"jsonrpc": "2.0", "method": "notifications/initialized"})
         return welcome
 

@@ -9,7 +9,8 @@ import pytest
 
 from ao_core.clock import SystemClock
 from ao_core.engine.home import take
-from ao_core.store.choice import StoreKind, open_store
+from ao_core.store.choice import open_store
+from ao_core.store.kind import StoreKind
 from ao_core.testing.store_kit import counted, said
 from ao_mcp.cli.run import run
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ao_mcp.handshake import FILE, Handshake, written
-from faces.home import LEGACY, Home, RelayClient, eventually, temporary_home
+from faces.home import LEGACY, RELAY, Home, RelayClient, eventually, temporary_home
 
 MODERN = {
     "_meta": {
@@ -73,6 +73,21 @@ def test_what_is_remembered_is_what_the_engine_says(home: Home) -> None:
         client.call(2, "echo", text="hi")
     with RelayClient(home) as client:
         assert [client.shake_hands(), client.ask(1, "tools/list")] == early
+
+
+@pytest.mark.parametrize(
+    ("chosen", "shown"), [("--read-only", ["echo", "wait"]), ("--toolsets=issues", [])]
+)
+def test_a_client_is_told_of_the_tools_it_chose_also_while_the_engine_starts(
+    home: Home, chosen: str, shown: list[str]
+) -> None:
+    with RelayClient(home, [*RELAY, chosen]) as client:
+        client.shake_hands()
+        assert tools(client.ask(1, "tools/list")) == shown
+        assert len(home.started()) == 1
+        let_go(home)
+        assert client.call(2, "fail", how="wrong")["error"]["code"] == -32602
+        assert tools(client.ask(3, "tools/list")) == shown
 
 
 def test_a_damaged_memory_is_of_no_consequence(home: Home) -> None:

@@ -56,7 +56,8 @@ def test_what_it_imports_is_standard_library_and_little_of_ours() -> None:
     loaded = said.stdout.split()
     ours = {name for name in loaded if name.startswith("ao_") and "platform" not in name}
     allowed = {"ao_core", "ao_core.errors", "ao_core.ids", "ao_core.wire", "ao_mcp"}
-    allowed |= {"ao_mcp.__main__", "ao_mcp.handshake", "ao_mcp.relay", "ao_mcp.start"}
+    allowed |= {"ao_mcp.__main__", "ao_mcp.followed", "ao_mcp.handshake", "ao_mcp.relay"}
+    allowed |= {"ao_mcp.start", "ao_mcp.toolsets"}
     assert ours <= allowed
     foreign = {name.partition(".")[0] for name in loaded} - sys.stdlib_module_names
     assert foreign == {"ao_core", "ao_mcp"}
@@ -69,8 +70,12 @@ def test_it_says_its_version_and_refuses_what_it_does_not_know() -> None:
 
     assert run("--version").stdout == "ao-mcp 0.1.0\n"
     assert "--config" in run("--help").stdout
-    wrong = run("--worker", "--config", "x")
-    assert (wrong.returncode, wrong.stdout) == (2, "")
+    for wrong in (["--worker", "--config", "x"], ["--config"], ["--read-only=no"], ["more"]):
+        refused = run(*wrong)
+        assert (refused.returncode, refused.stdout) == (2, "")
+    unknown = run("--toolsets", "core,flaw")
+    assert unknown.returncode == 2
+    assert "Did you mean `flow`?" in unknown.stderr
 
 
 def test_a_client_is_served_from_its_own_folder(shared: Home) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
-from ao_core.errors import ConfigError
+from ao_core.errors import ConfigError, EngineUnreachable
 from ao_core.wire import Connection, Greeting
 from ao_mcp.handshake import Handshake
 from ao_mcp.relay import Relay
@@ -18,11 +18,15 @@ INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 Say = Callable[..., dict[str, Any]]
 
 
+def join(patience: float) -> Connection:
+    raise EngineUnreachable("The engine does not run.")
+
+
 @contextmanager
 def relayed(dial: Callable[[object], Connection]) -> Generator[Say]:
     """Say lines to a relay, and hear the next answer."""
     (asks, says), (hears, answers) = os.pipe(), os.pipe()
-    runs = threading.Thread(target=Relay(dial, Handshake(None, "1"), asks, answers).run)
+    runs = threading.Thread(target=Relay(dial, join, Handshake(None, "1"), asks, answers).run)
     runs.start()
     with os.fdopen(hears) as heard:
 

@@ -19,9 +19,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ao_core import wire
+from ao_core.engine.caller import Role
 from ao_core.engine.engine import Engine
-from ao_core.errors import StoreUnavailable
+from ao_core.errors import Refused, StoreUnavailable
+from ao_core.ids import SessionId
 from ao_mcp import server
+from ao_mcp.service import Vet, anybody
 from faces.fake_operations import OPERATIONS, TOKEN, authenticate
 
 PERSON = wire.Preamble(wire.OPERATIONS, role="person", cwd="/", client="test")
@@ -29,7 +32,9 @@ LEAD = wire.Preamble(wire.MCP, role="lead", cwd="/", client="test")
 
 
 @asynccontextmanager
-async def serving(folder: Path, handshake: Path | None = None) -> AsyncGenerator[Path]:
+async def serving(
+    folder: Path, handshake: Path | None = None, vet: Vet = anybody
+) -> AsyncGenerator[Path]:
     path = folder / "private" / "engine.sock"
     serve = partial(
         server.serve,
@@ -39,6 +44,7 @@ async def serving(folder: Path, handshake: Path | None = None) -> AsyncGenerator
         home_id="0123abcd",
         version="0.1.0",
         authenticate=authenticate,
+        vet=vet,
         handshake=handshake,
     )
     async with anyio.create_task_group() as tasks:
@@ -255,6 +261,23 @@ async def test_one_client_too_many_is_told_so(
     monkeypatch.setattr(server, "CONNECTIONS", 1)
     async with serving(tmp_path) as path, connected(path), connected(path, PERSON.line()) as second:
         assert (await second.hear())["error"]["retryable"] is True
+
+
+async def test_who_opened_the_socket_is_looked_at_whoever_it_claims_to_be(tmp_path: Path) -> None:
+    looked: list[tuple[str, str | None, int | None]] = []
+
+    async def vet(role: Role, session: SessionId | None, pid: int | None) -> None:
+        looked.append((role, session, pid))
+        raise Refused("Not you.")
+
+    worker = wire.Preamble(wire.OPERATIONS, role="worker", token=TOKEN, pid=1)
+    async with serving(tmp_path, vet=vet) as path:
+        for preamble in (PERSON, LEAD, worker):
+            async with connected(path, preamble.line()) as client:
+                assert (await client.hear())["error"]["message"] == "Not you."
+                assert await client.is_dropped()
+    me = os.getpid()
+    assert looked == [("person", None, me), ("lead", None, me), ("worker", "app-7", me)]
 
 
 async def test_a_worker_is_known_by_its_token(tmp_path: Path) -> None:

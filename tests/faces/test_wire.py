@@ -130,8 +130,9 @@ def test_nobody_at_the_socket_is_unreachable_with_a_remedy(tmp_path: Path) -> No
 
 def test_a_preamble_survives_the_wire_and_hides_its_secrets() -> None:
     sent = wire.Preamble(
-        wire.MCP, "worker", "0.1.0", "/a\nb", 7, "token", "/c.yaml", "test", {"GH_TOKEN": "s3cret"}
-    )
+        wire.MCP, "worker", "0.1.0", "/a\nb", 7, "token", "/c.yaml", "test", "core,flow",
+        read_only=True, env={"GH_TOKEN": "s3cret"},
+    )  # fmt: skip
     assert wire.read_preamble(sent.line()) == sent
     assert "s3cret" not in repr(sent)
     assert "token" not in repr(sent)

@@ -68,10 +68,10 @@ def resting(team: Team, *script: str) -> str:
     return session
 
 
-async def test_a_worker_has_two_tools_and_instructions_of_its_own(team: Team) -> None:
+async def test_a_worker_has_tools_and_instructions_of_its_own(team: Team) -> None:
     async with worker(handed_over(team, resting(team))) as client:
         tools = (await client.list_tools()).tools
-        assert [tool.name for tool in tools] == ["report", "ask", "inbox", "message"]
+        assert [tool.name for tool in tools] == ["report", "ask", "inbox", "message", "approve"]
         assert client.instructions
         assert "`ask`" in client.instructions
         assert "spawn" not in client.instructions
@@ -216,3 +216,57 @@ def test_a_worker_starts_no_engine(home: Home) -> None:
     with pytest.raises(EngineUnreachable, match="does not run"):
         join_engine(home.path, home.env, preamble, 0.1)
     assert not home.path.exists()
+
+
+async def test_what_an_agent_puts_to_approve_is_judged_asked_for_and_answered(team: Team) -> None:
+    session = resting(team)
+    path = Path((await shown(team, session))["path"])
+    async with worker(handed_over(team, session)) as client:
+        edit = {"file_path": str(path / "a.txt"), "content": "a"}
+        allowed = await told(client, "approve", tool_name="Write", input=edit, tool_use_id="t1")
+        assert allowed == {"behavior": "allow", "updatedInput": edit}
+        done: list[dict[str, Any]] = []
+
+        async def ask(id: str, **given: object) -> None:
+            done.append(
+                await told(client, "approve", tool_name="Bash", input=given, tool_use_id=id)
+            )
+
+        for id, decision in (("t2", "allow"), ("t3", "deny")):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(lambda id=id: ask(id, command="curl example.invalid"))
+                pending = await until_asked(team, session)
+                assert pending["arguments"] == "curl example.invalid"
+                await call(team, "answer", session=session, decision=decision)
+    assert done[0] == {"behavior": "allow", "updatedInput": {"command": "curl example.invalid"}}
+    assert done[1]["behavior"] == "deny"
+    assert "said no" in done[1]["message"]
+
+
+async def until_asked(team: Team, session: str) -> dict[str, Any]:
+    now = await anyio.to_thread.run_sync(
+        lambda: team.until_so(session, lambda now: now["permissions_pending"])
+    )
+    return now["permissions_pending"][0]
+
+
+async def call(team: Team, method: str, **given: object) -> dict[str, Any]:
+    return await anyio.to_thread.run_sync(lambda: team.call(method, **given))
+
+
+@pytest.mark.parametrize(
+    ("tool", "given"),
+    [
+        ("Bash", {"command": "ls", "run_as": "root"}),
+        ("Write", {"file_path": "/etc/passwd", "content": "x"}),
+        ("mcp__ao__spawn", {"prompt": "do: say ready"}),
+    ],
+)
+async def test_what_says_more_or_leads_outside_is_never_allowed_unasked(
+    team: Team, tool: str, given: dict[str, str]
+) -> None:
+    session = resting(team)
+    async with worker(handed_over(team, session)) as client, anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: told(client, "approve", tool_name=tool, input=given))
+        assert await until_asked(team, session)
+        tasks.cancel_scope.cancel()
