@@ -21,6 +21,9 @@ def an_engine(books: Books, project: object = None) -> Engine:
     async def project_of(session: object) -> object:
         return project or SimpleNamespace()
 
+    async def current(project: object) -> object:
+        return SimpleNamespace(allow_commands=(), permission_rules=(), permission_timeout=None)
+
     async def for_caller(caller: object, name: object) -> object:
         return SimpleNamespace(id="app")
 
@@ -48,7 +51,7 @@ def an_engine(books: Books, project: object = None) -> Engine:
         session=books.records.session, project_of=project_of, is_ending=nothing,
         listening=set[str](), deliver=nothing, pull_due=nothing, nudge=nothing,
         patiently=patiently, noted=noted, live=live,
-        projects=SimpleNamespace(by_id=project_of, for_caller=for_caller),
+        projects=SimpleNamespace(by_id=project_of, for_caller=for_caller, current=current),
         best_receipt=best_receipt, policy_of=policy_of, lapsed=None, reckoning=anyio.Lock(),
     )  # fmt: skip
     return cast("Engine", made)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ao_core.clock import SystemClock
 from ao_core.model.event import Event, EventKind, MessageMoved, Said
-from ao_core.store.choice import StoreKind, open_store
+from ao_core.store.choice import open_store
 from ao_core.store.contract import Adopting
+from ao_core.store.kind import StoreKind
 
 _PAGE = 5_000
 _SPAN = timedelta(days=10)  # all of it is young enough to be kept

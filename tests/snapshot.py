@@ -14,8 +14,9 @@ from ao_core.clock import SystemClock
 from ao_core.errors import AoError
 from ao_core.model.event import Event
 from ao_core.model.session import Session
-from ao_core.store.choice import PLACES, StoreKind, open_store, present
+from ao_core.store.choice import PLACES, open_store, present
 from ao_core.store.contract import Kind, Store
+from ao_core.store.kind import StoreKind
 from ao_core.store.records import (
     COUNTER,
     INTENT,

@@ -17,7 +17,7 @@ from ao_core import wire
 from ao_core.errors import AoError
 from ao_core.files import read_json_lines_tail
 from ao_core.platform import process_exists, runtime_dir
-from ao_core.store.choice import StoreKind
+from ao_core.store.kind import StoreKind
 from ao_core.store.records import SETTLED
 from ao_mcp.start import find_engine, open_connection
 from ao_plugins.runtime._process.places import Place

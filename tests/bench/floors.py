@@ -22,6 +22,7 @@ _LOOP = (
 )
 _REPEAT = "import json, sys\nsaid = json.loads(sys.argv[1])\n" + _LOOP.replace("{}}", "said}")
 _MCP = "import mcp\nprint('ready', flush=True)\ninput()"
+_SERVER = "from mcp.server import MCPServer\nMCPServer('bare').run('stdio')"
 _SLEEPER = "import asyncio\nprint('ready', flush=True)\nasyncio.run(asyncio.sleep(1000))"
 
 
@@ -33,6 +34,11 @@ def interpreter(program: str, *arguments: str) -> tuple[str, ...]:
 def json_loop(*said: str) -> tuple[str, ...]:
     """Answers each line of JSON with another, always the same."""
     return interpreter(_REPEAT, *said) if said else interpreter(_LOOP)
+
+
+def mcp_server() -> tuple[str, ...]:
+    """The SDK's own server over stdio, with nothing in it."""
+    return interpreter(_SERVER)
 
 
 def waiting_weight(stage: Stage) -> float:

@@ -8,6 +8,9 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
+from ao_mcp.mcp.tools import Toolbox, listing_size
+from ao_mcp.operations.every import OPERATIONS
+from ao_mcp.service import Service
 from ao_mcp.start import engine_environment
 from bench import floors
 from bench.processes import Child, weight
@@ -23,7 +26,7 @@ def relay(size: Size) -> list[Figure]:
     with stage() as one:
         one.settle()
         timed = [_pair(one) for _ in range(size.runs)]
-        weights = [(_relay_weight(one), floors.waiting_weight(one)) for _ in range(size.runs)]
+        weights = [(_weight(one, _RELAY), floors.waiting_weight(one)) for _ in range(size.runs)]
         first = [_first_reply(one) for _ in range(size.spawns)]
     loop = milliseconds(*(bare for _, bare in timed))
     bare = Floor(loop, "a bare Python JSON loop")
@@ -36,7 +39,27 @@ def relay(size: Size) -> list[Figure]:
                    Goal(1.5, times=True))  # fmt: skip
     early = Figure("first_reply", "the same, while the engine is still starting",
                    milliseconds(*first), "ms", size.spawns, bare, Goal(3, times=True))  # fmt: skip
-    return [started, heavy, early]
+    return [started, heavy, early, *_beside(size, bare, light), _listed(size)]
+
+
+def _beside(size: Size, bare: Floor, light: Floor) -> list[Figure]:
+    """The same of a server that has nothing to do: what a lead would pay without a relay."""
+    with stage() as one:
+        timed = [_greeted(one, floors.mcp_server()) for _ in range(size.starts)]
+        weights = [_weight(one, floors.mcp_server()) for _ in range(size.starts)]
+    return [
+        Figure("server_start", "the same of a bare `MCPServer` of the SDK", milliseconds(*timed),
+               "ms", size.starts, bare),
+        Figure("server_memory", "memory of a bare `MCPServer`, each client's own", median(weights),
+               "MB", size.starts, light),
+    ]  # fmt: skip
+
+
+def _listed(size: Size) -> Figure:
+    """What a model is shown of the tools, as long as nobody asks for more or fewer."""
+    service = Service(None, OPERATIONS, "", "0", None)  # type: ignore[arg-type]  # no calls
+    return Figure("tools_list", "size of `tools/list`", listing_size(Toolbox(service)) / 1024, "KB",
+                  1, None, Goal(20))  # fmt: skip
 
 
 def engine(size: Size) -> list[Figure]:
@@ -69,8 +92,8 @@ def _greeted(one: Stage, argv: Sequence[str]) -> float:
     return took
 
 
-def _relay_weight(one: Stage) -> float:
-    child = Child(_RELAY, one.team.env, one.repository)
+def _weight(one: Stage, argv: Sequence[str]) -> float:
+    child = Child(argv, one.team.env, one.repository)
     child.say(HELLO)
     child.hear()
     heavy = weight(child.pid)

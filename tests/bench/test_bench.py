@@ -13,7 +13,8 @@ from bench.table import Figure, Floor, Goal, markdown
 
 RUN = Path(__file__).with_name("run.py")
 NAMES = {
-    "relay_start", "relay_memory", "first_reply", "engine_ready", "engine_served",
+    "relay_start", "relay_memory", "first_reply", "server_start", "server_memory", "tools_list",
+    "engine_ready", "engine_served",
     "host_start", "host_memory",
     "spawn", "spawn_many", "spawn_many_plain", "spawn_processes",
     "spawn_warm", "spawn_warm_many",

@@ -68,6 +68,18 @@ def team(tmp_path: Path, repository: Path, kind: Kind) -> Generator[Team]:
     one.end()
 
 
+@pytest.fixture(scope="module")
+def shared_team(tmp_path_factory: pytest.TempPathFactory) -> Generator[Team]:
+    """One for a whole file, whose tests start workers of their own and leave the others alone."""
+    folder = tmp_path_factory.mktemp("shared")
+    repository = Team.new_repository(folder / "sample", PLAIN.project())
+    with pytest.MonkeyPatch.context() as patch:
+        _forget_settings(patch)
+        one = Team(folder / "home", repository, folder / "run")
+        yield one.trusted()
+        one.end()
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where an engine inside the test's own process has its home."""
@@ -83,5 +95,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def no_foreign_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the machine's own configuration reaches a test."""
+    _forget_settings(monkeypatch)
+
+
+def _forget_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(("AO_", "TMUX", "GIT_"))]:
         monkeypatch.delenv(name)

@@ -92,15 +92,17 @@ async def test_what_is_left_of_an_uncertain_message_does_not_go_along_with_the_n
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repository = tmp_path / "sample"
-    monkeypatch.setattr(courier, "_PRESSES", 0)  # so that its first Enter, ignored, is the last
-    monkeypatch.setattr(courier, "_PROOF_DEADLINE", 0.2)
     config = settled(home, repository, AWKWARD) / "config.yaml"
     config.write_text(config.read_text().replace(", --dialog-mid-send", ""))
     async with engine_at(home) as engine:
         caller = a_person(repository)
         session = (await spawn(engine, caller, Wish(prompt="do: say ready"), Ticket())).id
         await wait(engine, [session], Until.IDLE, 0, 30)
-        assert await told(engine, caller, session, AWKWARD.worded("first")) is Delivery.UNCERTAIN
+        with monkeypatch.context() as once:
+            once.setattr(courier, "_PRESSES", 0)  # so that its first Enter, ignored, is the last
+            once.setattr(courier, "_PROOF_DEADLINE", 0.2)
+            first = await told(engine, caller, session, AWKWARD.worded("first"))
+        assert first is Delivery.UNCERTAIN
         cursor = engine.records.store.head
         assert await told(engine, caller, session, TASK) is Delivery.ACCEPTED
         await wait(engine, [session], Until.IDLE, cursor, 30)

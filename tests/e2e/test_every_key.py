@@ -25,6 +25,7 @@ from ao_core.engine.loop import Loop
 from ao_core.engine.policy import Wish
 from ao_core.engine.recover import recover
 from ao_core.engine.stop import stop
+from ao_core.engine.terms import Terms
 from ao_core.errors import AoError, BadRequest, Conflict, EngineRestarted, StoreUnavailable
 from ao_core.ids import SessionId
 from ao_core.model.event import EventKind, Told
@@ -45,6 +46,7 @@ _PATIENCE = 20.0
 _K = EventKind
 
 UNKEYED = {
+    "approve": "each use of a tool has an id, under which it is asked once",
     "unsend": "its message is named: a second time there is nothing to take back",
     "interrupt": "it ends the turn that there is; a key would have to name the turn",
     "stop": "who has been stopped is not stopped again",
@@ -137,7 +139,7 @@ class World:
         id = await self.worker()
         request, engine = f"{id}.p", self.now
         wish = Wish("shell", None, ("make", "everything"))
-        await engine.permissions.ask(engine.session(id), request, wish, "make everything", ())
+        await engine.permissions.ask(engine.session(id), request, wish, "make everything", Terms())
         engine.listening.add(request)
         return id, request
 

@@ -464,6 +464,16 @@ def test_a_merge_is_told_of_although_its_engine_was_killed_as_the_target_moved(
         assert row.faults == []
 
 
+@pytest.mark.parametrize("kind", [PLAIN, PROTOCOL_FILES], ids=str)
+@pytest.mark.parametrize("act", [Act("reaction", clashes, reacts, badly_reacted)], ids=["reaction"])
+def test_a_conflict_that_was_told_is_not_told_again_by_the_call_that_is_repeated(
+    stepper: Stepper, act: Act
+) -> None:
+    row = stepper.ended_at(act, "1 after commit merge.conflicts / intent session")
+    assert row.reached
+    assert row.faults == []
+
+
 def test_a_merge_that_nobody_asks_for_again_leaves_no_scratch_tree(stepper: Stepper) -> None:
     row = stepper.ended_at(
         Act("left", writes, merges_once, half_merged), "1 after end env git worktree"

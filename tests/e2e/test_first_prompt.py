@@ -13,7 +13,7 @@ from ao_core.store.records import MESSAGE, SESSION
 from ao_plugins.agent.command import CommandLine
 from inside import a_person, engine_at
 from inside import settled as settled_home
-from team import KINDS, Kind, Team
+from team import KINDS, PLAIN, Kind, Team
 
 AFTER = "      prompt: after\n"
 
@@ -31,6 +31,20 @@ def test_a_prompt_that_is_typed_after_the_start_is_accepted(team: Team) -> None:
     assert team.settled(session, sent)["state"] == "accepted"
     path = Path(team.until(session, "pr_open")["path"])
     assert (path / "a.txt").read_text() == "a\n"
+
+
+@pytest.mark.parametrize("kind", [PLAIN], ids=str)
+def test_one_that_remembers_nothing_is_told_again_when_it_is_restored(team: Team) -> None:
+    session = team.call("spawn", prompt="do: say hello")["session"]
+    shown = team.until(session, "idle")
+    team.call("kill", session=session)
+    for log in Path(shown["path"]).glob(".ao/*.jsonl"):
+        log.unlink()
+    team.call("restore", session=session)
+    first, again = team.until_so(
+        session, lambda now: now["state"] == "idle" and len(now["messages"]) == 2
+    )["messages"]
+    assert (first["text"], first["state"]) == (again["text"], again["state"])
 
 
 async def test_an_engine_that_ends_right_after_the_start_leaves_the_prompt_queued(

@@ -82,6 +82,19 @@ def test_a_question_outlives_the_engine_it_was_put_to(team: Team) -> None:
     assert (out.strip() == "yes") or "next message" in err
 
 
+def test_an_answer_that_came_while_no_engine_heard_the_asker_is_not_lost(team: Team) -> None:
+    session = resting(team)
+    waiting = ao(environment(team, session), "ask", "still there?")
+    team.until(session, "needs_input")
+    asker = psutil.Process(waiting.pid)
+    asker.suspend()
+    team.kill_engine()
+    team.call("answer", session=session, text="yes")
+    asker.resume()
+    out, err = waiting.communicate(timeout=60)
+    assert (out.strip() == "yes") or "next message" in err
+
+
 def test_outside_a_worker_both_are_refused(team: Team) -> None:
     session = resting(team)
     for verb in ("report", "ask"):

@@ -14,7 +14,7 @@ import anyio
 import pytest
 
 from ao_core.clock import SystemClock
-from ao_core.config.models import Retention
+from ao_core.config.own import Retention
 from ao_core.engine.engine import Engine
 from ao_core.engine.outlets import Outlets
 from ao_core.engine.overlap import Overlaps
@@ -45,7 +45,7 @@ BY_NAME = {operation.name: operation for operation in OPERATIONS}
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(60 + LINES // 1_000),
+    pytest.mark.timeout(240 + LINES // 1_000),
     pytest.mark.parametrize("kind", [PLAIN, FILES], ids=str),
 ]
 

@@ -81,7 +81,7 @@ def test_a_lost_host_is_known_at_once_its_agent_ended_and_brought_back(
 
     team.call("restore", session=session)
     assert team.tell(session, "do: say back")["state"] == "accepted"
-    assert team.heard(session)[-1] == "do: say back"
+    eventually(lambda: team.heard(session)[-1] == "do: say back")
     assert (Path(team.call("show", session=session)["path"]) / "kept.txt").read_text() == "kept\n"
 
 

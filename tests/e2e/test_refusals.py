@@ -123,7 +123,7 @@ def refused_cleanly(team: Team, cwd: Path, *repositories: Path, **arguments: Any
         ({"base": "nowhere"}, "invalid_argument", "'nowhere' is not a branch", "Name a branch"),
         ({"base": "main~0"}, "invalid_id", "not a valid branch name", "check-ref-format"),
         ({"issue": "77"}, "not_found", "Issue '77' does not exist", "list_issues"),
-        ({"agent": "nobody"}, "config_invalid", "no agent 'nobody'", "Known: command"),
+        ({"agent": "nobody"}, "config_invalid", "no agent 'nobody'", "Known: aider"),
         ({"agent": "comand"}, "config_invalid", "no agent 'comand'", "Did you mean command?"),
         ({"project": "nobody"}, "not_found", "no project nobody", "`list` shows"),
         ({"project": "../x"}, "invalid_id", "not a valid project name", "letters, digits"),

@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-from ao_core.config.models import Retention
+from ao_core.config.own import Retention
 from ao_core.engine.budgets import Budgets
 from ao_core.engine.caller import Caller, Role
 from ao_core.engine.cleanup import Cleanup

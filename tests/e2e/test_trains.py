@@ -199,3 +199,18 @@ def test_a_key_gives_the_same_report_again_once_something_landed(team: Team) -> 
     report = team.call("merge", sessions=[first, second], key="k")
     assert report == team.call("merge", sessions=[first, second], key="k")
     assert git(team.repository, "rev-list", "--count", "main") == "3"
+
+
+def test_a_conflict_is_told_once_however_often_the_merge_is_tried(team: Team) -> None:
+    first = team.spawn("do: write same.txt one", "do: commit one")
+    second = team.spawn("do: write same.txt two", "do: commit two")
+    for session in (first, second):
+        team.until(session, "pr_open")
+    assert team.call("merge", session=first)["merged"]
+    for _ in range(2):
+        assert team.sure("merge", session=second)["outcome"] == "conflict"
+        team.until_so(second, lambda now: now["state"] == "idle")
+    assert sum("merge.conflicts" in line for line in team.journal()) == 1
+    git(team.repository, "commit", "-q", "--allow-empty", "-m", "the target has moved on")
+    assert team.sure("merge", session=second)["outcome"] == "conflict"
+    assert sum("merge.conflicts" in line for line in team.journal()) == 2

@@ -1,10 +1,12 @@
 """What people install: wheel and sdist hold the right files, and start beside anybody's code."""
 
+import json
 import os
 import subprocess
 import sys
 import sysconfig
 import tarfile
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -100,6 +102,7 @@ def test_the_wheel_holds_every_source_file_and_prompt(built: Path, pattern: str)
 def test_the_sdist_holds_what_it_takes_to_build_and_test(built: Path) -> None:
     wanted = {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "Makefile"}
     wanted |= {"constraints.txt", "mcp.json.example", "tests/house/test_package.py"}
+    wanted |= {"server.json", "bundle/pack.py", "bundle/manifest.json", "bundle/server.py"}
     assert wanted - names(built, ".tar.gz") == set()
 
 
@@ -107,6 +110,25 @@ def test_the_sdist_holds_nothing_that_was_only_generated(built: Path) -> None:
     generated = (".venv/", "build/", "dist/", "__pycache__/", ".pyc")
     found = [n for n in names(built, ".tar.gz") if any(part in n for part in generated)]
     assert found == []
+
+
+def test_the_bundle_carries_the_wheel_and_asks_for_nothing_else(built: Path) -> None:
+    pack = (sys.executable, "-I", ROOT / "bundle" / "pack.py", built)
+    bundle = Path(run(*pack, cwd=built).strip())
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(bundle) as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    assert held.keys() == {"manifest.json", "pyproject.toml", "server.py", "LICENSE", wheel.name}
+    assert held[wheel.name] == wheel.read_bytes()
+    manifest = json.loads(held["manifest.json"])
+    assert (manifest["version"], manifest["server"]["type"]) == ("0.1.0", "uv")
+    assert manifest["server"]["entry_point"] in held
+    project = tomllib.loads(held["pyproject.toml"].decode())
+    assert project["project"]["dependencies"] == ["ao-mcp"]
+    assert project["tool"]["uv"]["sources"] == {"ao-mcp": {"path": wheel.name}}
+    before = bundle.read_bytes()
+    run(*pack, cwd=built)
+    assert bundle.read_bytes() == before
 
 
 def visitor(repository: Path) -> dict[str, str]:
