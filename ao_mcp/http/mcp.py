@@ -179,8 +179,20 @@ class _Sessions(StreamableHTTPSessionManager):
     ) -> StreamableHTTPServerTransport | None:
         transport = super()._admit_session(requestor)
         if transport is not None:
-            transport._event_store = Sent()  # pyright: ignore[reportPrivateUsage]
+            sent = Sent()
+            transport._event_store = sent  # pyright: ignore[reportPrivateUsage]
+            _prime_once(transport, sent)
         return transport
+
+
+def _prime_once(transport: StreamableHTTPServerTransport, sent: "Sent") -> None:
+    """A stream that is taken up again gets no first event: what came meanwhile would be lost."""
+    first = transport._mint_priming_event  # pyright: ignore[reportPrivateUsage]
+
+    async def primed(stream: str, version: str) -> dict[str, Any] | None:
+        return None if sent.knows(stream) else await first(stream, version)
+
+    setattr(transport, "_mint_priming_event", primed)  # noqa: B010
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +228,15 @@ class Sent(EventStore):
             return None
         after = int(last_event_id)
         stream = next((one.stream for one in self._kept if one.number == after), GET_STREAM_KEY)
-        for one in list(self._kept):
-            if one.number > after and one.stream == stream and one.message is not None:
-                await send_callback(EventMessage(one.message, str(one.number)))
+        while (one := self._next(stream, after)) is not None:  # also what is added meanwhile
+            await send_callback(EventMessage(cast("JSONRPCMessage", one.message), str(one.number)))
+            after = one.number
         return stream
+
+    def knows(self, stream: str) -> bool:
+        """Whether there has been such a stream; the session's own is always there."""
+        return stream == GET_STREAM_KEY or any(one.stream == stream for one in self._kept)
+
+    def _next(self, stream: str, after: int) -> _Sending | None:
+        owed = (one for one in self._kept if one.stream == stream and one.message is not None)
+        return next((one for one in owed if one.number > after), None)

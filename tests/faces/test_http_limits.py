@@ -201,3 +201,25 @@ async def test_what_is_kept_of_a_session_is_bounded() -> None:
     assert heard == [str(int(last) - 1), last]
     for nonsense in ("", "x", "-1", "9" * 30):
         assert await sent.replay_events_after(nonsense, hear) is None
+
+
+async def test_what_comes_while_a_stream_is_taken_up_again_is_sent_too() -> None:
+    from mcp_types import JSONRPCNotification
+
+    from ao_mcp.http.mcp import Sent
+
+    sent, heard = Sent(), list[str | None]()
+
+    async def say(stream: str = "_GET_stream") -> str:
+        note = JSONRPCNotification(jsonrpc="2.0", method="a", params={})
+        return await sent.store_event(stream, note)
+
+    async def hear(one: object) -> None:
+        heard.append(getattr(one, "event_id", None))
+        if len(heard) == 1:
+            await say("another")
+            await say()
+
+    first, missed = await say(), await say()
+    await sent.replay_events_after(first, hear)
+    assert heard == [missed, "4"]
