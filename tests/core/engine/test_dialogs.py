@@ -3,17 +3,20 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from pathlib import Path
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from ao_core.engine.case import Observation, Policy
+from ao_core.engine.decide import decide
 from ao_core.engine.dialogs import Dialogs
 from ao_core.engine.engine import Engine
 from ao_core.engine.loop import _has_turned  # pyright: ignore[reportPrivateUsage]
 from ao_core.engine.permissions import Permissions
 from ao_core.engine.proofs import prove
+from ao_core.engine.records import Step
 from ao_core.engine.terms import Terms
 from ao_core.ids import SessionId
 from ao_core.model.activity import Activity, ActivityState, Source
@@ -21,7 +24,7 @@ from ao_core.model.event import EventKind
 from ao_core.model.session import Session, SessionReason, SessionState
 from ao_core.slots.agent import Agent, Asked, Launch, Look
 from ao_core.spool import HookEvent, HookKind
-from ao_core.store.records import MESSAGE, Decision, Delivery
+from ao_core.store.records import MESSAGE, SESSION, Decision, Delivery, Message
 from ao_core.testing.clock import FakeClock
 from books import Books, a_session
 
@@ -149,23 +152,73 @@ def tick(books: Books) -> Callable[[float], None]:
 # -- receipts by its log
 
 
-async def test_its_log_proves_what_it_was_told(scene: Scene, tmp_path: Path) -> None:
+async def told(books: Books, *texts: str) -> list[Message]:
+    """Typed to it, and entered."""
+    compose = partial(books.outbox.compose, books.records.session(ID), highest=Delivery.SUBMITTED)
+    entered = [replace(compose(text, "lead"), state=Delivery.SUBMITTED) for text in texts]
+    for message in entered:
+        await books.records.create(MESSAGE, message.id, message)
+    return entered
+
+
+async def proved(scene: Scene, *tokens: str) -> None:
+    """Its log is read, which has these."""
     books = scene.books
-    one, other = [
-        books.outbox.compose(scene.session, text, "lead", highest=Delivery.SUBMITTED)
-        for text in ("go on", "and on")
-    ]
-    for message in (one, other):
-        kept = replace(message, state=Delivery.SUBMITTED)
-        await books.records.create(MESSAGE, message.id, kept)
-    engine = cast("Engine", SimpleNamespace(records=books.records, outbox=books.outbox))
-    scene.agent.tokens = frozenset({one.token, "another"})
-    await prove(engine, scene.session, cast("Agent[Any]", scene.agent), cast("Launch", None))
-    found = {id: books.records.find(MESSAGE, id) for id in (one.id, other.id)}
+    parts = SimpleNamespace(records=books.records, outbox=books.outbox, clock=books.clock)
+    scene.agent.tokens = frozenset(tokens)
+    agent = cast("Agent[Any]", scene.agent)
+    await prove(cast("Engine", parts), scene.session, agent, cast("Launch", None))
+
+
+async def test_its_log_proves_what_it_was_told(scene: Scene) -> None:
+    one, other = await told(scene.books, "go on", "and on")
+    await proved(scene, one.token, "another")
+    found = {id: scene.books.records.find(MESSAGE, id) for id in (one.id, other.id)}
     assert [now and now.state for now in found.values()] == [Delivery.ACCEPTED, Delivery.SUBMITTED]
     proven = found[one.id]
     assert proven is not None
     assert proven.evidence == "the agent's log"
+
+
+async def seen_at_rest(scene: Scene) -> None:
+    """Its screen shows a composer that waits."""
+    at = scene.books.clock.now()
+    rest = Observation(at, activity=Activity(ActivityState.IDLE, at, Source.SCREEN))
+
+    def step(now: Session) -> Step:
+        return Step(decide(now, rest, Policy()).session)
+
+    await scene.books.records.update(SESSION, ID, step)
+
+
+async def asked_by_tool(scene: Scene) -> None:
+    """It has asked its lead, by our tool, and its turn has ended on that."""
+    at = scene.books.clock.now()
+    asked = HookEvent("h", HookKind.ASKED, at, text="Which port?")
+
+    def step(now: Session) -> Step:
+        return Step(decide(now, Observation(at, hooks=(asked,)), Policy()).session)
+
+    await scene.books.records.update(SESSION, ID, step)
+
+
+async def test_its_log_proves_that_its_question_was_answered(
+    scene: Scene, tick: Callable[[float], None]
+) -> None:
+    (before,) = await told(scene.books, "go on")
+    tick(1)
+    await asked_by_tool(scene)
+    tick(1)
+    (answer,) = await told(scene.books, "8080")
+    await proved(scene, before.token)
+    assert scene.session.question == "Which port?"
+    assert scene.session.facts.state is SessionState.NEEDS_INPUT
+    await proved(scene, before.token, answer.token)
+    assert scene.session.question is None
+    assert scene.session.facts.state is SessionState.WORKING
+    tick(1)
+    await seen_at_rest(scene)
+    assert scene.session.facts.state is SessionState.IDLE
 
 
 # -- the end of a turn, which is when its branch is looked at
