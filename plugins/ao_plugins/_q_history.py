@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ao_core.drive.loose import mapping, sequence, text
+from ao_core.drive.loose import mapping, moment, sequence, text
 from ao_core.model.activity import Activity, ActivityState, Source
 from ao_core.redact import visible
 from ao_core.slots.agent import Turn
+from ao_plugins._tool_uses import tool_line
 
 _LONGEST = 64 * 1024 * 1024
 _TEXT, _DETAIL, _KEPT, _MOST = 16_000, 500, 100, 64
@@ -90,7 +91,7 @@ def _history(state: dict[str, Any]) -> History | None:
 def _turns(entry: dict[str, Any]) -> list[Turn]:
     user, (said, tools) = mapping(entry.get("user")), _answer(entry)
     asked = text(mapping(mapping(user.get("content")).get("Prompt")).get("prompt"), _TEXT)
-    both = (Turn("user", visible(asked, _TEXT), _time(user.get("timestamp"))),) if asked else ()
+    both = (Turn("user", visible(asked, _TEXT), moment(user.get("timestamp"))),) if asked else ()
     answered = Turn("assistant", visible(said, _TEXT), _ended(entry), tools)
     return [*both, answered] if said or tools else [*both]
 
@@ -100,12 +101,9 @@ def _answer(entry: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
     answer = mapping(entry.get("assistant"))
     kind = mapping(answer.get("ToolUse") or answer.get("Response"))
     uses = [mapping(one) for one in sequence(kind.get("tool_uses"))]
-    return text(kind.get("content"), _TEXT), tuple(_tool(one) for one in uses)
-
-
-def _tool(use: dict[str, Any]) -> str:
-    about = next((one for one in mapping(use.get("args")).values() if isinstance(one, str)), "")
-    return visible(f"{text(use.get('name'), 200)} {about[:_DETAIL]}".strip(), _DETAIL)
+    return text(kind.get("content"), _TEXT), tuple(
+        tool_line(one.get("name"), one.get("args")) for one in uses
+    )
 
 
 def _last(entry: dict[str, Any]) -> Activity | None:
@@ -120,11 +118,3 @@ def _ended(entry: dict[str, Any]) -> datetime | None:
     if not isinstance(at, int) or not 0 < at < 10**14:
         return None
     return datetime.fromtimestamp(at / 1000, UTC)
-
-
-def _time(value: object) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(text(value, 40))
-        return at.astimezone(UTC) if at.tzinfo else None
-    except (ValueError, OverflowError):
-        return None

@@ -1,30 +1,31 @@
-"""The uses of tools, in a log of Claude Code's form: which are under way, and which are over."""
+"""The uses of tools, as logs tell of them; in one of Claude Code's form also which are over."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+from ao_core.drive.loose import mapping, moment, text
 from ao_core.errors import StoreError
 from ao_core.files import read_json_lines_tail
+from ao_core.redact import visible
 
 _TAIL = 512 * 1024
+_NAME, _LINE = 200, 500
+
+
+def tool_line(name: object, given: object) -> str:
+    """One line for a use of a tool: its name, and the first words it was given."""
+    about = next((one for one in mapping(given).values() if isinstance(one, str)), "")
+    return visible(f"{text(name, _NAME)} {about[:_LINE]}".strip(), _LINE)
 
 
 def result_at(log: Path, id: str) -> datetime | None:
     """When a log of Claude Code's form has the result of this use of a tool, if it has."""
     for line in reversed(_lines(log)):
         if id in _ended([line]):
-            return _time(line) or datetime.now(UTC)
+            return moment(line.get("timestamp")) or datetime.now(UTC)
     return None
-
-
-def _time(line: Mapping[str, object]) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(str(line.get("timestamp")))
-        return at.astimezone(UTC) if at.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
 
 
 def use_of(log: Path, tool: str, arguments: Mapping[str, Any]) -> str | None:

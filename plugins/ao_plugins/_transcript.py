@@ -1,9 +1,9 @@
 """A conversation kept as JSON lines of `role`, `text`, `at` and perhaps `state`, in a workspace."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
+from ao_core.drive.loose import moment
 from ao_core.errors import StoreError
 from ao_core.files import read_json_lines_tail
 from ao_core.model.activity import Activity, ActivityState, Source
@@ -22,7 +22,7 @@ _IMPLIED = {"user": ActivityState.ACTIVE, "assistant": ActivityState.READY}
 def last_word(log: Path) -> Activity | None:
     """What the last line shows, with the line's own time."""
     for line in reversed(_lines(log)):
-        at, role = _time(line), line.get("role")
+        at, role = moment(line.get("at")), line.get("role")
         state = _state(line.get("state")) or _IMPLIED.get(str(role))
         if at is not None and state is not None:
             return Activity(state, at, Source.NATIVE, _text(line, _DETAIL_LIMIT) or None)
@@ -62,7 +62,7 @@ def _spoken(log: Path) -> Iterator[Turn]:
     for line in _lines(log):
         role = str(line.get("role"))
         if role in _SPOKEN:
-            yield Turn(role, _text(line, _TEXT_LIMIT), _time(line))
+            yield Turn(role, _text(line, _TEXT_LIMIT), moment(line.get("at")))
 
 
 def _lines(log: Path) -> list[dict[str, object]]:
@@ -75,14 +75,6 @@ def _lines(log: Path) -> list[dict[str, object]]:
 def _text(line: Mapping[str, object], limit: int) -> str:
     text = line.get("text")
     return visible(text, limit) if isinstance(text, str) else ""
-
-
-def _time(line: Mapping[str, object]) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(str(line.get("at")))
-        return at.astimezone(UTC) if at.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
 
 
 def _state(value: object) -> ActivityState | None:

@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ao_core.drive.loose import mapping
+from ao_core.drive.loose import mapping, number
 from ao_core.model.activity import Activity, ActivityState, Source
 from ao_core.model.usage import Usage
 from ao_core.redact import visible
@@ -110,11 +110,7 @@ def _plain(line: str) -> str:
 def _usage(told: Mapping[str, Any]) -> Usage:
     cost = told.get("cost")  # nothing, where it does not know the model's prices
     price = float(cost) if isinstance(cost, int | float) and 0 < cost < 10**6 else None
-    return Usage(_number(told.get("prompt_tokens")), _number(told.get("completion_tokens")), price)
-
-
-def _number(value: object) -> int | None:
-    return value if isinstance(value, int) and 0 <= value < 10**12 else None
+    return Usage(number(told.get("prompt_tokens")), number(told.get("completion_tokens")), price)
 
 
 def _time(value: object) -> datetime | None:

@@ -7,11 +7,10 @@ import json
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ao_core.drive.loose import mapping, sequence, text
+from ao_core.drive.loose import mapping, moment, number, sequence, text
 from ao_core.model.activity import Activity, ActivityState, Source
 from ao_core.model.usage import Usage
 from ao_core.redact import visible
@@ -77,7 +76,10 @@ def _turns(entry: dict[str, Any], said: dict[str, Any]) -> list[Turn]:
     user = [Turn("user", visible(asked, _TEXT))] if asked else []
     if not answer and not tools:
         return user
-    return [*user, Turn("assistant", visible(answer, _TEXT), _time(entry), tools)]
+    return [
+        *user,
+        Turn("assistant", visible(answer, _TEXT), moment(entry.get("finishedAt")), tools),
+    ]
 
 
 def _answer(said: dict[str, Any]) -> str:
@@ -102,7 +104,7 @@ def _nodes(said: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _last(entry: dict[str, Any], said: dict[str, Any]) -> Activity | None:
     """What follows a tool is still to come; after words alone the turn is over."""
-    at = _time(entry)
+    at = moment(entry.get("finishedAt"))
     state = ActivityState.ACTIVE if _tools(said) else ActivityState.READY
     detail = visible(_answer(said), _DETAIL) or None
     return Activity(state, at, Source.NATIVE, detail) if at else None
@@ -110,8 +112,8 @@ def _last(entry: dict[str, Any], said: dict[str, Any]) -> Activity | None:
 
 def _usage(every: list[dict[str, Any]]) -> Usage:
     counted = [one for one in (mapping(said.get("token_usage")) for said in every) if one]
-    into = sum(_number(one.get(name)) for one in counted for name in _INTO)
-    out = sum(_number(one.get("output_tokens")) for one in counted)
+    into = sum(number(one.get(name)) or 0 for one in counted for name in _INTO)
+    out = sum(number(one.get("output_tokens")) or 0 for one in counted)
     cost = _cost([node for said in every for node in _nodes(said) if node.get("type") == _BILL])
     return Usage(into, out, cost) if counted else Usage(cost_usd=cost)
 
@@ -132,15 +134,3 @@ def _dollars(value: object) -> float:
     except ValueError:
         return 0.0
     return found if math.isfinite(found) and found >= 0 else 0.0
-
-
-def _number(value: object) -> int:
-    return value if isinstance(value, int) and 0 <= value < 10**12 else 0
-
-
-def _time(entry: dict[str, Any]) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(text(entry.get("finishedAt"), 40))
-        return at.astimezone(UTC) if at.tzinfo else None
-    except (ValueError, OverflowError):
-        return None

@@ -3,16 +3,15 @@
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
-from ao_core.drive.loose import mapping
+from ao_core.drive.loose import mapping, moment, number, text
 from ao_core.model.activity import Activity, ActivityState, Source
 from ao_core.model.usage import Usage
 from ao_core.redact import visible
 from ao_core.slots.agent import Turn
 from ao_plugins._grown import Grown
-from ao_plugins._tool_uses import parts_of
+from ao_plugins._tool_uses import parts_of, tool_line
 
 _KEPT, _TEXT, _DETAIL = 100, 16_000, 500
 _OVER = ("end_turn", "stop_sequence", "refusal")
@@ -41,12 +40,12 @@ class Story:
 
 def take(story: Story, line: Mapping[str, Any]) -> Story:
     """One more line."""
-    story.native_id = story.native_id or _text(line.get("sessionId")) or None
+    story.native_id = story.native_id or text(line.get("sessionId")) or None
     match line.get("type"):
         case "user" | "assistant" if not line.get("isMeta"):
             _message(story, line)
         case "summary":
-            story.summary = visible(_text(line.get("summary")), _DETAIL)
+            story.summary = visible(text(line.get("summary")), _DETAIL)
         case "cost-state":
             cost = line.get("totalCostUSD")
             story.cost = float(cost) if isinstance(cost, int | float) else story.cost
@@ -59,11 +58,12 @@ stories: Grown[Story] = Grown(Story, take)
 
 
 def _message(story: Story, line: Mapping[str, Any]) -> None:
-    at, message = _time(line), mapping(line.get("message"))
+    at, message = moment(line.get("timestamp")), mapping(line.get("message"))
     if at is None or line.get("isSidechain"):
         return
     role, said = str(line["type"]), _said(line)
-    tools = tuple(_tool(part) for part in parts_of(line) if part.get("type") == "tool_use")
+    uses = [part for part in parts_of(line) if part.get("type") == "tool_use"]
+    tools = tuple(tool_line(use.get("name"), use.get("input")) for use in uses)
     if said or tools:
         story.turns.append(Turn(role, visible(said, _TEXT), at, tools))
     if role == "assistant":
@@ -82,11 +82,12 @@ def _state(line: Mapping[str, Any], role: str, broken_off: bool, stop: str) -> A
 
 
 def _count(story: Story, message: Mapping[str, Any]) -> None:
-    used, id = mapping(message.get("usage")), _text(message.get("id"))
+    used, id = mapping(message.get("usage")), text(message.get("id"))
     if not used or not id:
         return
     parts = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-    into, out = sum(_number(used.get(one)) for one in parts), _number(used.get("output_tokens"))
+    into = sum(number(used.get(one)) or 0 for one in parts)
+    out = number(used.get("output_tokens")) or 0
     if id != story.current[0]:
         story.spent = (story.spent[0] + story.current[1], story.spent[1] + story.current[2])
     story.current = (id, into, out)
@@ -96,26 +97,4 @@ def _said(line: Mapping[str, Any]) -> str:
     inside = mapping(line.get("message")).get("content")
     if isinstance(inside, str):
         return inside
-    return "\n".join(_text(part.get("text")) for part in parts_of(line) if "text" in part)
-
-
-def _tool(part: Mapping[str, Any]) -> str:
-    given = cast("dict[str, object]", mapping(part.get("input")))
-    about = next((value for value in given.values() if isinstance(value, str)), "")
-    return visible(f"{_text(part.get('name'))} {about}".strip(), _DETAIL)
-
-
-def _number(value: object) -> int:
-    return value if isinstance(value, int) and 0 <= value < 10**12 else 0
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _time(line: Mapping[str, Any]) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(_text(line.get("timestamp")))
-        return at.astimezone(UTC) if at.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
+    return "\n".join(text(part.get("text")) for part in parts_of(line) if "text" in part)

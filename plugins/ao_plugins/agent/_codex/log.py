@@ -4,13 +4,13 @@ import json
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from glob import escape
 from pathlib import Path
 from typing import Any
 
-from ao_core.drive.loose import mapping, sequence, text
+from ao_core.drive.loose import mapping, moment, number, sequence, text
 from ao_core.model.activity import Activity, ActivityState, Source
 from ao_core.model.usage import Usage
 from ao_core.redact import visible
@@ -36,7 +36,7 @@ class Story:
 
 def take(story: Story, line: Mapping[str, Any]) -> Story:
     """One more line."""
-    at, payload = _time(line), mapping(line.get("payload"))
+    at, payload = moment(line.get("timestamp")), mapping(line.get("payload"))
     if at is None:
         return story
     match line.get("type"):
@@ -148,18 +148,6 @@ def _texts(value: object) -> Sequence[str]:
 
 
 def _count(story: Story, total: Mapping[str, Any]) -> None:
-    into, out = _number(total.get("input_tokens")), _number(total.get("output_tokens"))
+    into, out = number(total.get("input_tokens")), number(total.get("output_tokens"))
     if into is not None and out is not None:
         story.usage = Usage(into, out)
-
-
-def _number(value: object) -> int | None:
-    return value if isinstance(value, int) and 0 <= value < 10**12 else None
-
-
-def _time(line: Mapping[str, Any]) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(text(line.get("timestamp"), 64))
-        return at.astimezone(UTC) if at.tzinfo else None
-    except (ValueError, OverflowError):
-        return None

@@ -11,11 +11,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ao_core.drive.loose import mapping, sequence
+from ao_core.drive.loose import mapping, number, sequence, text
 from ao_core.model.activity import Activity, ActivityState, Source
 from ao_core.model.usage import Usage
 from ao_core.redact import visible
 from ao_core.slots.agent import Asked, Turn
+from ao_plugins._tool_uses import tool_line
 
 _INDEX = "sessions.json"
 _LONGEST = 64 * 1024 * 1024
@@ -63,9 +64,9 @@ def _read(log: Path, written: int) -> Story | None:
         return None
     session, at = mapping(loaded), datetime.fromtimestamp(written // 1000 / 1e6, UTC)
     said = [mapping(one) for one in sequence(session.get("history"))]
-    title = _text(session.get("title"))
+    title = text(session.get("title"))
     return Story(
-        _text(session.get("sessionId")) or None,
+        text(session.get("sessionId")) or None,
         visible(title, _DETAIL) if title and title != _UNTITLED else None,
         _usage(mapping(session.get("usage"))),
         tuple(turn for one in said[-_KEPT:] if (turn := _turn(one))),
@@ -76,14 +77,14 @@ def _read(log: Path, written: int) -> Story | None:
 
 def _usage(spent: Mapping[str, Any]) -> Usage:
     """Tokens; its costs are guessed for models it does not know, so they are not taken over."""
-    into, out = _number(spent.get("promptTokens")), _number(spent.get("completionTokens"))
+    into, out = number(spent.get("promptTokens")), number(spent.get("completionTokens"))
     return Usage(into, out) if into or out else Usage()
 
 
 def _turn(item: Mapping[str, Any]) -> Turn | None:
     message = mapping(item.get("message"))
-    role, said = _text(message.get("role")), _said(message.get("content"))
-    tools = tuple(_tool(call) for call in _calls(item))
+    role, said = text(message.get("role")), _said(message.get("content"))
+    tools = tuple(tool_line(*_called(call)) for call in _calls(item))
     return Turn(role, visible(said, _TEXT), None, tools) if role and (said or tools) else None
 
 
@@ -101,15 +102,9 @@ def _asked(item: Mapping[str, Any]) -> Asked | None:
     return Asked(name, json.dumps(given, ensure_ascii=False))
 
 
-def _tool(call: Mapping[str, Any]) -> str:
-    name, given = _called(call)
-    about = next((value for value in given.values() if isinstance(value, str)), "")
-    return visible(f"{name} {about}".strip(), _DETAIL)
-
-
 def _called(call: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     function = mapping(mapping(call.get("toolCall")).get("function"))
-    return _text(function.get("name")) or "a tool", mapping(call.get("parsedArgs"))
+    return text(function.get("name")) or "a tool", mapping(call.get("parsedArgs"))
 
 
 def _calls(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -119,12 +114,4 @@ def _calls(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _said(content: object) -> str:
     if isinstance(content, str):
         return content
-    return "\n".join(filter(None, (_text(mapping(one).get("text")) for one in sequence(content))))
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _number(value: object) -> int:
-    return value if isinstance(value, int) and 0 <= value < 10**12 else 0
+    return "\n".join(filter(None, (text(mapping(one).get("text")) for one in sequence(content))))

@@ -3,15 +3,16 @@
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from ao_core.drive.loose import mapping, sequence, text
+from ao_core.drive.loose import mapping, moment, number, sequence, text
 from ao_core.model.activity import Activity, ActivityState, Source
 from ao_core.model.usage import Usage
 from ao_core.redact import visible
 from ao_core.slots.agent import Turn
 from ao_plugins._grown import Grown
+from ao_plugins._tool_uses import tool_line
 
 _KEPT, _TEXT, _DETAIL = 100, 16_000, 500
 _DOING: Mapping[str, ActivityState] = {
@@ -42,7 +43,7 @@ class Story:
 
 def take(story: Story, line: Mapping[str, Any]) -> Story:
     """One more event; a subagent's tell of its use alone."""
-    kind, data, at = line.get("type"), mapping(line.get("data")), _time(line)
+    kind, data, at = line.get("type"), mapping(line.get("data")), moment(line.get("timestamp"))
     if kind == "session.usage_record":
         _count(story, mapping(data.get("usage")))
     if at is None or line.get("agentId"):
@@ -73,31 +74,14 @@ def _does(story: Story, kind: str, data: Mapping[str, Any], at: datetime) -> Non
 
 
 def _message(story: Story, kind: str, data: Mapping[str, Any], at: datetime) -> None:
-    tools = tuple(_tool(mapping(one)) for one in sequence(data.get("toolRequests")))
+    asked = [mapping(one) for one in sequence(data.get("toolRequests"))]
+    tools = tuple(tool_line(one.get("name"), one.get("arguments")) for one in asked)
     story.calls = bool(tools)
     said = visible(text(data.get("content"), _TEXT), _TEXT)
     if said or tools:
         story.turns.append(Turn(kind.partition(".")[0], said, at, tools))
 
 
-def _tool(asked: Mapping[str, Any]) -> str:
-    given = mapping(asked.get("arguments"))
-    about = next((value for value in given.values() if isinstance(value, str)), "")
-    return visible(f"{text(asked.get('name'), 100)} {about[:_DETAIL]}".strip(), _DETAIL)
-
-
 def _count(story: Story, used: Mapping[str, Any]) -> None:
-    into, out = (_number(used.get(name)) for name in ("inputTokens", "outputTokens"))
+    into, out = (number(used.get(name)) for name in ("inputTokens", "outputTokens"))
     story.usage = story.usage.plus(Usage(into, out))
-
-
-def _number(value: object) -> int | None:
-    return value if isinstance(value, int) and 0 <= value < 10**12 else None
-
-
-def _time(line: Mapping[str, Any]) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(text(line.get("timestamp"), 40))
-        return at.astimezone(UTC) if at.tzinfo else None
-    except (ValueError, OverflowError):
-        return None

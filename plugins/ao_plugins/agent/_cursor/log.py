@@ -18,6 +18,7 @@ from ao_core.model.activity import Activity, ActivityState, Source
 from ao_core.redact import visible
 from ao_core.slots.agent import Turn
 from ao_plugins._grown import Grown
+from ao_plugins._tool_uses import tool_line
 
 _WRAPPED = re.compile(r"\s*</?user_query>\s*")
 _TEXT, _DETAIL, _KEPT = 16_000, 500, 100
@@ -37,7 +38,8 @@ def take(story: Story, line: Mapping[str, Any]) -> Story:
     if role in ("user", "assistant"):
         parts = [mapping(one) for one in sequence(mapping(line.get("message")).get("content"))]
         said = "\n".join(text(one.get("text"), _TEXT) for one in parts if one.get("text"))
-        tools = tuple(_tool(one) for one in parts if one.get("type") == "tool_use")
+        uses = [one for one in parts if one.get("type") == "tool_use"]
+        tools = tuple(tool_line(use.get("name"), use.get("input")) for use in uses)
         said = _WRAPPED.sub("", said) if role == "user" else said
         story.turns.append(Turn(str(role), visible(said, _TEXT), None, tools))
         story.over = False
@@ -69,8 +71,3 @@ def log_of(home: Path, workspace: Path) -> Path | None:
         return max(own, key=lambda one: one.stat().st_mtime, default=None)
     except OSError:
         return None
-
-
-def _tool(part: Mapping[str, Any]) -> str:
-    about = next((one for one in mapping(part.get("input")).values() if isinstance(one, str)), "")
-    return visible(f"{text(part.get('name'), 200)} {about[:_DETAIL]}".strip(), _DETAIL)

@@ -4,17 +4,18 @@ import json
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ao_core.drive.loose import mapping, sequence
+from ao_core.drive.loose import mapping, moment, number, sequence, text
 from ao_core.files import write_atomic
 from ao_core.model.activity import Activity, ActivityState, Source
 from ao_core.model.usage import Usage
 from ao_core.redact import visible
 from ao_core.slots.agent import Turn
 from ao_plugins._grown import Grown
+from ao_plugins._tool_uses import tool_line
 
 _LAST, _TEXT, _DETAIL = 100, 16_000, 500
 _KEPT = "kept"
@@ -45,10 +46,10 @@ class Story:
 
 def take(story: Story, line: Mapping[str, Any]) -> Story:
     """One more line."""
-    story.native_id = story.native_id or _text(line.get("sessionId")) or None
-    told = _text(mapping(line.get("$set")).get("summary"))
+    story.native_id = story.native_id or text(line.get("sessionId")) or None
+    told = text(mapping(line.get("$set")).get("summary"))
     story.summary = visible(told, _DETAIL) if told else story.summary
-    at, said = _time(line), _said(line)
+    at, said = moment(line.get("timestamp")), _said(line)
     if at is not None and not said.startswith(_CONTEXT):
         _heard(story, line, at, said)
     return story
@@ -122,8 +123,9 @@ def _heard(story: Story, line: Mapping[str, Any], at: datetime, said: str) -> No
 
 
 def _message(story: Story, line: Mapping[str, Any], at: datetime, said: str) -> Activity | None:
-    role, id = _ROLES[line["type"]], _text(line.get("id"))
-    tools = tuple(map(_tool, sequence(line.get("toolCalls"))))
+    role, id = _ROLES[line["type"]], text(line.get("id"))
+    calls = [mapping(one) for one in sequence(line.get("toolCalls"))]
+    tools = tuple(tool_line(one.get("name"), one.get("args")) for one in calls)
     if said or tools:
         if id and id == story.shown:
             story.turns.pop()
@@ -140,7 +142,7 @@ def _count(story: Story, id: str, tokens: Mapping[str, Any]) -> None:
     if not tokens or not id:
         return
     into, out = (
-        sum(_number(tokens.get(part)) for part in parts)
+        sum(number(tokens.get(part)) or 0 for part in parts)
         for parts in (("input", "tool"), ("output", "thoughts"))
     )
     if id != story.current[0]:
@@ -152,27 +154,5 @@ def _said(line: Mapping[str, Any]) -> str:
     inside = line.get("displayContent") or line.get("content")
     if isinstance(inside, str):
         return inside
-    texts = (_text(mapping(part).get("text")) for part in sequence(inside))
+    texts = (text(mapping(part).get("text")) for part in sequence(inside))
     return "\n".join(text for text in texts if text)
-
-
-def _tool(call: object) -> str:
-    given = mapping(mapping(call).get("args"))
-    about = next((value for value in given.values() if isinstance(value, str)), "")
-    return visible(f"{_text(mapping(call).get('name'))} {about}".strip(), _DETAIL)
-
-
-def _number(value: object) -> int:
-    return value if isinstance(value, int) and 0 <= value < 10**12 else 0
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _time(line: Mapping[str, Any]) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(_text(line.get("timestamp")))
-        return at.astimezone(UTC) if at.tzinfo else None
-    except (ValueError, OverflowError):
-        return None

@@ -15,6 +15,7 @@ from ao_core.model.activity import Activity, ActivityState, Source
 from ao_core.model.usage import Usage
 from ao_core.redact import visible
 from ao_core.slots.agent import Turn
+from ao_plugins._tool_uses import tool_line
 
 _PATIENCE = 2.0  # seconds, while goose writes
 _KEPT, _LONGEST, _TEXT, _DETAIL = 100, 4 * 1024 * 1024, 16_000, 500
@@ -86,8 +87,7 @@ def _tool(part: Mapping[str, Any]) -> str:
     if part.get("type") != "toolRequest":
         return ""
     call = mapping(mapping(part.get("toolCall")).get("value"))
-    about = (one for one in mapping(call.get("arguments")).values() if isinstance(one, str))
-    return f"{text(call.get('name'), 200)} {next(about, '')}".strip()
+    return tool_line(call.get("name"), call.get("arguments"))
 
 
 def _time(stamp: object) -> datetime | None:

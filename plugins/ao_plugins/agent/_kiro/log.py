@@ -17,6 +17,7 @@ from ao_core.model.activity import Activity, ActivityState, Source
 from ao_core.redact import visible
 from ao_core.slots.agent import Turn
 from ao_plugins._grown import Grown
+from ao_plugins._tool_uses import tool_line
 
 _TEXT, _DETAIL, _KEPT = 16_000, 500, 100
 _SESSIONS, _LONGEST = 200, 4 * 1024 * 1024
@@ -99,12 +100,8 @@ def _said(data: Mapping[str, Any]) -> str:
 
 def _tools(data: Mapping[str, Any]) -> tuple[str, ...]:
     parts = [mapping(one) for one in sequence(data.get("content"))]
-    return tuple(_tool(mapping(one.get("data"))) for one in parts if one.get("kind") == "toolUse")
-
-
-def _tool(use: Mapping[str, Any]) -> str:
-    about = next((one for one in mapping(use.get("input")).values() if isinstance(one, str)), "")
-    return visible(f"{text(use.get('name'), 200)} {about[:_DETAIL]}".strip(), _DETAIL)
+    uses = [mapping(one.get("data")) for one in parts if one.get("kind") == "toolUse"]
+    return tuple(tool_line(one.get("name"), one.get("input")) for one in uses)
 
 
 def _time(value: object) -> datetime | None:

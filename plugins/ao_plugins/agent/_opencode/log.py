@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +14,7 @@ from ao_core.model.activity import Activity, ActivityState, Source
 from ao_core.model.usage import Usage
 from ao_core.redact import visible
 from ao_core.slots.agent import AgentInfo, Turn
+from ao_plugins._tool_uses import tool_line
 
 T = TypeVar("T")
 _BUSY = 2.0  # seconds; it writes seldom, and never for long
@@ -132,19 +133,14 @@ def _activity(log: sqlite3.Connection, id: str, at: int, data: str) -> Activity:
 
 def _turn(log: sqlite3.Connection, id: str, at: int, data: str) -> Turn:
     parts, role = _parts(log, id), text(_loaded(data).get("role"), 20)
-    tools = tuple(_tool(part) for _, part in parts if part.get("type") == "tool")
+    uses = [(part, mapping(part.get("state"))) for _, part in parts if part.get("type") == "tool"]
+    tools = tuple(tool_line(use.get("tool"), state.get("input")) for use, state in uses)
     return Turn(role, visible(_said(parts), _TEXT), _time(at), tools)
 
 
 def _said(parts: list[tuple[int, dict[str, Any]]]) -> str:
     texts = (part for _, part in parts if part.get("type") == "text" and not part.get("synthetic"))
     return "\n".join(text(part.get("text"), _TEXT) for part in texts)
-
-
-def _tool(part: Mapping[str, Any]) -> str:
-    given = mapping(mapping(part.get("state")).get("input"))
-    about = next((value for value in given.values() if isinstance(value, str)), "")
-    return visible(f"{text(part.get('tool'), 100)} {about[:_DETAIL]}".strip(), _DETAIL)
 
 
 def _loaded(data: str) -> dict[str, Any]:

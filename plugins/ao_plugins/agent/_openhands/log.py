@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ao_core.drive.loose import mapping, sequence, text
+from ao_core.drive.loose import mapping, number, sequence, text
 from ao_core.model.activity import Activity, ActivityState, Source
 from ao_core.model.usage import Usage
 from ao_core.redact import visible
@@ -86,7 +86,7 @@ def _usage(metrics: Mapping[str, Any]) -> Usage:
     for one in map(mapping, metrics.values()):
         tokens, cost = mapping(one.get("accumulated_token_usage")), one.get("accumulated_cost")
         price = float(cost) if isinstance(cost, int | float) and 0 < cost < 10**6 else None
-        into, out = _number(tokens.get("prompt_tokens")), _number(tokens.get("completion_tokens"))
+        into, out = (number(tokens.get(f"{part}_tokens")) or 0 for part in ("prompt", "completion"))
         used = used.plus(Usage(into, out, price) if into or out else Usage())
     return used
 
@@ -134,10 +134,6 @@ def _trouble(events: Sequence[Mapping[str, Any]]) -> str | None:
 def _said(content: object) -> str:
     parts = (text(mapping(one).get("text"), _TEXT) for one in sequence(content))
     return "\n".join(filter(None, parts)).strip()
-
-
-def _number(value: object) -> int:
-    return value if isinstance(value, int) and 0 <= value < 10**12 else 0
 
 
 def _time(event: Mapping[str, Any]) -> datetime | None:

@@ -3,15 +3,16 @@
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from ao_core.drive.loose import mapping, sequence
+from ao_core.drive.loose import mapping, moment, number, sequence, text
 from ao_core.model.activity import Activity, ActivityState, Source
 from ao_core.model.usage import Usage
 from ao_core.redact import visible
 from ao_core.slots.agent import Turn
 from ao_plugins._grown import Grown
+from ao_plugins._tool_uses import tool_line
 
 _LAST, _TEXT, _DETAIL = 100, 16_000, 500
 
@@ -28,8 +29,8 @@ class Story:
 
 def take(story: Story, line: Mapping[str, Any]) -> Story:
     """One more line."""
-    story.native_id = story.native_id or _text(line.get("sessionId")) or None
-    at, kind = _time(line), line.get("type")
+    story.native_id = story.native_id or text(line.get("sessionId")) or None
+    at, kind = moment(line.get("timestamp")), line.get("type")
     if at is None or line.get("isSidechain"):
         return story
     if kind in ("user", "assistant"):
@@ -44,10 +45,10 @@ stories: Grown[Story] = Grown(Story, take)
 
 def _message(story: Story, line: Mapping[str, Any], at: datetime, role: str) -> Activity:
     parts = [mapping(part) for part in sequence(mapping(line.get("message")).get("parts"))]
-    said = "\n".join(_text(part.get("text")) for part in parts if _is_said(part))
+    said = "\n".join(text(part.get("text")) for part in parts if _is_said(part))
     calls = [mapping(part["functionCall"]) for part in parts if part.get("functionCall")]
     if said or calls:
-        tools = tuple(map(_tool, calls))
+        tools = tuple(tool_line(one.get("name"), one.get("args")) for one in calls)
         story.turns.append(Turn(role, visible(said, _TEXT), at, tools))
     story.usage = story.usage.plus(_used(mapping(line.get("usageMetadata"))))
     over = role == "assistant" and not calls
@@ -62,27 +63,5 @@ def _is_said(part: Mapping[str, Any]) -> bool:
 def _used(told: Mapping[str, Any]) -> Usage:
     if not told:
         return Usage()
-    into = _number(told.get("promptTokenCount"))
-    return Usage(into, _number(told.get("candidatesTokenCount")))
-
-
-def _tool(call: Mapping[str, Any]) -> str:
-    given = mapping(call.get("args"))
-    about = next((value for value in given.values() if isinstance(value, str)), "")
-    return visible(f"{_text(call.get('name'))} {about}".strip(), _DETAIL)
-
-
-def _number(value: object) -> int:
-    return value if isinstance(value, int) and 0 <= value < 10**12 else 0
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _time(line: Mapping[str, Any]) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(_text(line.get("timestamp")))
-        return at.astimezone(UTC) if at.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
+    into = number(told.get("promptTokenCount")) or 0
+    return Usage(into, number(told.get("candidatesTokenCount")) or 0)

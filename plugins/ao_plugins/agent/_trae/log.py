@@ -10,11 +10,12 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from ao_core.drive.loose import mapping, sequence, text
+from ao_core.drive.loose import mapping, number, sequence, text
 from ao_core.model.activity import Activity, ActivityState, Source
 from ao_core.model.usage import Usage
 from ao_core.redact import visible
 from ao_core.slots.agent import Turn
+from ao_plugins._tool_uses import tool_line
 
 _LONGEST = 64 * 1024 * 1024
 _TEXT, _DETAIL, _KEPT = 16_000, 500, 100
@@ -80,8 +81,8 @@ def usage(found: Trajectory) -> Usage:
     used = [mapping(mapping(one.get("response")).get("usage")) for one in _asked(found)]
     if not any(used):
         return Usage()
-    into = sum(_number(one.get("input_tokens")) for one in used)
-    return Usage(into, sum(_number(one.get("output_tokens")) for one in used))
+    into = sum(number(one.get("input_tokens")) or 0 for one in used)
+    return Usage(into, sum(number(one.get("output_tokens")) or 0 for one in used))
 
 
 def _steps(found: Trajectory) -> list[dict[str, Any]]:
@@ -94,18 +95,9 @@ def _asked(found: Trajectory) -> list[dict[str, Any]]:
 
 def _turn(step: dict[str, Any]) -> Turn:
     said = text(mapping(step.get("llm_response")).get("content"), _TEXT)
-    tools = tuple(_tool(mapping(one)) for one in sequence(step.get("tool_calls")))
+    calls = [mapping(one) for one in sequence(step.get("tool_calls"))]
+    tools = tuple(tool_line(one.get("name"), one.get("arguments")) for one in calls)
     return Turn("assistant", visible(said, _TEXT), _time(step.get("timestamp")), tools)
-
-
-def _tool(use: dict[str, Any]) -> str:
-    given = mapping(use.get("arguments")).values()
-    about = next((one for one in given if isinstance(one, str)), "")
-    return visible(f"{text(use.get('name'), 200)} {about[:_DETAIL]}".strip(), _DETAIL)
-
-
-def _number(value: object) -> int:
-    return value if isinstance(value, int) and 0 <= value < 10**12 else 0
 
 
 def _time(value: object) -> datetime | None:
