@@ -41,11 +41,13 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	$(BIN)/ao demo
 
-# `patch = subprocess` in pyproject.toml measures the xdist workers and the processes they start.
+# `patch = subprocess` in pyproject.toml measures the xdist workers and the processes they start. A
+# test that fails is played once more, as many wait for real processes on a machine that may be
+# loaded; the report names each that was.
 test: lint types
 	@mkdir -p build
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 3 --dist loadgroup | tee $(REPORT)
+	$(BIN)/coverage run -m pytest -n 3 --dist loadgroup --reruns 1 -rRfE | tee $(REPORT)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --skip-empty
 	@tail -n 1 $(REPORT)
