@@ -7,6 +7,7 @@
 An agent without tools has it all at once, each command as one that its user may run.
 """
 
+import itertools
 import json
 import re
 import shlex
@@ -45,13 +46,14 @@ class Worker:
     refused: list[str] = field(default_factory=list[str])
     asked: list[Asked] = field(default_factory=list[Asked])
     hold: threading.Event = field(default_factory=threading.Event)  # set: it may answer
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
         self.hold.set()
 
     def answer(self, asked: Asked) -> Reply:
         """The next thing to say."""
-        number = len(asked.past)
+        number = next(self._numbers)  # no two calls of one conversation have the same name
         shell = next((one for one in asked.offers if _SHELL.match(one.name)), None)
         steps = last_task(asked.told)
         by_hand = shell is None and _WITHOUT_TOOLS in asked.system
