@@ -13,6 +13,7 @@ from typing import Any
 
 from agents.stage import Stage
 from ao_core.errors import AoError
+from models.dialects import TOKENS
 from team import eventually, git
 
 PATIENCE = 120.0
@@ -161,6 +162,15 @@ def is_done(told: Told) -> None:
     assert team.call("wait", sessions=[told.session], until="done", seconds=30)["reached"]
 
 
+def is_counted(told: Told) -> None:
+    """All that its work took is known: an answer for each message, and one for each call."""
+    model = told.stage.model
+    least = TOKENS * (len(told.shown["messages"]) + len(model.results()))
+    shown = told.until("counted", lambda now: (now["input_tokens"] or 0) >= least)
+    most = TOKENS * model.replies
+    assert shown["input_tokens"] <= most, f"{shown['input_tokens']} of {most} are known"
+
+
 def is_left_alone(told: Told) -> None:
     """What its user had set is there; if the agent itself wrote more, it is nothing of ours."""
     stage = told.stage
@@ -183,6 +193,7 @@ STEPS: Mapping[str, Callable[[Told], None]] = {
     "comes back, remembers": comes_back,
     "inbox, question": is_told,
     "done with evidence": is_done,
+    "tokens counted": is_counted,
     "user's settings kept": is_left_alone,
 }
 COLUMNS = tuple(STEPS)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, JsonValue
 
 Frame = Mapping[str, Any]
 Arguments = dict[str, Any]
+TOKENS = 10  # that each answer says its question has taken
 
 
 class Wrong(Exception):
@@ -204,7 +205,7 @@ class Messages:
         return {
             "id": "msg_1", "type": "message", "role": "assistant", "model": "scripted",
             "content": content, "stop_reason": stop, "stop_sequence": None,
-            "usage": {"input_tokens": 10, "output_tokens": 5},
+            "usage": {"input_tokens": TOKENS, "output_tokens": 5},
         }  # fmt: skip
 
 
@@ -299,7 +300,7 @@ class Chat:
 
     @staticmethod
     def _usage() -> Frame:
-        return {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+        return {"prompt_tokens": TOKENS, "completion_tokens": 5, "total_tokens": TOKENS + 5}
 
 
 # -- OpenAI Responses ------------------------------------------------------------------------------
@@ -371,7 +372,7 @@ class Responses:
         yield {"type": "response.created", "response": {"id": "resp_1"}}
         yield {"type": "response.output_item.added", "output_index": 0, "item": item}
         yield {"type": "response.output_item.done", "output_index": 0, "item": item}
-        usage = {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15}
+        usage = {"input_tokens": TOKENS, "output_tokens": 5, "total_tokens": TOKENS + 5}
         done = {"id": "resp_1", "status": "completed", "output": [item], "usage": usage}
         yield {"type": "response.completed", "response": done}
 
@@ -458,7 +459,11 @@ class Gemini:
         if reply.offer:
             part = {"functionCall": {"name": reply.offer.name, "args": reply.arguments}}
         content = {"role": "model", "parts": [part]}
-        usage = {"promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 15}
+        usage = {
+            "promptTokenCount": TOKENS,
+            "candidatesTokenCount": 5,
+            "totalTokenCount": TOKENS + 5,
+        }
         candidate = {"content": content, "finishReason": "STOP", "index": 0}
         return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "scripted"}
 

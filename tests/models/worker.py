@@ -46,6 +46,7 @@ class Worker:
     refused: list[str] = field(default_factory=list[str])
     asked: list[Asked] = field(default_factory=list[Asked])
     hold: threading.Event = field(default_factory=threading.Event)  # set: it may answer
+    replies: int = 0  # those to what an agent asks on the side with them
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
@@ -54,6 +55,7 @@ class Worker:
     def answer(self, asked: Asked) -> Reply:
         """The next thing to say."""
         number = next(self._numbers)  # no two calls of one conversation have the same name
+        self.replies = number + 1
         shell = next((one for one in asked.offers if _SHELL.match(one.name)), None)
         steps = last_task(asked.told)
         by_hand = shell is None and _WITHOUT_TOOLS in asked.system

@@ -53,7 +53,9 @@ def ended(
     body = Ended(reason, status, signal)
     event = NewEvent(kind, body, session.project, session.id)
     spent = worked(session, at)
-    after = replace(session, facts=facts, doubt=None, question=None, worked=spent, precedents=())
+    after = replace(
+        session, facts=facts, doubt=None, question=None, asked_at=None, worked=spent, precedents=()
+    )
     return after, (event,)
 
 

@@ -8,7 +8,7 @@ from ao_core.engine.engine import Engine
 from ao_core.engine.records import Step
 from ao_core.engine.words import by_hook
 from ao_core.model.activity import Source
-from ao_core.model.session import Session, SessionState
+from ao_core.model.session import Session
 from ao_core.slots.agent import Agent, Launch
 from ao_core.spool import HookEvent, HookKind
 from ao_core.store.records import MESSAGE, SESSION, Delivery
@@ -39,8 +39,7 @@ def _answered(case: Case, sent: datetime) -> Case:
     """It has what it was sent after it had asked, so it does not wait for that any more. Whether it
     is at rest again is seen after the moment at which it was sent.
     """
-    facts = case.session.facts
-    waits = facts.state is SessionState.NEEDS_INPUT and case.session.question is not None
-    if not waits or sent <= facts.since:
+    asked_at = case.session.asked_at
+    if asked_at is None or sent <= asked_at:
         return case
     return by_hook(case, HookEvent("", HookKind.TURN_STARTED, sent), Source.LOG)

@@ -122,6 +122,7 @@ def _again(engine: Engine, session: Session, beside: Sequence[Change]) -> Step:
         activity=None,
         doubt=None,
         question=None,
+        asked_at=None,
         heard=0,
         standing=FIRM,
         word=None,

@@ -81,9 +81,9 @@ def _working(case: Case, hook: HookEvent) -> Case:
     word = case.session.word
     if word is not None and hook.kind in _ANEW and _is_after(case, hook, word.at):
         word = Word(word.at)
-    open = case.session.asked and hook.kind not in _ANEW  # it goes on with what it need not know
-    question = case.session.question if open else None
-    heard = replace(case.session, question=question, asked=open, done=done, word=word)
+    heard = replace(case.session, done=done, word=word)
+    if hook.kind in _ANEW or heard.asked_at is None:  # else it goes on with what it need not know
+        heard = replace(heard, question=None, asked_at=None)
     case = case.having(heard, want=Want.OUTBOX)
     if _asked_since(case, hook):
         return case
@@ -112,7 +112,7 @@ def _turn_ended(case: Case, hook: HookEvent) -> Case:
         case = to(case, SessionState.NEEDS_INPUT, why, said.question)
         return case.having(case.session, want=Want.OUTBOX)
     report = hook.text or case.session.report
-    said = replace(case.session, question=None, asked=False, report=report)
+    said = replace(case.session, question=None, asked_at=None, report=report)
     case = to(case.having(said), SessionState.IDLE, SessionReason.TURN_ENDED)
     return case.having(case.session, want=Want.PULL).having(case.session, want=Want.OUTBOX)
 
@@ -128,12 +128,12 @@ def _has_asked(session: Session) -> bool:
     """Whether it asked something in the turn that ended, which only a message answers."""
     known = session.activity
     spoken = known is not None and known.source is Source.PROTOCOL
-    return session.question is not None and (session.asked or spoken)
+    return session.question is not None and (session.asked_at is not None or spoken)
 
 
 def _asks(case: Case, hook: HookEvent) -> Case:
-    asked = hook.kind is HookKind.ASKED
-    heard = replace(case.session, question=hook.text, asked=asked)
+    asked_at = hook.at if hook.kind is HookKind.ASKED else None
+    heard = replace(case.session, question=hook.text, asked_at=asked_at)
     case = case.having(heard, want=Want.OUTBOX)
     return to(case, SessionState.NEEDS_INPUT, SessionReason.AWAITING_USER_INPUT, hook.text)
 

@@ -245,7 +245,7 @@ class Session:
     credentials: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()  # nobody else's while it lives
     question: str | None = None
-    asked: bool = False  # the question, by our own tool: the end of the turn is no answer
+    asked_at: datetime | None = None  # by our own tool: the end of the turn is no answer to it
     report: str | None = None
     said: tuple[Saying, ...] = ()  # the last things it told somebody
     merged_as: str | None = None

@@ -95,8 +95,8 @@ class Gemini(Agent[GeminiConfig], Resumable, Conversable):
         return _SIGN_IN
 
     def tells(self, drive: Drive) -> frozenset[Part]:
-        """Its log has the tokens of each answer; by protocol it tells of none in a known way."""
-        return frozenset({Part.TOKENS}) if drive is Drive.TERMINAL else frozenset()
+        """Its log has the tokens of each answer."""
+        return frozenset({Part.TOKENS})
 
     def launch(self, launch: Launch) -> Command:
         """Start a conversation under an id of ours, so that it can be found and resumed."""
@@ -116,6 +116,11 @@ class Gemini(Agent[GeminiConfig], Resumable, Conversable):
     def instructed(self) -> bool:
         """A file of its context brings them."""
         return True
+
+    @property
+    def counts(self) -> bool:
+        """By protocol it tells of them in a field of its own; its log has them all."""
+        return False
 
     def converse(self, launch: Launch) -> Command | None:
         """Its own mode for programs."""

@@ -3,7 +3,6 @@
 https://qwenlm.github.io/qwen-code-docs/en/users/configuration/settings/
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -29,12 +28,13 @@ from ao_core.slots.agent import (
 from ao_core.slots.runtime import Command
 from ao_core.spool import HookEvent, Raw
 from ao_core.store.records import Delivery
-from ao_plugins._bottom import bottom, ends_with, shows
 from ao_plugins._found import detected, remember, remembered
 from ao_plugins._hooks import asks, hook_in, leaves_word
 from ao_plugins._jsonc import text_of
+from ao_plugins._tokens import tokens
 from ao_plugins.agent._qwen.hooks import HOOKS, heard
 from ao_plugins.agent._qwen.log import Story, stories
+from ao_plugins.agent._qwen.screen import state_of, used_up
 from ao_plugins.agent._qwen.settings import TOOLS, furnish, hook, layers
 
 _PACKAGE = "@qwen-code/qwen-code"
@@ -53,10 +53,6 @@ _SIGN_IN = (
 )  # fmt: skip
 _READY = r"─\n[>*!] [^╰]*\Z"
 _DRAFT = r"─\n[>*!] (?! *Type your message)\S[^╰]*\Z"
-_ASKS, _CHOICE = r" +[⠀-⣿] Waiting for user confirmation", r"^ +› \d"
-_BOX = r"  [╰└]─{10}"
-_BUSY = r"^  ([⠀-⣿] .*)?\(\d+.* esc to cancel\)$"
-_USED_UP = r"([Qq]uota exceeded|exceeded your .*quota|insufficient_quota|RESOURCE_EXHAUSTED)"
 _QUIET = timedelta(seconds=3)
 
 
@@ -94,8 +90,8 @@ class QwenCode(Agent[QwenCodeConfig], Resumable, Conversable):
         return _SIGN_IN
 
     def tells(self, drive: Drive) -> frozenset[Part]:
-        """Its log has the tokens of each answer; by protocol it tells of none in a known way."""
-        return frozenset({Part.TOKENS}) if drive is Drive.TERMINAL else frozenset()
+        """Its log has the tokens of each answer."""
+        return frozenset({Part.TOKENS})
 
     def launch(self, launch: Launch) -> Command:
         """Start a conversation under an id of ours, so that it can be found and resumed."""
@@ -116,6 +112,11 @@ class QwenCode(Agent[QwenCodeConfig], Resumable, Conversable):
     def instructed(self) -> bool:
         """A flag brings them."""
         return True
+
+    @property
+    def counts(self) -> bool:
+        """By protocol it tells of them in a field of its own; its log has them all."""
+        return False
 
     def converse(self, launch: Launch) -> Command | None:
         """Its own mode for programs."""
@@ -150,24 +151,20 @@ class QwenCode(Agent[QwenCodeConfig], Resumable, Conversable):
 
     def classify(self, screen: str) -> ActivityState | None:
         """By what is lowest: a dialog, or the composer, and what stands above it."""
-        lines = bottom(screen)
-        if ends_with(lines, _BOX) or (ends_with(lines, _ASKS) and shows(lines, _CHOICE, 30)):
-            return ActivityState.WAITING_INPUT
-        if not ends_with(lines, r"─{20}", 4):
-            return None
-        if shows(lines, _BUSY, 16):
-            return ActivityState.ACTIVE
-        return ActivityState.BLOCKED if _failed(lines) else ActivityState.IDLE
+        return state_of(screen)
 
     def quota(self, screen: str) -> str | None:
         """The line with which it ends a turn for want of quota."""
-        lines = bottom(screen)
-        failed = _failed(lines) if ends_with(lines, r"─{20}", 4) else ""
-        return failed if re.search(_USED_UP, failed) else None
+        return used_up(screen)
 
     def heard(self, told: Raw) -> HookEvent | None:
         """What its hooks are told."""
         return heard(told)
+
+    async def taken(self, launch: Launch) -> frozenset[str]:
+        """What was said to it, by its log: of what comes within a turn no hook tells."""
+        story = await self._story(launch)
+        return tokens(story.turns) if story else frozenset()
 
     async def native(self, look: Look) -> Activity | None:
         """What its log shows; of a turn that was broken off at the keyboard, only its screen."""
@@ -219,12 +216,6 @@ class QwenCode(Agent[QwenCodeConfig], Resumable, Conversable):
 
     async def _story(self, launch: Launch) -> Story | None:
         return await anyio.to_thread.run_sync(_read, launch)
-
-
-def _failed(lines: Sequence[str]) -> str:
-    """The error that nothing but the composer follows."""
-    said = [line.strip() for line in lines if re.match(r"  [◆✕>✓?●-]", line)]
-    return said[-1][2:] if said and said[-1].startswith("✕ ") else ""
 
 
 def _tools(launch: Launch) -> Sequence[str]:

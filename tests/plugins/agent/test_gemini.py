@@ -221,8 +221,8 @@ class TestGemini(AgentContract):
     # -- its log -----------------------------------------------------------------------------------
 
     def test_only_its_log_tells_what_it_used(self, agent: Gemini) -> None:
-        assert agent.tells(Drive.TERMINAL) == {Part.TOKENS}
-        assert agent.tells(Drive.PROTOCOL) == frozenset()
+        assert [agent.tells(drive) for drive in Drive] == [{Part.TOKENS}] * 2
+        assert not agent.counts
 
     async def test_its_turns_and_what_it_used(self, agent: Gemini, started: Launch) -> None:
         log_of(started).write_text(LOG.read_text())

@@ -251,8 +251,8 @@ class TestQwenCode(AgentContract):
     # -- its log -----------------------------------------------------------------------------------
 
     def test_only_its_log_tells_what_it_used(self, agent: QwenCode) -> None:
-        assert agent.tells(Drive.TERMINAL) == {Part.TOKENS}
-        assert agent.tells(Drive.PROTOCOL) == frozenset()
+        assert [agent.tells(drive) for drive in Drive] == [{Part.TOKENS}] * 2
+        assert not agent.counts
 
     async def test_its_turns_and_what_it_used(self, agent: QwenCode, started: Launch) -> None:
         log_of(started).write_text(LOG.read_text())
@@ -262,7 +262,7 @@ class TestQwenCode(AgentContract):
         assert turns[2].text == "It is written."
         info = await agent.info(started)
         assert info is not None
-        answers = sum('"usageMetadata"' in one for one in LOG.read_text().splitlines())
+        answers = LOG.read_text().count('"qwen-code.api_response"')
         assert info.native_id == ID
         assert (info.usage.input_tokens, info.usage.output_tokens) == (10 * answers, 5 * answers)
 

@@ -37,6 +37,9 @@ def take(story: Story, line: Mapping[str, Any]) -> Story:
         story.last = _message(story, line, at, str(kind))
     elif kind == "tool_result":
         story.last = Activity(ActivityState.ACTIVE, at, Source.NATIVE)
+    elif line.get("subtype") == "ui_telemetry":
+        told = mapping(line.get("systemPayload")).get("uiEvent")
+        story.usage = story.usage.plus(_used(mapping(told)))
     return story
 
 
@@ -50,7 +53,6 @@ def _message(story: Story, line: Mapping[str, Any], at: datetime, role: str) -> 
     if said or calls:
         tools = tuple(tool_line(one.get("name"), one.get("args")) for one in calls)
         story.turns.append(Turn(role, visible(said, _TEXT), at, tools))
-    story.usage = story.usage.plus(_used(mapping(line.get("usageMetadata"))))
     over = role == "assistant" and not calls
     state = ActivityState.READY if over else ActivityState.ACTIVE
     return Activity(state, at, Source.NATIVE, visible(said, _DETAIL) or None)
@@ -61,7 +63,7 @@ def _is_said(part: Mapping[str, Any]) -> bool:
 
 
 def _used(told: Mapping[str, Any]) -> Usage:
-    if not told:
+    """By one answer of its model, also to what it asked beside its conversation."""
+    if told.get("event.name") != "qwen-code.api_response":
         return Usage()
-    into = number(told.get("promptTokenCount")) or 0
-    return Usage(into, number(told.get("candidatesTokenCount")) or 0)
+    return Usage(number(told.get("input_token_count")), number(told.get("output_token_count")))
