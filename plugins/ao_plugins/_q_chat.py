@@ -17,7 +17,7 @@ from ao_core.slots.agent import Launch
 from ao_core.spool import HookEvent, HookKind, Raw
 from ao_plugins._bottom import bottom, ends_with
 from ao_plugins._hooks import leaves_word
-from ao_plugins._tokens import TOKEN
+from ao_plugins._tokens import token_in
 
 AGENT, SPOKEN = "ao-worker", "ao-spoken-worker"
 ASKING = r"\[y/n/t\]:\s*\n\s*\[ao-worker\][^\n]*>[^\n]*\s*\Z"  # the same, for a whole screen
@@ -74,9 +74,8 @@ def of_hook(raw: Raw) -> HookEvent | None:
             return raw.event(HookKind.SESSION_STARTED)
         case "userPromptSubmit":
             prompt = raw.text("prompt")
-            token = TOKEN.search(prompt)
             said = prompt.strip()[:200]
-            return raw.event(HookKind.TURN_STARTED, said, token=token[1] if token else "")
+            return raw.event(HookKind.TURN_STARTED, said, token=token_in(prompt))
         case "stop":
             return raw.event(HookKind.TURN_ENDED)
         case _:

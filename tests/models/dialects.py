@@ -65,7 +65,11 @@ class Reply:
 
     @property
     def id(self) -> str:
-        return f"call_{self.number}"
+        return self.called("call")
+
+    def called(self, what: str) -> str:
+        """A name that no other reply has: whoever counts what was used goes by it."""
+        return f"{what}_{self.number}"
 
     @property
     def json(self) -> str:
@@ -171,7 +175,7 @@ class Messages:
         return Asked(offers, paired(calls, results), asked.stream, told)
 
     def whole(self, reply: Reply) -> Frame:
-        return self._message([self._block(reply)], self._stop(reply))
+        return self._message(reply, [self._block(reply)], self._stop(reply))
 
     def frames(self, reply: Reply) -> Iterator[Frame | str]:
         block = self._block(reply)
@@ -181,7 +185,7 @@ class Messages:
             delta = {"type": "input_json_delta", "partial_json": reply.json}
         else:
             empty, delta = {**block, "text": ""}, {"type": "text_delta", "text": reply.text}
-        yield {"type": "message_start", "message": self._message([], None)}
+        yield {"type": "message_start", "message": self._message(reply, [], None)}
         yield {"type": "content_block_start", "index": 0, "content_block": empty}
         yield {"type": "content_block_delta", "index": 0, "delta": delta}
         yield {"type": "content_block_stop", "index": 0}
@@ -201,10 +205,10 @@ class Messages:
         return "tool_use" if reply.offer else "end_turn"
 
     @staticmethod
-    def _message(content: list[Frame], stop: str | None) -> Frame:
+    def _message(reply: Reply, content: list[Frame], stop: str | None) -> Frame:
         return {
-            "id": "msg_1", "type": "message", "role": "assistant", "model": "scripted",
-            "content": content, "stop_reason": stop, "stop_sequence": None,
+            "id": reply.called("msg"), "type": "message", "role": "assistant",
+            "model": "scripted", "content": content, "stop_reason": stop, "stop_sequence": None,
             "usage": {"input_tokens": TOKENS, "output_tokens": 5},
         }  # fmt: skip
 
@@ -272,10 +276,10 @@ class Chat:
     def whole(self, reply: Reply) -> Frame:
         message = {"role": "assistant", **self._delta(reply)}
         choice = {"index": 0, "message": message, "finish_reason": self._end(reply)}
-        return {**self._head("chat.completion"), "choices": [choice], "usage": self._usage()}
+        return {**self._head(reply, "chat.completion"), "choices": [choice], "usage": self._usage()}
 
     def frames(self, reply: Reply) -> Iterator[Frame | str]:
-        head = self._head("chat.completion.chunk")
+        head = self._head(reply, "chat.completion.chunk")
         first = {"role": "assistant", **self._delta(reply)}
         yield {**head, "choices": [{"index": 0, "delta": first, "finish_reason": None}]}
         yield {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": self._end(reply)}]}
@@ -295,8 +299,8 @@ class Chat:
         return "tool_calls" if reply.offer else "stop"
 
     @staticmethod
-    def _head(kind: str) -> Frame:
-        return {"id": "chat_1", "object": kind, "created": 1, "model": "scripted"}
+    def _head(reply: Reply, kind: str) -> Frame:
+        return {"id": reply.called("chat"), "object": kind, "created": 1, "model": "scripted"}
 
     @staticmethod
     def _usage() -> Frame:
@@ -368,12 +372,12 @@ class Responses:
         raise Wrong("it is always streamed")
 
     def frames(self, reply: Reply) -> Iterator[Frame | str]:
-        item = self._item(reply)
-        yield {"type": "response.created", "response": {"id": "resp_1"}}
+        item, id = self._item(reply), reply.called("resp")
+        yield {"type": "response.created", "response": {"id": id}}
         yield {"type": "response.output_item.added", "output_index": 0, "item": item}
         yield {"type": "response.output_item.done", "output_index": 0, "item": item}
         usage = {"input_tokens": TOKENS, "output_tokens": 5, "total_tokens": TOKENS + 5}
-        done = {"id": "resp_1", "status": "completed", "output": [item], "usage": usage}
+        done = {"id": id, "status": "completed", "output": [item], "usage": usage}
         yield {"type": "response.completed", "response": done}
 
     @staticmethod
@@ -381,10 +385,11 @@ class Responses:
         if reply.offer is None:
             words = {"type": "output_text", "text": reply.text}
             content = [{**words, "annotations": list[Any]()}]
-            return {"type": "message", "id": "msg_1", "role": "assistant", "content": content}
+            named = {"type": "message", "id": reply.called("msg")}
+            return {**named, "role": "assistant", "content": content}
         space = {"namespace": reply.offer.space} if reply.offer.space else {}
         called = {"name": reply.offer.name, "arguments": reply.json, **space}
-        return {"type": "function_call", "id": "fc_1", "call_id": reply.id, **called}
+        return {"type": "function_call", "id": reply.called("fc"), "call_id": reply.id, **called}
 
 
 # -- Gemini ----------------------------------------------------------------------------------------

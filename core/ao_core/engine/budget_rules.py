@@ -103,10 +103,8 @@ def spending(session: Session, at: datetime) -> Spending:
 
 def counted(session: Session, news: Usage) -> Session:
     """With the totals its agent tells now; where they are less than before, they began anew."""
-    if session.usage.exceeds(news):
-        spent = session.spent.plus(session.usage)
-        session = replace(session, spent=spent, usage=Usage())
-    return replace(session, usage=session.usage.with_news(news))
+    spent = session.spent.plus(session.usage.beyond(news))
+    return replace(session, spent=spent, usage=session.usage.with_news(news))
 
 
 def had_turn(session: Session) -> bool:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from ao_core.drive.facts import Began, Ended, Fact, Opened, Refused, Taken, ends_turn
 from ao_core.drive.ledger import Ledger
+from ao_core.engine.budget_rules import counted
 from ao_core.engine.case import Observation
 from ao_core.engine.engine import Engine
 from ao_core.engine.observing import Beside, Guard, observe
@@ -76,7 +77,7 @@ async def stir(engine: Engine, id: SessionId, ledger: Ledger, still: Guard) -> N
     activity = Activity(ActivityState.ACTIVE, now, Source.PROTOCOL)
 
     def used(session: Session) -> Session:
-        return replace(session, usage=session.usage.with_news(ledger.usage))
+        return counted(session, ledger.usage)
 
     beside = Beside(session=used, still=works)
     await observe(engine, id, Observation(now, activity=activity), _EVIDENCE, beside)
@@ -95,8 +96,7 @@ def _known(session: Session, ledger: Ledger, facts: Sequence[Fact], at: datetime
             turn = fact.message or "unnamed"
         elif ends_turn(fact):
             turn = None
-    usage = session.usage.with_news(ledger.usage)
-    return replace(session, heard=ledger.count, turn=turn, usage=usage)
+    return replace(counted(session, ledger.usage), heard=ledger.count, turn=turn)
 
 
 def _hook(fact: Fact) -> HookEvent | None:

@@ -25,14 +25,12 @@ class Usage:
             self.cost_usd if news.cost_usd is None else news.cost_usd,
         )
 
-    def exceeds(self, news: "Usage") -> bool:
-        """Whether less is told now than was told before."""
-        pairs = (
-            (self.input_tokens, news.input_tokens),
-            (self.output_tokens, news.output_tokens),
-            (self.cost_usd, news.cost_usd),
-        )
-        return any(old is not None and new is not None and new < old for old, new in pairs)
+    def beyond(self, news: "Usage") -> "Usage":
+        """What was told before and begins anew: tokens together, and what they cost."""
+        tokens = (self.input_tokens, self.output_tokens)
+        fewer = map(_is_less, (news.input_tokens, news.output_tokens), tokens)
+        into, out = tokens if any(fewer) else (None, None)
+        return Usage(into, out, self.cost_usd if _is_less(news.cost_usd, self.cost_usd) else None)
 
     def plus(self, other: "Usage") -> "Usage":
         """Both together; of what neither tells nothing is known."""
@@ -47,3 +45,7 @@ class Usage:
 
 def _added(one: int | None, other: int | None) -> int | None:
     return one if other is None else other + (0 if one is None else one)
+
+
+def _is_less(now: float | None, before: float | None) -> bool:
+    return now is not None and before is not None and now < before

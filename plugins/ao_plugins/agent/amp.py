@@ -24,7 +24,7 @@ from ao_plugins import _own_file
 from ao_plugins._bottom import bottom, ends_with, shows
 from ao_plugins._found import detected
 from ao_plugins._hooks import settings
-from ao_plugins._tokens import TOKEN
+from ao_plugins._tokens import token_in
 from ao_plugins.agent._amp.plugin import PLUGIN, program_in, settings_of
 
 _HINT = "Install it with `npm install -g @ampcode/cli`, then run `amp login`."
@@ -118,10 +118,9 @@ class Amp(Agent[AmpConfig], Resumable):
                 return told.event(HookKind.SESSION_STARTED, native_id=thread)
             case "agent-start":
                 prompt = told.text("message")
-                token = TOKEN.search(prompt)
                 return told.event(
                     HookKind.TURN_STARTED, prompt.strip()[:200],
-                    token=token[1] if token else "", native_id=thread,
+                    token=token_in(prompt), native_id=thread,
                 )  # fmt: skip
             case "agent-end" if told.text("status") == "error":
                 return told.event(HookKind.BLOCKED, told.text("said") or "its turn failed")

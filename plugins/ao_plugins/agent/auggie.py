@@ -31,7 +31,7 @@ from ao_core.store.records import Delivery
 from ao_plugins._bottom import bottom, ends_with, shows
 from ao_plugins._found import detected, remember, remembered
 from ao_plugins._hooks import hook_in, leaves_word, settings
-from ao_plugins._tokens import TOKEN
+from ao_plugins._tokens import token_in
 from ao_plugins.agent._auggie.log import Story, story
 
 _HINT = "Install it with `npm install -g @augmentcode/auggie`, then run `auggie login`."
@@ -147,9 +147,8 @@ class Auggie(Agent[AuggieConfig], Resumable, Conversable):
                 return told.event(HookKind.SESSION_STARTED, native_id=told.text("conversation_id"))
             case "PromptSubmit":
                 prompt = told.text("user_prompt")
-                token = TOKEN.search(prompt)
                 return told.event(
-                    HookKind.TURN_STARTED, prompt.strip()[:200], token=token[1] if token else "",
+                    HookKind.TURN_STARTED, prompt.strip()[:200], token=token_in(prompt),
                     native_id=told.text("conversation_id"),
                 )  # fmt: skip
             case "Stop" if told.text("agent_stop_cause") in ("", _GOOD, _TOLD_TO_STOP):

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 from uuid import NAMESPACE_URL, uuid5
@@ -28,16 +29,15 @@ from ao_core.slots.agent import (
     Turn,
 )
 from ao_core.slots.runtime import Command
-from ao_core.spool import HookEvent, HookKind, Raw
+from ao_core.spool import HookEvent, Raw
 from ao_plugins._found import detected, remember, remembered, with_adapter
 from ao_plugins._hooks import asks, hook_in, leaves_word, settings
-from ao_plugins._tokens import TOKEN
+from ao_plugins.agent._claude.hooks import HOOKS, heard
 from ao_plugins.agent._claude.log import Story, stories
 from ao_plugins.agent._claude.screen import COMPOSER, shown, used_up
 
 _HINT = "Install it with `npm install -g @anthropic-ai/claude-code`, then run `claude` once."
 _ADAPTER_HINT = "By protocol: `npm install -g @agentclientprotocol/claude-agent-acp`."
-_HOOKS = ("SessionStart", "UserPromptSubmit", "Notification", "Stop", "StopFailure")
 _PATIENCE = 3_600  # seconds in which somebody may answer a permission request
 _MODES = {
     PermissionMode.DEFAULT: ("--permission-mode", "default"),
@@ -53,7 +53,6 @@ _QUIET = {
     "DISABLE_AUTOUPDATER": "1",  # not under a worker's hands
     "CLAUDE_CODE_ENABLE_PROMPT_SUGGESTION": "false",  # looks like a draft
 }
-_ASKS = ("agent_needs_input", "elicitation_dialog")
 
 
 class ClaudeCodeConfig(Config):
@@ -119,6 +118,11 @@ class ClaudeCode(Agent[ClaudeCodeConfig], Resumable, Conversable):
         """By its terminal: its hooks tell as much, and nothing more has to be installed."""
         return Drive.TERMINAL
 
+    @property
+    def counts(self) -> bool:
+        """Each turn tells of itself alone; its log has them all."""
+        return False
+
     def converse(self, launch: Launch) -> Command | None:
         """Its adapter (`npm install -g @agentclientprotocol/claude-agent-acp`), where it is."""
         if shutil.which(self.config.adapter, path=launch.environment.get("PATH")) is None:
@@ -156,24 +160,7 @@ class ClaudeCode(Agent[ClaudeCodeConfig], Resumable, Conversable):
 
     def heard(self, told: Raw) -> HookEvent | None:
         """What its hooks are told."""
-        match told.hook:
-            case "SessionStart":
-                return told.event(HookKind.SESSION_STARTED, native_id=told.text("session_id"))
-            case "UserPromptSubmit":
-                prompt = told.text("prompt")
-                token = TOKEN.search(prompt)
-                return told.event(
-                    HookKind.TURN_STARTED, prompt.strip()[:200], token=token[1] if token else ""
-                )
-            case "Stop":
-                return told.event(HookKind.TURN_ENDED, told.text("last_assistant_message"))
-            case "StopFailure":
-                said = told.text("last_assistant_message") or told.text("error_details")
-                return told.event(HookKind.BLOCKED, said or told.text("error"))
-            case "Notification" if told.text("notification_type") in _ASKS:
-                return told.event(HookKind.WAITING_INPUT, told.text("message"))
-            case _:
-                return None
+        return heard(told)
 
     async def native(self, look: Look) -> Activity | None:
         """What its log shows."""
@@ -181,9 +168,13 @@ class ClaudeCode(Agent[ClaudeCodeConfig], Resumable, Conversable):
         return story.last if story else None
 
     async def info(self, launch: Launch) -> AgentInfo | None:
-        """Its id and what it has used."""
+        """Its id and what it has used; what that costs it tells by protocol as it goes."""
         story = await self._story(launch)
-        return story and AgentInfo(story.native_id, story.summary, story.usage)
+        if story is None:
+            return None
+        told = launch.drive is Drive.PROTOCOL
+        used = replace(story.usage, cost_usd=None) if told else story.usage
+        return AgentInfo(story.native_id, story.summary, used)
 
     async def turns(self, launch: Launch, limit: int = 20) -> Sequence[Turn]:
         """The last messages of its log."""
@@ -207,7 +198,7 @@ class ClaudeCode(Agent[ClaudeCodeConfig], Resumable, Conversable):
 
     def _prepare(self, launch: Launch) -> None:
         script = hook_in(self.scope.state)
-        hooks = {name: _hook(leaves_word(script, name)) for name in _HOOKS}
+        hooks = {name: _hook(leaves_word(script, name)) for name in HOOKS}
         hooks["PermissionRequest"] = _hook(asks("claude"), _PATIENCE)
         settings(launch.folder, "claude.json", {"hooks": hooks})
         if launch.face:

@@ -28,7 +28,7 @@ from ao_core.slots.runtime import Command
 from ao_core.spool import HookEvent, HookKind, Raw
 from ao_core.store.records import Delivery
 from ao_plugins._found import detected
-from ao_plugins._tokens import TOKEN
+from ao_plugins._tokens import token_in
 from ao_plugins.agent._cline.log import Story, story, unwrapped
 from ao_plugins.agent._cline.root import build, serve
 from ao_plugins.agent._cline.screen import ADVERT, ASKS, WORKING, state_of
@@ -157,9 +157,8 @@ class Cline(Agent[ClineConfig], Resumable, Conversable):
         match told.hook:
             case "beforeRun":
                 prompt = unwrapped(told.text("prompt"))
-                token = TOKEN.search(prompt)
                 return told.event(
-                    HookKind.TURN_STARTED, prompt.strip()[:200], token=token[1] if token else ""
+                    HookKind.TURN_STARTED, prompt.strip()[:200], token=token_in(prompt)
                 )
             case "afterRun" if told.text("status") == "failed":
                 return told.event(HookKind.BLOCKED, told.text("error"))

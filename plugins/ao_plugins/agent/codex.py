@@ -32,7 +32,7 @@ from ao_core.slots.runtime import Command
 from ao_core.spool import HookEvent, HookKind, Raw
 from ao_core.store.records import Delivery
 from ao_plugins._found import detected, with_adapter
-from ao_plugins._tokens import TOKEN
+from ao_plugins._tokens import token_in
 from ao_plugins.agent._codex import screen as drawn
 from ao_plugins.agent._codex.log import Story, story_of
 from ao_plugins.agent._codex.settings import asked, flags, hooks, keep, kept, servers
@@ -165,9 +165,8 @@ class Codex(Agent[CodexConfig], Resumable, Conversable):
                 return told.event(HookKind.SESSION_STARTED, native_id=told.text("session_id"))
             case "UserPromptSubmit":
                 prompt = told.text("prompt")
-                token = TOKEN.search(prompt)
                 return told.event(
-                    HookKind.TURN_STARTED, prompt.strip()[:200], token=token[1] if token else ""
+                    HookKind.TURN_STARTED, prompt.strip()[:200], token=token_in(prompt)
                 )
             case "Stop":
                 return told.event(HookKind.TURN_ENDED, told.text("last_assistant_message"))
@@ -209,6 +208,11 @@ class Codex(Agent[CodexConfig], Resumable, Conversable):
     def instructed(self) -> bool:
         """Its configuration brings them."""
         return True
+
+    @property
+    def counts(self) -> bool:
+        """Each turn tells of itself alone; its log has them all."""
+        return False
 
     def converse(self, launch: Launch) -> Command | None:
         """The adapter, which runs the same `codex`."""

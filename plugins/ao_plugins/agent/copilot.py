@@ -32,7 +32,7 @@ from ao_core.store.records import Delivery
 from ao_plugins._bottom import bottom, ends_with, shows
 from ao_plugins._found import detected, remember, remembered
 from ao_plugins._hooks import asks, hook_in, leaves_word, settings
-from ao_plugins._tokens import TOKEN
+from ao_plugins._tokens import token_in
 from ao_plugins.agent._copilot.log import Story, stories
 
 _HINT = "Install it with `npm install -g @github/copilot`, then run `copilot login` once."
@@ -170,8 +170,7 @@ class Copilot(Agent[CopilotConfig], Resumable, Conversable):
                 return told.event(HookKind.SESSION_STARTED, native_id=native)
             case "userPromptSubmitted":
                 said = told.text("prompt").strip()
-                token = found[1] if (found := TOKEN.search(said)) else ""
-                return told.event(HookKind.TURN_STARTED, said[:200], token=token)
+                return told.event(HookKind.TURN_STARTED, said[:200], token=token_in(said))
             case "agentStop":
                 return told.event(HookKind.TURN_ENDED)
             case "errorOccurred" if told.text("errorContext") == "model_call":

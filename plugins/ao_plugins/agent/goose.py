@@ -33,7 +33,7 @@ from ao_core.spool import HookEvent, HookKind, Raw
 from ao_core.store.records import Delivery
 from ao_plugins._found import detected, remember, remembered
 from ao_plugins._hooks import NAME, hook_in, leaves_word
-from ao_plugins._tokens import TOKEN
+from ao_plugins._tokens import token_in
 from ao_plugins.agent._goose.log import Story, story
 from ao_plugins.agent._goose.root import KEYS, SURROUNDINGS, build, places
 from ao_plugins.agent._goose.screen import ASKS, READY, WORKING, asked, error_in, state_of, trouble
@@ -177,9 +177,8 @@ class Goose(Agent[GooseConfig], Resumable, Conversable):
         match told.hook:
             case "UserPromptSubmit":
                 prompt = told.text("message")
-                token = TOKEN.search(prompt)
                 return told.event(
-                    HookKind.TURN_STARTED, prompt.strip()[:200], token=token[1] if token else ""
+                    HookKind.TURN_STARTED, prompt.strip()[:200], token=token_in(prompt)
                 )
             case "waiting":
                 return told.event(HookKind.TURN_ENDED)

@@ -31,7 +31,7 @@ from ao_core.spool import HookEvent, HookKind, Raw
 from ao_core.store.records import Delivery
 from ao_plugins._bottom import bottom, ends_with, shows
 from ao_plugins._found import detected, remember, remembered
-from ao_plugins._tokens import TOKEN
+from ao_plugins._tokens import token_in
 from ao_plugins.agent._opencode import log
 from ao_plugins.agent._opencode.log import Place
 from ao_plugins.agent._opencode.plugin import plugin
@@ -161,9 +161,9 @@ class OpenCode(Agent[OpenCodeConfig], Resumable, Conversable):
                 return told.event(HookKind.SESSION_STARTED, native_id=native)
             case "chat-message":
                 said = told.text("text").strip()
-                token = TOKEN.search(said)
-                named = token[1] if token else ""
-                return told.event(HookKind.TURN_STARTED, said[:200], token=named, native_id=native)
+                return told.event(
+                    HookKind.TURN_STARTED, said[:200], token=token_in(said), native_id=native
+                )
             case "session-busy":
                 return told.event(HookKind.TURN_STARTED)
             case "session-idle":

@@ -10,7 +10,8 @@ from typing import Any, cast
 import pytest
 
 from ao_core.model.activity import ActivityState
-from ao_core.model.session import PermissionMode
+from ao_core.model.session import Drive, PermissionMode
+from ao_core.model.usage import Usage
 from ao_core.plugin import Scope
 from ao_core.slots.agent import Agent, Launch, Look, Turn
 from ao_core.spool import HookKind, Raw
@@ -131,8 +132,15 @@ class TestClaudeCode(AgentContract):
 
     # -- what its hooks say ------------------------------------------------------------------------
 
-    def test_a_prompt_of_ours_is_known_by_its_token(self, agent: ClaudeCode) -> None:
-        told = agent.heard(raw("UserPromptSubmit", prompt="[abc] Go on. [/abc]"))
+    @pytest.mark.parametrize(
+        "prompt",
+        [
+            "[abc] Go on. [/abc]",
+            '\n<pasted_content id="b237">\n[abc] Go\non. [/abc]\n</pasted_content id="b237">',
+        ],
+    )
+    def test_a_prompt_of_ours_is_known_by_its_token(self, agent: ClaudeCode, prompt: str) -> None:
+        told = agent.heard(raw("UserPromptSubmit", prompt=prompt))
         assert told is not None
         assert (told.kind, told.token, told.at) == (HookKind.TURN_STARTED, "abc", AT)
         somebodys = agent.heard(raw("UserPromptSubmit", prompt="[/abc] is what I saw"))
@@ -228,6 +236,15 @@ class TestClaudeCode(AgentContract):
         assert info is not None
         assert (info.usage.input_tokens, info.usage.output_tokens) == (4800, 168)
         assert info.usage.cost_usd == pytest.approx(0.0225, abs=0.01)
+
+    async def test_by_protocol_its_log_tells_the_tokens_and_each_turn_what_they_cost(
+        self, agent: ClaudeCode, started: Launch
+    ) -> None:
+        self.recorded(started)
+        assert not agent.counts
+        info = await agent.info(replace(started, drive=Drive.PROTOCOL))
+        assert info is not None
+        assert info.usage == Usage(4800, 168)
 
     async def test_an_answer_in_several_lines_is_counted_once(
         self, agent: ClaudeCode, started: Launch

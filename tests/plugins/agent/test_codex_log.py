@@ -71,6 +71,7 @@ async def test_its_log_tells_who_it_is_what_was_said_and_used(
     assert info is not None
     assert (info.native_id, info.summary) == (ID, None)
     assert info.usage == Usage(60, 30, None)
+    assert not agent.counts  # so it is asked by protocol, too
     turns = await agent.turns(launch)
     assert [(one.role, one.tools) for one in turns[:3]] == [
         ("user", ()),

@@ -4,7 +4,7 @@ import json
 
 from ao_core.drive.loose import mapping
 from ao_core.spool import HookEvent, HookKind, Raw
-from ao_plugins._tokens import TOKEN
+from ao_plugins._tokens import token_in
 
 HOOKS = ("SessionStart", "BeforeAgent", "Notification", "AfterTool", "AfterAgent")
 _NOTHING = "[no response text]"
@@ -19,9 +19,8 @@ def heard(told: Raw) -> HookEvent | None:
             return told.event(HookKind.SESSION_STARTED, native_id=told.text("session_id"))
         case "BeforeAgent":
             prompt = told.text("prompt")
-            token = TOKEN.search(prompt)
             begun = prompt.strip()[:200]
-            return told.event(HookKind.TURN_STARTED, begun, token=token[1] if token else "")
+            return told.event(HookKind.TURN_STARTED, begun, token=token_in(prompt))
         case "Notification" if told.text("notification_type") == "ToolPermission":
             return _asked(told)
         case "AfterTool":  # whoever was asked has answered, here or at the keyboard

@@ -1,7 +1,7 @@
 """What Qwen Code's hooks are told. https://qwenlm.github.io/qwen-code-docs/en/users/features/hooks/"""
 
 from ao_core.spool import HookEvent, HookKind, Raw
-from ao_plugins._tokens import TOKEN
+from ao_plugins._tokens import token_in
 
 HOOKS = ("SessionStart", "UserPromptSubmit", "PostToolUse", "Stop", "StopFailure")
 
@@ -13,9 +13,8 @@ def heard(told: Raw) -> HookEvent | None:
             return told.event(HookKind.SESSION_STARTED, native_id=told.text("session_id"))
         case "UserPromptSubmit" if told.text("prompt"):  # of a tool's results it tells, too
             prompt = told.text("prompt")
-            token = TOKEN.search(prompt)
             begun = prompt.strip()[:200]
-            return told.event(HookKind.TURN_STARTED, begun, token=token[1] if token else "")
+            return told.event(HookKind.TURN_STARTED, begun, token=token_in(prompt))
         case "PostToolUse":  # whoever was asked has answered, here or at the keyboard
             return told.event(HookKind.PERMISSION_ENDED)
         case "Stop":
