@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any, Generic, TypeVar, cast
 
 _STEP = 8 * 1024 * 1024
@@ -20,20 +21,21 @@ class _Known(Generic[T]):
     inode: int
     read: int = 0
     rest: bytes = field(default=b"")
+    turn: Lock = field(default_factory=Lock)
 
 
 class Grown(Generic[T]):
-    """Folds the lines of logs, each from where it was read to last. For threads of one's own."""
+    """Folds the lines of logs, each from where it was read to last, and by one thread at a time."""
 
     def __init__(self, begin: Callable[[], T], take: Callable[[T, Mapping[str, Any]], T]) -> None:
         self._begin, self._take = begin, take
         self._known: OrderedDict[Path, _Known[T]] = OrderedDict()
+        self._guard = Lock()
 
     def of(self, log: Path) -> T | None:
         """What all its lines amount to by now; None where there is no such log."""
         try:
-            with log.open("rb") as file:
-                known = self._at(log, file.fileno())
+            with log.open("rb") as file, (known := self._at(log, file.fileno())).turn:
                 file.seek(known.read)
                 while data := file.read(_STEP):
                     known.read += len(data)
@@ -43,12 +45,14 @@ class Grown(Generic[T]):
         return known.value
 
     def _at(self, log: Path, descriptor: int) -> _Known[T]:
-        about, known = os.fstat(descriptor), self._known.pop(log, None)
-        if known is None or known.inode != about.st_ino or known.read > about.st_size:
-            known = _Known(self._begin(), about.st_ino)
-        self._known[log] = known
-        while len(self._known) > _MOST:
-            self._known.popitem(last=False)
+        about = os.fstat(descriptor)
+        with self._guard:
+            known = self._known.pop(log, None)
+            if known is None or known.inode != about.st_ino or known.read > about.st_size:
+                known = _Known(self._begin(), about.st_ino)
+            self._known[log] = known
+            while len(self._known) > _MOST:
+                self._known.popitem(last=False)
         return known
 
     def _fold(self, known: _Known[T], data: bytes) -> None:

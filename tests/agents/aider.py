@@ -29,7 +29,10 @@ def _prepare(home: Path, url: str, repository: Path) -> Mapping[str, str]:
     return {"OPENAI_API_BASE": f"{url}/v1", "OPENAI_API_KEY": KEY}
 
 
-_LACKS = {"inbox, question": "not offered: it has no tools but a shell"}
+_LACKS = {
+    "inbox, question": "not offered: it has no tools but a shell",
+    "tokens counted": "not offered: it estimates them by itself, whatever its model tells",
+}
 WAYS = (
     Real(
         "aider", "Aider", "aider-chat", "0.86.2", "aider", _prepare, python="python3.11",

@@ -43,7 +43,7 @@ from ao_core.ids import SessionId
 from ao_core.model.budget import Budget, Part, Spent
 from ao_core.model.event import EventKind, NewEvent
 from ao_core.model.pause import Brake
-from ao_core.model.session import Drive, Session, is_terminal, worked
+from ao_core.model.session import Drive, Session, SessionState, is_terminal, worked
 from ao_core.slots.agent import Conversable
 from ao_core.store.contract import Put
 from ao_core.store.records import BRAKE, SESSION
@@ -57,6 +57,8 @@ _WAKES = frozenset({
     _K.SESSION_NEEDS_INPUT, _K.SESSION_STUCK, _K.SESSION_PAUSED,
 })  # fmt: skip
 _RESTS = frozenset({_K.SESSION_IDLE, _K.SESSION_NEEDS_INPUT, _K.SESSION_STUCK})
+_RESTING = (SessionState.IDLE, SessionState.NEEDS_INPUT, SessionState.STUCK)
+_WRITTEN = 3 * _TICK
 _TOLD = {
     Stand.NEAR: _K.BUDGET_NEAR,
     Stand.REACHED: _K.BUDGET_REACHED,
@@ -145,7 +147,8 @@ class Budgets:
 
     async def look_at(self, id: SessionId) -> None:
         """At one session."""
-        if _counts_more(self._engine.session(id).budget.over(self._engine.ceiling)):
+        session, now = self._engine.session(id), self._engine.clock.now()
+        if _counts_more(session.budget.over(self._engine.ceiling)) or _ends_turn(session, now):
             await self._ask(id)
         await self._weigh(id)
         await self._wake(id)
@@ -251,6 +254,12 @@ def _event(one: Finding, session: Session | None = None) -> NewEvent:
 
 def _counts_more(budget: Budget) -> bool:
     return budget.tokens is not None or budget.cost is not None
+
+
+def _ends_turn(session: Session, now: datetime) -> bool:
+    """Whether its turn has only just ended: what it used may be written after that was told."""
+    rested = (now - session.facts.since).total_seconds()
+    return session.facts.state in _RESTING and rested < _WRITTEN
 
 
 def due_in(session: Session, now: datetime) -> float | None:

@@ -2,16 +2,22 @@
 
 from collections.abc import Sequence
 from functools import reduce
+from typing import Any, cast
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
+from ao_core.engine import budgets
 from ao_core.engine.budget_rules import counted
-from ao_core.engine.budgets import by_log
-from ao_core.model.session import Drive
+from ao_core.engine.budgets import Budgets, by_log
+from ao_core.model.budget import Budget
+from ao_core.model.session import Drive, SessionFacts, SessionReason, SessionState
 from ao_core.model.usage import Usage
-from ao_core.slots.agent import Conversable, Launch
+from ao_core.slots.agent import AgentInfo, Conversable, Launch
 from ao_core.slots.runtime import Command
-from books import a_session
+from ao_core.testing.clock import FakeClock
+from bare_engine import an_engine
+from books import Books, a_session
 
 
 class Spoken(Conversable):
@@ -55,3 +61,29 @@ def test_tokens_and_what_they_cost_begin_anew_each_by_itself(
 ) -> None:
     session = reduce(counted, told, a_session())
     assert (session.usage, session.spent) == (used, spent)
+
+
+class Slow:
+    """An agent that writes what it used only after its turn has ended."""
+
+    used = Usage(10, 5)
+
+    async def info(self, launch: Launch) -> AgentInfo:
+        return AgentInfo(usage=self.used)
+
+
+async def test_what_is_written_after_a_turn_has_ended_is_counted_too(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent, clock = Slow(), cast("FakeClock", books.clock)
+    engine = cast("Any", an_engine(books))
+    engine.agent_of, engine.ceiling = AsyncMock(return_value=agent), Budget()
+    monkeypatch.setattr(budgets, "launch_of", Mock(return_value=None))
+    facts = SessionFacts(SessionState.IDLE, SessionReason.TURN_ENDED, clock.now())
+    session = a_session(facts=facts, path="/w")
+    await books.keep(session)
+    for after, used, known in ((1, 10, 10), (4, 20, 20), (30, 30, 20)):
+        clock.jump(after)
+        agent.used = Usage(used, 5)
+        await Budgets(engine).look_at(session.id)
+        assert engine.session(session.id).usage.input_tokens == known
