@@ -2,5 +2,6 @@
 
 import signal
 
-# where a shell runs the suite in the background, it and all that it starts would ignore Ctrl-C
+# where a shell runs the suite in the background, or `nohup`, all that is started would ignore these
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
