@@ -22,11 +22,12 @@ from ao_core.pipe import Pipe
 from ao_core.redact import visible
 
 KEEPER = "_keeper"  # the session our client sits in; no agent's name begins with `_`
+IDLE = ("true", "-")  # what that session is started with; it ends at once, its pane stays
 DEADLINE = 10.0
 
 _ATTACH = (
     "-C", "new-session", "-A", "-s", KEEPER, "-x", "80", "-y", "24",
-    "-f", "no-output,ignore-size", "--", "true", "-",
+    "-f", "no-output,ignore-size", "--", *IDLE,
 )  # fmt: skip
 _SPECIAL = re.compile(r'[\\"$~\x01-\x1f\x7f]')
 _QUOTE_LIMIT = 200

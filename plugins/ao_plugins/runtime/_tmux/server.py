@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +19,7 @@ from ao_core.platform import default_env
 from ao_core.plugin import Detection
 from ao_core.process import alive, run
 from ao_core.slots.runtime import Command, Start
-from ao_plugins.runtime._tmux.control import command
+from ao_plugins.runtime._tmux.control import IDLE, command
 from ao_plugins.runtime._tmux.panes import AGENT
 
 OLDEST = (3, 2)  # the first whose control clients can be spared the agents' output
@@ -29,6 +30,7 @@ _SOCKET_LIMIT = 100
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _LOOK_AGAIN = 0.02
 _REVIVAL = 1.0
+_BEGINNING = 1.0
 
 # Windows get `window-size manual` one by one: set for all, tmux 3.3a crashes on the first of them.
 SETTINGS = f"""\
@@ -151,8 +153,38 @@ def end_strays(argv: Sequence[str]) -> None:
     """
     for process in psutil.process_iter():
         with suppress(psutil.Error):
-            if tuple(process.cmdline()[: len(argv)]) == tuple(argv) and not process.children():
+            if _are_ours(_words(process), argv) and not _holds_somebody(process, argv):
                 process.terminate()
+
+
+def _holds_somebody(server: psutil.Process, argv: Sequence[str]) -> bool:
+    """Whether it has an agent, once it is clear what it is just starting.
+
+    What it began with may run yet, and where nobody nudges a server, that stays there as a zombie.
+    """
+    give_up = time.monotonic() + _BEGINNING
+    while living := [words for child in server.children() if (words := _words(child))]:
+        if time.monotonic() > give_up or not all(_begins(words, argv) for words in living):
+            return True
+        time.sleep(_LOOK_AGAIN)
+    return False
+
+
+def _begins(words: Sequence[str], argv: Sequence[str]) -> bool:
+    """Whether this is what our first session runs, or belongs to how tmux starts anything."""
+    return words == IDLE or _are_ours(words, argv) or Path(words[0]).name == "utempter"
+
+
+def _are_ours(words: Sequence[str], argv: Sequence[str]) -> bool:
+    return tuple(words[: len(argv)]) == tuple(argv)
+
+
+def _words(process: psutil.Process) -> tuple[str, ...]:
+    """What a process was started with; nothing if it is over."""
+    try:
+        return tuple(process.cmdline())
+    except psutil.NoSuchProcess:  # a zombie is one, too
+        return ()
 
 
 def tidy(path: Path) -> None:
