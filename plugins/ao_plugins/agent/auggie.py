@@ -11,19 +11,15 @@ from typing import ClassVar
 
 import anyio
 
-from ao_core.model.activity import Activity, ActivityState
+from ao_core.model.activity import ActivityState
 from ao_core.model.budget import Part
 from ao_core.model.session import Drive, PermissionMode
 from ao_core.plugin import Config, Detection, Manifest
 from ao_core.slots.agent import (
-    Agent,
-    AgentInfo,
     Composer,
     Conversable,
     Launch,
-    Look,
     Resumable,
-    Turn,
 )
 from ao_core.slots.runtime import Command
 from ao_core.spool import HookEvent, HookKind, Raw
@@ -31,6 +27,7 @@ from ao_core.store.records import Delivery
 from ao_plugins._bottom import bottom, ends_with, shows
 from ao_plugins._found import detected, remember, remembered
 from ao_plugins._hooks import hook_in, leaves_word, settings
+from ao_plugins._logged import Logged
 from ao_plugins._tokens import token_in
 from ao_plugins.agent._auggie.log import Story, story
 
@@ -59,7 +56,7 @@ class AuggieConfig(Config):
     allow_indexing: bool = False
 
 
-class Auggie(Agent[AuggieConfig], Resumable, Conversable):
+class Auggie(Logged[AuggieConfig, Story], Resumable, Conversable):
     """Drives the `auggie` command."""
 
     manifest: ClassVar[Manifest] = Manifest(
@@ -158,20 +155,10 @@ class Auggie(Agent[AuggieConfig], Resumable, Conversable):
             case _:
                 return None
 
-    async def native(self, look: Look) -> Activity | None:
-        """What its session shows."""
-        found = await anyio.to_thread.run_sync(_story, look.launch)
-        return found.last if found else None
-
-    async def info(self, launch: Launch) -> AgentInfo | None:
-        """Its id, its title, and what it has used."""
-        found = await anyio.to_thread.run_sync(_story, launch)
-        return AgentInfo(found.native_id, found.summary, found.usage) if found else None
-
-    async def turns(self, launch: Launch, limit: int = 20) -> Sequence[Turn]:
-        """The last messages of its session."""
-        found = await anyio.to_thread.run_sync(_story, launch)
-        return found.turns[-limit:] if found and limit > 0 else ()
+    def kept(self, launch: Launch) -> Story | None:
+        """What its log amounts to."""
+        log = _log(launch)
+        return story(log) if log else None
 
     def _typed(self, launch: Launch, *rest: str) -> Command:
         own = ["--plugin-dir", str(launch.folder / "auggie")]
@@ -224,8 +211,3 @@ def _log(launch: Launch) -> Path | None:
     if home is None or not launch.native_id:
         return None
     return Path(home) / "sessions" / f"{Path(launch.native_id).name}.json"
-
-
-def _story(launch: Launch) -> Story | None:
-    log = _log(launch)
-    return story(log) if log else None

@@ -14,24 +14,22 @@ from uuid import NAMESPACE_URL, uuid5
 
 import anyio
 
-from ao_core.model.activity import Activity, ActivityState
+from ao_core.model.activity import ActivityState
 from ao_core.model.budget import Part
 from ao_core.model.session import Drive, PermissionMode
 from ao_core.plugin import Config, Detection, Manifest
 from ao_core.slots.agent import (
-    Agent,
     AgentInfo,
     Composer,
     Conversable,
     Launch,
-    Look,
     Resumable,
-    Turn,
 )
 from ao_core.slots.runtime import Command
 from ao_core.spool import HookEvent, Raw
 from ao_plugins._found import detected, remember, remembered, with_adapter
 from ao_plugins._hooks import asks, hook_in, leaves_word, settings
+from ao_plugins._logged import Logged
 from ao_plugins.agent._claude.hooks import HOOKS, heard
 from ao_plugins.agent._claude.log import Story, stories
 from ao_plugins.agent._claude.screen import COMPOSER, shown, used_up
@@ -64,7 +62,7 @@ class ClaudeCodeConfig(Config):
     trust_workspaces: bool = False
 
 
-class ClaudeCode(Agent[ClaudeCodeConfig], Resumable, Conversable):
+class ClaudeCode(Logged[ClaudeCodeConfig, Story], Resumable, Conversable):
     """Drives the `claude` command; or, where somebody has that, its adapter for the protocol."""
 
     manifest: ClassVar[Manifest] = Manifest(
@@ -162,24 +160,14 @@ class ClaudeCode(Agent[ClaudeCodeConfig], Resumable, Conversable):
         """What its hooks are told."""
         return heard(told)
 
-    async def native(self, look: Look) -> Activity | None:
-        """What its log shows."""
-        story = await self._story(look.launch)
-        return story.last if story else None
-
     async def info(self, launch: Launch) -> AgentInfo | None:
         """Its id and what it has used; what that costs it tells by protocol as it goes."""
-        story = await self._story(launch)
+        story = await self.story(launch)
         if story is None:
             return None
         told = launch.drive is Drive.PROTOCOL
         used = replace(story.usage, cost_usd=None) if told else story.usage
         return AgentInfo(story.native_id, story.summary, used)
-
-    async def turns(self, launch: Launch, limit: int = 20) -> Sequence[Turn]:
-        """The last messages of its log."""
-        story = await self._story(launch)
-        return tuple(story.turns)[-limit:] if story and limit > 0 else ()
 
     # -- what it is started with -------------------------------------------------------------------
 
@@ -211,10 +199,8 @@ class ClaudeCode(Agent[ClaudeCodeConfig], Resumable, Conversable):
 
     # -- its log -----------------------------------------------------------------------------------
 
-    async def _story(self, launch: Launch) -> Story | None:
-        return await anyio.to_thread.run_sync(self._read, launch)
-
-    def _read(self, launch: Launch) -> Story | None:
+    def kept(self, launch: Launch) -> Story | None:
+        """What its log amounts to."""
         log = self._log(launch)
         return stories.of(log) if log else None
 

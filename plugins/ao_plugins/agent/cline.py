@@ -10,24 +10,21 @@ from typing import ClassVar
 
 import anyio
 
-from ao_core.model.activity import Activity, ActivityState
+from ao_core.model.activity import ActivityState
 from ao_core.model.budget import Part
 from ao_core.model.session import Drive, PermissionMode
 from ao_core.plugin import Config, Detection, Manifest
 from ao_core.slots.agent import (
-    Agent,
-    AgentInfo,
     Composer,
     Conversable,
     Launch,
-    Look,
     Resumable,
-    Turn,
 )
 from ao_core.slots.runtime import Command
 from ao_core.spool import HookEvent, HookKind, Raw
 from ao_core.store.records import Delivery
 from ao_plugins._found import detected
+from ao_plugins._logged import Logged
 from ao_plugins._tokens import token_in
 from ao_plugins.agent._cline.log import Story, story, unwrapped
 from ao_plugins.agent._cline.root import build, serve
@@ -52,7 +49,7 @@ class ClineConfig(Config):
     args: tuple[str, ...] = ()
 
 
-class Cline(Agent[ClineConfig], Resumable, Conversable):
+class Cline(Logged[ClineConfig, Story], Resumable, Conversable):
     """Drives the `cline` command."""
 
     manifest: ClassVar[Manifest] = Manifest(
@@ -90,7 +87,7 @@ class Cline(Agent[ClineConfig], Resumable, Conversable):
 
     async def resume(self, launch: Launch) -> Command | None:
         """Continue it, if it ever was told anything."""
-        known = await self._story(launch)
+        known = await self.story(launch)
         return self._command(launch, "--tui", "--id", known.native_id) if known else None
 
     def environment(self, launch: Launch) -> Mapping[str, str]:
@@ -176,21 +173,6 @@ class Cline(Agent[ClineConfig], Resumable, Conversable):
             case _:
                 return None
 
-    async def native(self, look: Look) -> Activity | None:
-        """What its file of messages shows."""
-        known = await self._story(look.launch)
-        return known.last if known else None
-
-    async def info(self, launch: Launch) -> AgentInfo | None:
-        """Its id and what it has used."""
-        known = await self._story(launch)
-        return known and AgentInfo(known.native_id, known.summary, known.usage)
-
-    async def turns(self, launch: Launch, limit: int = 20) -> Sequence[Turn]:
-        """The last messages of its conversation."""
-        known = await self._story(launch)
-        return known.turns[-limit:] if known and limit > 0 else ()
-
     # -- what it is started with -------------------------------------------------------------------
 
     def _command(self, launch: Launch, *words: str) -> Command:
@@ -199,9 +181,9 @@ class Cline(Agent[ClineConfig], Resumable, Conversable):
         given = (_approval(launch), *model, *self.config.args, *words)
         return Command((self.config.binary, *given), env)
 
-    async def _story(self, launch: Launch) -> Story | None:
-        sessions = _root(launch) / "data" / "sessions"
-        return await anyio.to_thread.run_sync(story, sessions, launch.native_id)
+    def kept(self, launch: Launch) -> Story | None:
+        """What its log amounts to."""
+        return story(_root(launch) / "data" / "sessions", launch.native_id)
 
 
 def _prepare(launch: Launch) -> None:

@@ -19,19 +19,17 @@ from ao_core.model.budget import Part
 from ao_core.model.session import Drive, PermissionMode
 from ao_core.plugin import Config, Detection, Manifest
 from ao_core.slots.agent import (
-    Agent,
-    AgentInfo,
     Composer,
     Conversable,
     Launch,
     Look,
     Resumable,
-    Turn,
 )
 from ao_core.slots.runtime import Command
 from ao_core.spool import HookEvent, HookKind, Raw
 from ao_core.store.records import Delivery
 from ao_plugins._found import detected, with_adapter
+from ao_plugins._logged import Logged
 from ao_plugins._tokens import token_in
 from ao_plugins.agent._codex import screen as drawn
 from ao_plugins.agent._codex.log import Story, story_of
@@ -67,7 +65,7 @@ class CodexConfig(Config):
     trust_workspaces: bool = False
 
 
-class Codex(Agent[CodexConfig], Resumable, Conversable):
+class Codex(Logged[CodexConfig, Story], Resumable, Conversable):
     """Drives the `codex` command."""
 
     manifest: ClassVar[Manifest] = Manifest(
@@ -112,7 +110,7 @@ class Codex(Agent[CodexConfig], Resumable, Conversable):
 
     async def resume(self, launch: Launch) -> Command | None:
         """Continue it, if it ever said anything."""
-        story = await self._story(launch)
+        story = await self.story(launch)
         if story is None or story.native_id is None:
             return None
         return self._command(launch, ("resume",), story.native_id)
@@ -175,21 +173,6 @@ class Codex(Agent[CodexConfig], Resumable, Conversable):
             case _:
                 return None
 
-    async def native(self, look: Look) -> Activity | None:
-        """What its log shows."""
-        story = await self._story(look.launch)
-        return story.last if story else None
-
-    async def info(self, launch: Launch) -> AgentInfo | None:
-        """Its id and what it has used."""
-        story = await self._story(launch)
-        return story and AgentInfo(story.native_id, None, story.usage)
-
-    async def turns(self, launch: Launch, limit: int = 20) -> Sequence[Turn]:
-        """The last messages of its log."""
-        story = await self._story(launch)
-        return tuple(story.turns)[-limit:] if story and limit > 0 else ()
-
     async def activity(self, look: Look) -> Activity | None:
         """What it does now; what has stopped it is said."""
         found = await super().activity(look)
@@ -240,5 +223,6 @@ class Codex(Agent[CodexConfig], Resumable, Conversable):
 
     # -- its log -----------------------------------------------------------------------------------
 
-    async def _story(self, launch: Launch) -> Story | None:
-        return await anyio.to_thread.run_sync(story_of, launch)
+    def kept(self, launch: Launch) -> Story | None:
+        """What its log amounts to."""
+        return story_of(launch)

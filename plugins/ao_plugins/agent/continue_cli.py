@@ -15,13 +15,13 @@ from ao_core.model.activity import Activity, ActivityState, Source
 from ao_core.model.budget import Part
 from ao_core.model.session import Drive, PermissionMode
 from ao_core.plugin import Config, Detection, Manifest
-from ao_core.slots.agent import Agent, AgentInfo, Asked, Composer, Launch, Look, Resumable, Turn
+from ao_core.slots.agent import Asked, Composer, Launch, Look, Resumable
 from ao_core.slots.runtime import Command
 from ao_core.store.records import Delivery
 from ao_plugins._boxes import Box, lowest_box
 from ao_plugins._found import detected
 from ao_plugins._hooks import settings
-from ao_plugins._tokens import tokens
+from ao_plugins._logged import Receipted
 from ao_plugins.agent._continue.home import furnished, home_of
 from ao_plugins.agent._continue.log import Story, log_in, story_of
 
@@ -49,7 +49,7 @@ class ContinueConfig(Config):
     args: tuple[str, ...] = ()
 
 
-class ContinueCli(Agent[ContinueConfig], Resumable):
+class ContinueCli(Receipted[ContinueConfig, Story], Resumable):
     """Drives the `cn` command, which has no hooks: its screen and its log tell."""
 
     manifest: ClassVar[Manifest] = Manifest(
@@ -147,34 +147,19 @@ class ContinueCli(Agent[ContinueConfig], Resumable):
         box = _box(look.screen or "")
         if box is None or not any(map(_DIALOG.match, box.inside)):
             return None
-        story = await self._story(look.launch)
+        story = await self.story(look.launch)
         return (story and story.asked) or Asked("a tool", box.inside[0])
-
-    async def taken(self, launch: Launch) -> frozenset[str]:
-        """What was said to it, by its log, which has it once its turn begins."""
-        story = await self._story(launch)
-        return tokens(story.turns) if story else frozenset()
 
     async def native(self, look: Look) -> Activity | None:
         """What its log shows, unless the screen was seen since: that knows better."""
         shown = self.classify(look.screen) if look.screen else None
         if look.screen and shown is ActivityState.BLOCKED:
             return Activity(shown, look.now, Source.SCREEN, _trouble(look.screen))
-        story = await self._story(look.launch)
+        story = await self.story(look.launch)
         seen = await anyio.to_thread.run_sync(last, look.launch.workspace)
         if shown or story is None or story.last is None:
             return None
         return None if seen and seen.at > story.last.at else story.last
-
-    async def info(self, launch: Launch) -> AgentInfo | None:
-        """Its id and what it has used."""
-        story = await self._story(launch)
-        return story and AgentInfo(story.native_id, story.summary, story.usage)
-
-    async def turns(self, launch: Launch, limit: int = 20) -> Sequence[Turn]:
-        """The last messages of its log."""
-        story = await self._story(launch)
-        return story.turns[-limit:] if story and limit > 0 else ()
 
     def _command(self, launch: Launch, *rest: str) -> Command:
         argv = [self.config.binary]
@@ -197,17 +182,14 @@ class ContinueCli(Agent[ContinueConfig], Resumable):
             block = {"name": "ao", "version": "1.0.0", "schema": "v1", "mcpServers": [server]}
             settings(launch.folder, "continue-mcp.json", block)
 
-    async def _story(self, launch: Launch) -> Story | None:
-        return await anyio.to_thread.run_sync(_read, _home(launch) / "sessions")
+    def kept(self, launch: Launch) -> Story | None:
+        """What its log amounts to."""
+        log = log_in(_home(launch) / "sessions")
+        return story_of(log) if log else None
 
 
 def _home(launch: Launch) -> Path:
     return launch.folder / "continue"
-
-
-def _read(sessions: Path) -> Story | None:
-    log = log_in(sessions)
-    return story_of(log) if log else None
 
 
 def _box(screen: str) -> Box | None:

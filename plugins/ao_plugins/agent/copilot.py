@@ -12,19 +12,15 @@ from uuid import NAMESPACE_URL, uuid5
 import anyio
 
 from ao_core.files import write_atomic
-from ao_core.model.activity import Activity, ActivityState
+from ao_core.model.activity import ActivityState
 from ao_core.model.budget import Part
 from ao_core.model.session import Drive, PermissionMode
 from ao_core.plugin import Config, Detection, Manifest
 from ao_core.slots.agent import (
-    Agent,
-    AgentInfo,
     Composer,
     Conversable,
     Launch,
-    Look,
     Resumable,
-    Turn,
 )
 from ao_core.slots.runtime import Command
 from ao_core.spool import HookEvent, HookKind, Raw
@@ -32,6 +28,7 @@ from ao_core.store.records import Delivery
 from ao_plugins._bottom import bottom, ends_with, shows
 from ao_plugins._found import detected, remember, remembered
 from ao_plugins._hooks import asks, hook_in, leaves_word, settings
+from ao_plugins._logged import Logged
 from ao_plugins._tokens import token_in
 from ao_plugins.agent._copilot.log import Story, stories
 
@@ -65,7 +62,7 @@ class CopilotConfig(Config):
     args: tuple[str, ...] = ()
 
 
-class Copilot(Agent[CopilotConfig], Resumable, Conversable):
+class Copilot(Logged[CopilotConfig, Story], Resumable, Conversable):
     """Drives the `copilot` command."""
 
     manifest: ClassVar[Manifest] = Manifest(
@@ -107,7 +104,7 @@ class Copilot(Agent[CopilotConfig], Resumable, Conversable):
 
     async def resume(self, launch: Launch) -> Command | None:
         """Continue it, if anything was ever said."""
-        story = await self._story(launch)
+        story = await self.story(launch)
         known = story.native_id if story and story.turns else None
         return self._seen(launch, f"--resume={known}") if known else None
 
@@ -178,21 +175,6 @@ class Copilot(Agent[CopilotConfig], Resumable, Conversable):
             case _:
                 return None
 
-    async def native(self, look: Look) -> Activity | None:
-        """What its log shows."""
-        story = await self._story(look.launch)
-        return story.last if story else None
-
-    async def info(self, launch: Launch) -> AgentInfo | None:
-        """Its id, its title and what it has used."""
-        story = await self._story(launch)
-        return story and AgentInfo(story.native_id, story.summary, story.usage)
-
-    async def turns(self, launch: Launch, limit: int = 20) -> Sequence[Turn]:
-        """The last messages of its log."""
-        story = await self._story(launch)
-        return tuple(story.turns)[-limit:] if story and limit > 0 else ()
-
     # -- what it is started with -------------------------------------------------------------------
 
     def _seen(self, launch: Launch, *words: str) -> Command:
@@ -227,16 +209,13 @@ class Copilot(Agent[CopilotConfig], Resumable, Conversable):
         usual = f"{given.get('HOME', '~')}/.copilot"
         remember(launch.folder, {"home": given.get("COPILOT_HOME") or usual})
 
-    async def _story(self, launch: Launch) -> Story | None:
-        return await anyio.to_thread.run_sync(_read, launch)
-
-
-def _read(launch: Launch) -> Story | None:
-    home = remembered(launch.folder).get("home")
-    if home is None:
-        return None
-    name = launch.native_id or _native_id(launch)
-    return stories.of(Path(home) / "session-state" / Path(name).name / "events.jsonl")
+    def kept(self, launch: Launch) -> Story | None:
+        """What its log amounts to."""
+        home = remembered(launch.folder).get("home")
+        if home is None:
+            return None
+        name = launch.native_id or _native_id(launch)
+        return stories.of(Path(home) / "session-state" / Path(name).name / "events.jsonl")
 
 
 def _native_id(launch: Launch) -> str:

@@ -11,19 +11,15 @@ from uuid import NAMESPACE_URL, uuid5
 
 import anyio
 
-from ao_core.model.activity import Activity, ActivityState
+from ao_core.model.activity import ActivityState
 from ao_core.model.budget import Part
 from ao_core.model.session import Drive, PermissionMode
 from ao_core.plugin import Config, Detection, Manifest
 from ao_core.slots.agent import (
-    Agent,
-    AgentInfo,
     Composer,
     Conversable,
     Launch,
-    Look,
     Resumable,
-    Turn,
 )
 from ao_core.slots.runtime import Command
 from ao_core.spool import HookEvent, Raw
@@ -31,6 +27,7 @@ from ao_core.store.records import Delivery
 from ao_plugins._bottom import bottom, ends_with, shows
 from ao_plugins._found import detected
 from ao_plugins._hooks import hook_in, leaves_word
+from ao_plugins._logged import Logged
 from ao_plugins.agent._gemini.home import FOLDER, TRUST, Ours, furnish, is_inherited, user_home
 from ao_plugins.agent._gemini.hooks import HOOKS, heard
 from ao_plugins.agent._gemini.log import Story, logs_in, mend, stories
@@ -68,7 +65,7 @@ class GeminiConfig(Config):
     trust_workspaces: bool = False
 
 
-class Gemini(Agent[GeminiConfig], Resumable, Conversable):
+class Gemini(Logged[GeminiConfig, Story], Resumable, Conversable):
     """Drives the `gemini` command."""
 
     manifest: ClassVar[Manifest] = Manifest(
@@ -107,7 +104,7 @@ class Gemini(Agent[GeminiConfig], Resumable, Conversable):
 
     async def resume(self, launch: Launch) -> Command | None:
         """Continue it, if it ever said anything."""
-        story = await self._story(launch)
+        story = await self.story(launch)
         if story is None or not story.turns:
             return None
         return self._command(launch, f"--resume={launch.native_id or _native_id(launch)}")
@@ -185,21 +182,6 @@ class Gemini(Agent[GeminiConfig], Resumable, Conversable):
         """What its hooks are told."""
         return heard(told)
 
-    async def native(self, look: Look) -> Activity | None:
-        """What its log shows."""
-        story = await self._story(look.launch)
-        return story.last if story else None
-
-    async def info(self, launch: Launch) -> AgentInfo | None:
-        """Its id and what it has used."""
-        story = await self._story(launch)
-        return story and AgentInfo(story.native_id, story.summary, story.usage)
-
-    async def turns(self, launch: Launch, limit: int = 20) -> Sequence[Turn]:
-        """The last messages of its log."""
-        story = await self._story(launch)
-        return tuple(story.turns)[-limit:] if story and limit > 0 else ()
-
     # -- what it is started with -------------------------------------------------------------------
 
     def _command(self, launch: Launch, *more: str) -> Command:
@@ -220,8 +202,10 @@ class Gemini(Agent[GeminiConfig], Resumable, Conversable):
 
     # -- its log -----------------------------------------------------------------------------------
 
-    async def _story(self, launch: Launch) -> Story | None:
-        return await anyio.to_thread.run_sync(_read, launch)
+    def kept(self, launch: Launch) -> Story | None:
+        """What its log amounts to."""
+        logs = _logs(launch)
+        return stories.of(logs[0]) if logs else None
 
 
 def _failed(lines: Sequence[str]) -> str:
@@ -232,11 +216,6 @@ def _failed(lines: Sequence[str]) -> str:
 
 def _home(launch: Launch) -> Path:
     return launch.folder / "gemini"
-
-
-def _read(launch: Launch) -> Story | None:
-    logs = _logs(launch)
-    return stories.of(logs[0]) if logs else None
 
 
 def _logs(launch: Launch) -> Sequence[Path]:

@@ -18,21 +18,19 @@ from ao_core.model.budget import Part
 from ao_core.model.session import Drive, PermissionMode
 from ao_core.plugin import Config, Detection, Manifest
 from ao_core.slots.agent import (
-    Agent,
-    AgentInfo,
     Asked,
     Composer,
     Conversable,
     Launch,
     Look,
     Resumable,
-    Turn,
 )
 from ao_core.slots.runtime import Command
 from ao_core.spool import HookEvent, HookKind, Raw
 from ao_core.store.records import Delivery
 from ao_plugins._found import detected, remember, remembered
 from ao_plugins._hooks import NAME, hook_in, leaves_word
+from ao_plugins._logged import Logged
 from ao_plugins._tokens import token_in
 from ao_plugins.agent._goose.log import Story, story
 from ao_plugins.agent._goose.root import KEYS, SURROUNDINGS, build, places
@@ -54,7 +52,7 @@ class GooseConfig(Config):
     provider: str | None = None
 
 
-class Goose(Agent[GooseConfig], Resumable, Conversable):
+class Goose(Logged[GooseConfig, Story], Resumable, Conversable):
     """Drives the `goose` command."""
 
     manifest: ClassVar[Manifest] = Manifest(
@@ -101,7 +99,7 @@ class Goose(Agent[GooseConfig], Resumable, Conversable):
 
     async def resume(self, launch: Launch) -> Command | None:
         """Continue it, if it ever was told anything."""
-        known = await self._story(launch)
+        known = await self.story(launch)
         if known is None or not known.turns:
             return None
         return self._command(launch, "session", "--resume", "--session-id", known.native_id)
@@ -190,18 +188,8 @@ class Goose(Agent[GooseConfig], Resumable, Conversable):
         why = trouble(look.screen) if look.screen else None
         if why is not None:
             return Activity(ActivityState.BLOCKED, look.now, Source.SCREEN, why)
-        known = await self._story(look.launch)
+        known = await self.story(look.launch)
         return known.last if known else None
-
-    async def info(self, launch: Launch) -> AgentInfo | None:
-        """Its id and what it has used."""
-        known = await self._story(launch)
-        return known and AgentInfo(known.native_id, usage=known.usage)
-
-    async def turns(self, launch: Launch, limit: int = 20) -> Sequence[Turn]:
-        """The last messages of its conversation."""
-        known = await self._story(launch)
-        return known.turns[-limit:] if known and limit > 0 else ()
 
     # -- what it is started with -------------------------------------------------------------------
 
@@ -218,13 +206,10 @@ class Goose(Agent[GooseConfig], Resumable, Conversable):
             write_atomic(_tools(launch), f'#!/bin/sh\nexec {shlex.join(launch.face)} "$@"\n', 0o700)
         remember(launch.folder, {"database": str(users.database)})
 
-    async def _story(self, launch: Launch) -> Story | None:
-        return await anyio.to_thread.run_sync(_kept, launch)
-
-
-def _kept(launch: Launch) -> Story | None:
-    database = remembered(launch.folder).get("database")
-    return story(Path(database), _name(launch), launch.native_id) if database else None
+    def kept(self, launch: Launch) -> Story | None:
+        """What its log amounts to."""
+        database = remembered(launch.folder).get("database")
+        return story(Path(database), _name(launch), launch.native_id) if database else None
 
 
 def _mode(permissions: PermissionMode) -> str:

@@ -19,20 +19,17 @@ from ao_core.model.budget import Part
 from ao_core.model.session import Drive, PermissionMode
 from ao_core.plugin import Config, Detection, Manifest
 from ao_core.slots.agent import (
-    Agent,
-    AgentInfo,
     Asked,
     Composer,
     Conversable,
     Launch,
     Look,
     Resumable,
-    Turn,
 )
 from ao_core.slots.runtime import Command
 from ao_core.store.records import Delivery
 from ao_plugins._found import detected
-from ao_plugins._tokens import tokens
+from ao_plugins._logged import Receipted
 from ao_plugins.agent._openhands.home import CONVERSATIONS, furnished, is_set_up, shy
 from ao_plugins.agent._openhands.log import Story, story_in
 from ao_plugins.agent._openhands.open import refuse_open
@@ -61,7 +58,7 @@ class OpenHandsConfig(Config):
     args: tuple[str, ...] = ()
 
 
-class OpenHands(Agent[OpenHandsConfig], Resumable, Conversable):
+class OpenHands(Receipted[OpenHandsConfig, Story], Resumable, Conversable):
     """Drives the `openhands` command."""
 
     manifest: ClassVar[Manifest] = Manifest(
@@ -142,7 +139,7 @@ class OpenHands(Agent[OpenHandsConfig], Resumable, Conversable):
 
     async def resume(self, launch: Launch) -> Command | None:
         """Continue it, if it ever was told anything."""
-        story = await self._story(launch)
+        story = await self.story(launch)
         if story is None or not story.turns:
             return None
         return self._command(launch, "--resume", story.native_id)
@@ -170,42 +167,28 @@ class OpenHands(Agent[OpenHandsConfig], Resumable, Conversable):
         """What its own log says that it waits for, while the screen shows its question."""
         if look.screen is not None and not asks_on(look.screen):
             return None
-        story = await self._story(look.launch)
+        story = await self.story(look.launch)
         return story.asked if story else None
-
-    async def taken(self, launch: Launch) -> frozenset[str]:
-        """What was said to it, by its events."""
-        story = await self._story(launch)
-        return tokens(story.turns) if story else frozenset()
 
     # -- its log -----------------------------------------------------------------------------------
 
     async def activity(self, look: Look) -> Activity | None:
         """As for every agent, but its composer is there before it has been told its task."""
-        story = await self._story(look.launch)
+        story = await self.story(look.launch)
         idle = look.screen and self.classify(look.screen) is ActivityState.IDLE
         fresh = story is None or not story.turns
         return await super().activity(replace(look, screen=None) if fresh and idle else look)
 
     async def native(self, look: Look) -> Activity | None:
         """What its state says; while it runs, and its screen moves, that holds."""
-        story = await self._story(look.launch)
+        story = await self.story(look.launch)
         last = story.last if story else None
         runs = last and last.state is ActivityState.ACTIVE and look.screen is not None
         return None if runs and self.classify(look.screen or "") else last
 
-    async def info(self, launch: Launch) -> AgentInfo | None:
-        """Its id and what it has used."""
-        story = await self._story(launch)
-        return story and AgentInfo(story.native_id, usage=story.usage)
-
-    async def turns(self, launch: Launch, limit: int = 20) -> Sequence[Turn]:
-        """The last messages."""
-        story = await self._story(launch)
-        return story.turns[-limit:] if story and limit > 0 else ()
-
-    async def _story(self, launch: Launch) -> Story | None:
-        return await anyio.to_thread.run_sync(story_in, _home(launch) / CONVERSATIONS)
+    def kept(self, launch: Launch) -> Story | None:
+        """What its log amounts to."""
+        return story_in(_home(launch) / CONVERSATIONS)
 
     # -- what it is started with -------------------------------------------------------------------
 

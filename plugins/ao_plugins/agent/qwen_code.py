@@ -16,14 +16,11 @@ from ao_core.model.budget import Part
 from ao_core.model.session import Drive, PermissionMode
 from ao_core.plugin import Config, Detection, Manifest
 from ao_core.slots.agent import (
-    Agent,
-    AgentInfo,
     Composer,
     Conversable,
     Launch,
     Look,
     Resumable,
-    Turn,
 )
 from ao_core.slots.runtime import Command
 from ao_core.spool import HookEvent, Raw
@@ -31,7 +28,7 @@ from ao_core.store.records import Delivery
 from ao_plugins._found import detected, remember, remembered
 from ao_plugins._hooks import asks, hook_in, leaves_word
 from ao_plugins._jsonc import text_of
-from ao_plugins._tokens import tokens
+from ao_plugins._logged import Receipted
 from ao_plugins.agent._qwen.hooks import HOOKS, heard
 from ao_plugins.agent._qwen.log import Story, stories
 from ao_plugins.agent._qwen.screen import state_of, used_up
@@ -63,7 +60,7 @@ class QwenCodeConfig(Config):
     args: tuple[str, ...] = ()
 
 
-class QwenCode(Agent[QwenCodeConfig], Resumable, Conversable):
+class QwenCode(Receipted[QwenCodeConfig, Story], Resumable, Conversable):
     """Drives the `qwen` command."""
 
     manifest: ClassVar[Manifest] = Manifest(
@@ -102,7 +99,7 @@ class QwenCode(Agent[QwenCodeConfig], Resumable, Conversable):
 
     async def resume(self, launch: Launch) -> Command | None:
         """Continue it, if it ever said anything."""
-        story = await self._story(launch)
+        story = await self.story(launch)
         if story is None or not story.turns:
             return None
         id = launch.native_id or _native_id(launch)
@@ -161,14 +158,9 @@ class QwenCode(Agent[QwenCodeConfig], Resumable, Conversable):
         """What its hooks are told."""
         return heard(told)
 
-    async def taken(self, launch: Launch) -> frozenset[str]:
-        """What was said to it, by its log: of what comes within a turn no hook tells."""
-        story = await self._story(launch)
-        return tokens(story.turns) if story else frozenset()
-
     async def native(self, look: Look) -> Activity | None:
         """What its log shows; of a turn that was broken off at the keyboard, only its screen."""
-        story = await self._story(look.launch)
+        story = await self.story(look.launch)
         last = story.last if story else None
         if last is None or look.screen is None or look.now - last.at < _QUIET:
             return last
@@ -177,16 +169,6 @@ class QwenCode(Agent[QwenCodeConfig], Resumable, Conversable):
         return (
             Activity(ActivityState.READY, look.now, last.source, over=True) if broken_off else last
         )
-
-    async def info(self, launch: Launch) -> AgentInfo | None:
-        """Its id and what it has used."""
-        story = await self._story(launch)
-        return story and AgentInfo(story.native_id, usage=story.usage)
-
-    async def turns(self, launch: Launch, limit: int = 20) -> Sequence[Turn]:
-        """The last messages of its log."""
-        story = await self._story(launch)
-        return tuple(story.turns)[-limit:] if story and limit > 0 else ()
 
     # -- what it is started with -------------------------------------------------------------------
 
@@ -214,21 +196,18 @@ class QwenCode(Agent[QwenCodeConfig], Resumable, Conversable):
 
     # -- its log -----------------------------------------------------------------------------------
 
-    async def _story(self, launch: Launch) -> Story | None:
-        return await anyio.to_thread.run_sync(_read, launch)
+    def kept(self, launch: Launch) -> Story | None:
+        """What its log amounts to."""
+        home = remembered(launch.folder).get("home")
+        if home is None:
+            return None
+        name = f"{launch.native_id or _native_id(launch)}.jsonl"
+        log = next(Path(home).glob(f"projects/*/chats/{name}"), None)
+        return stories.of(log) if log else None
 
 
 def _tools(launch: Launch) -> Sequence[str]:
     return (f"--mcp-config={launch.folder / TOOLS}",) if launch.face else ()
-
-
-def _read(launch: Launch) -> Story | None:
-    home = remembered(launch.folder).get("home")
-    if home is None:
-        return None
-    name = f"{launch.native_id or _native_id(launch)}.jsonl"
-    log = next(Path(home).glob(f"projects/*/chats/{name}"), None)
-    return stories.of(log) if log else None
 
 
 def _native_id(launch: Launch) -> str:

@@ -37,6 +37,7 @@ class Story:
     usage: Usage
     turns: Sequence[Turn]
     last: Activity | None
+    summary: str | None = None  # it gives no title
 
 
 def story(database: Path, name: str, native_id: str | None) -> Story | None:

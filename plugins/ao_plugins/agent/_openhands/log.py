@@ -36,6 +36,7 @@ class Story:
     last: Activity | None  # none: a turn is about to begin, or was broken off
     turns: tuple[Turn, ...] = ()
     asked: Asked | None = None
+    summary: str | None = None  # it gives no title
 
 
 def story_in(conversations: Path) -> Story | None:

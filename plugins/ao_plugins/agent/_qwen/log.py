@@ -22,6 +22,7 @@ class Story:
     """What a log amounts to so far."""
 
     native_id: str | None = None
+    summary: str | None = None  # it gives no title
     last: Activity | None = None
     turns: deque[Turn] = field(default_factory=lambda: deque[Turn](maxlen=_LAST))
     usage: Usage = field(default_factory=Usage)
