@@ -43,11 +43,11 @@ demo: $(READY)
 
 # `patch = subprocess` in pyproject.toml measures the xdist workers and the processes they start. A
 # test that fails is played once more, as many wait for real processes on a machine that may be
-# loaded; the report names each that was.
+# loaded; the report names each that was. What a test has left behind is not excused by a second time.
 test: lint types
 	@mkdir -p build
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 3 --dist loadgroup --reruns 1 -rRfE | tee $(REPORT)
+	$(BIN)/coverage run -m pytest -n 3 --dist loadgroup --reruns 1 --rerun-except 'left behind' -rRfE | tee $(REPORT)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --skip-empty
 	@tail -n 1 $(REPORT)
