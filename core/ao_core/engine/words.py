@@ -132,7 +132,7 @@ def _has_asked(session: Session) -> bool:
 
 
 def _asks(case: Case, hook: HookEvent) -> Case:
-    asked_at = hook.at if hook.kind is HookKind.ASKED else None
+    asked_at = hook.at if hook.kind is HookKind.ASKED and hook.text else None
     heard = replace(case.session, question=hook.text, asked_at=asked_at)
     case = case.having(heard, want=Want.OUTBOX)
     return to(case, SessionState.NEEDS_INPUT, SessionReason.AWAITING_USER_INPUT, hook.text)

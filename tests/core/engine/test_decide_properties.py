@@ -322,6 +322,10 @@ class Life(RuleBasedStateMachine):
     def nothing_else_revives(self) -> None:
         assert self.session.generation == 1 + self.began_over
 
+    @invariant()
+    def when_it_asked_is_known_only_while_it_asks(self) -> None:
+        assert self.session.question is not None or self.session.asked_at is None
+
 
 Life.TestCase.settings = settings(max_examples=120, stateful_step_count=25, deadline=None)
 TestLife = Life.TestCase
