@@ -1,13 +1,14 @@
 """What a worker may try with the terminals' server, and with the engine's process."""
 
 import shlex
+from contextlib import suppress
 
 from attacks.scene import Scene
 from team import eventually, lasting
 
 _PRESSES = """\
-(for i in $(seq 200); do sleep 0.1
-{tmux} capture-pane -p -t ={me}: | grep -q 'you want to proceed' || continue
+(for i in $(seq 600); do sleep 0.1
+{tmux} capture-pane -p -t ={me}: | tr '\\n' ' ' | grep -q 'pressed.txt.*you want to proceed' || continue
 {tmux} send-keys -t ={me}: 1
 break
 done) > /dev/null 2>&1 &
@@ -19,8 +20,11 @@ def own_dialog(scene: Scene) -> bool:
     presses = _PRESSES.format(tmux=shlex.join(scene.tmux), me=scene.me)
     scene.does("run", argv=["sh", "-c", presses])
     scene.tells(scene.me, "do: run touch pressed.txt")
-    scene.team.until_so(scene.me, lambda now: now["state"] == "idle")
-    return (scene.tree(scene.me) / "pressed.txt").exists()
+    pressed = scene.tree(scene.me) / "pressed.txt"
+    with suppress(AssertionError):
+        eventually(pressed.exists)
+    scene.rests(scene.me)
+    return pressed.exists()
 
 
 def to_a_sibling(scene: Scene) -> bool:
