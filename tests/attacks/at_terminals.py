@@ -8,7 +8,8 @@ from team import eventually, lasting
 
 _PRESSES = """\
 (for i in $(seq 600); do sleep 0.1
-{tmux} capture-pane -p -t ={me}: | tr '\\n' ' ' | grep -q 'pressed.txt.*you want to proceed' || continue
+{tmux} capture-pane -p -t ={me}: | tr '\\n' ' ' |
+  grep -q 'pressed.txt.*you want to proceed' || continue
 {tmux} send-keys -t ={me}: 1
 break
 done) > /dev/null 2>&1 &
