@@ -1,0 +1,55 @@
+"""What is asked of GitHub's GraphQL interface, written down once.
+
+https://docs.github.com/graphql/reference/objects#pullrequest
+
+`SEEN` costs a hundredth of a point for each pull request, so that a pass over fifty of them costs
+one. It has the marks by which it is known that something changed; only then `SAID` is asked for.
+"""
+
+PAGE = 100
+MANY = 50  # pull requests in one look
+FEW = 10  # of which all is asked that others say
+
+_PULL = """
+  number title url state isDraft headRefName headRefOid baseRefName isCrossRepository
+  headRepository { nameWithOwner }
+  additions deletions mergeCommit { oid }
+"""
+_MARKS = """
+  updatedAt mergeable mergeStateStatus reviewDecision isInMergeQueue
+  autoMergeRequest { enabledAt }
+  statusCheckRollup { state contexts {
+    totalCount
+    checkRunCountsByState { state count }
+    statusContextCountsByState { state count }
+  } }
+  reviewThreads(last: 100) { totalCount nodes { id isResolved } }
+"""
+SEEN = _PULL + _MARKS
+
+CONTEXTS = """
+  pageInfo { hasNextPage endCursor }
+  nodes {
+    __typename
+    ... on CheckRun {
+      databaseId name status conclusion detailsUrl title summary
+      checkSuite { app { slug } workflowRun { workflow { name } } }
+    }
+    ... on StatusContext { context state targetUrl description }
+  }
+"""
+SAID = f"""
+  headRefOid mergeable mergeStateStatus reviewDecision isDraft isInMergeQueue
+  reviewRequests(first: 1) {{ totalCount }}
+  latestOpinionatedReviews(first: 100) {{
+    nodes {{ author {{ __typename login }} state body submittedAt }}
+  }}
+  reviewThreads(last: 100) {{ nodes {{
+    id isResolved path line originalLine
+    comments(first: 20) {{ nodes {{ author {{ __typename login }} body url }} }}
+  }} }}
+  statusCheckRollup {{ contexts(first: 100) {{ {CONTEXTS} }} }}
+"""
+MORE_CHECKS = f"""
+  statusCheckRollup {{ contexts(first: 100, after: $after) {{ {CONTEXTS} }} }}
+"""

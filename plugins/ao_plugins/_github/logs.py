@@ -1,0 +1,77 @@
+"""Why a job of Actions failed: its failed step, and the end of its log, cut to what helps.
+
+https://docs.github.com/rest/actions/workflow-jobs
+"""
+
+import re
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from ao_core.errors import PluginError
+from ao_core.http.budget import Urgency
+from ao_core.redact import visible
+from ao_plugins._github.host import GitHub
+
+LINES = 40
+_READ = 256 * 1024
+_LONGEST = 3_000
+_WIDTH = 300
+_STAMP = re.compile(r"^\ufeff?\d{4}-\d\d-\d\dT[\d:.]+Z ")
+_NOISE = re.compile(r"^##\[(group|endgroup|command|debug)\]|^\[command\]")
+_ERROR = "##[error]"
+
+
+class _Step(BaseModel):
+    name: str
+    conclusion: str | None = None
+
+
+class _Job(BaseModel):
+    name: str
+    steps: Annotated[list[_Step], Field(max_length=1_000)] = []
+
+
+async def explained(github: GitHub, job: int) -> str | None:
+    """The step that failed and the end of its log; None where neither can be had."""
+    told = [await _step(github, job), await _end(github, job)]
+    return "\n".join(filter(None, told)) or None
+
+
+async def _step(github: GitHub, job: int) -> str | None:
+    try:
+        found = await github.rest.ask(
+            "GET", f"{github.path}/actions/jobs/{job}", into=_Job, urgency=Urgency.READ
+        )
+    except PluginError:
+        return None  # an expired run has none; that it failed is told all the same
+    failed = next((one for one in found.steps if one.conclusion == "failure"), None)
+    return f"failed step: {visible(failed.name, _WIDTH)}" if failed else None
+
+
+async def _end(github: GitHub, job: int) -> str | None:
+    try:
+        log = await github.rest.last(f"{github.path}/actions/jobs/{job}/logs", _READ)
+    except PluginError:
+        return None
+    return "\n".join(tail(log)) or None
+
+
+def tail(log: str) -> list[str]:
+    """The lines that lead to the last error; without one, the last lines."""
+    lines = [_STAMP.sub("", line) for line in log.splitlines()]
+    lines = [line for line in lines if line.strip() and not _NOISE.match(line)]
+    errors = [at for at, line in enumerate(lines) if line.startswith(_ERROR)]
+    end = errors[-1] + 1 if errors else len(lines)
+    return _fitting([visible(line.removeprefix(_ERROR), _WIDTH) for line in lines[:end]])
+
+
+def _fitting(lines: list[str]) -> list[str]:
+    kept: list[str] = []
+    room = _LONGEST
+    for line in reversed(lines[-LINES:]):
+        room -= len(line) + 1
+        if room < 0:
+            break
+        kept.append(line)
+    return kept[::-1]
