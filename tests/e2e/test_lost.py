@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from ao_core.errors import AoError
 from ao_core.store.contract import Put
 from ao_core.store.records import SESSION
 from ao_core.store.sqlite import SqliteStore
-from team import PLAIN, PROTOCOL, PTY, Kind, Team, git, lasting
+from team import PLAIN, PROTOCOL, PTY, Kind, Team, eventually, git, lasting
 
 HELD = pytest.mark.parametrize("kind", [PLAIN, PROTOCOL, PTY], ids=str)
 BOTH = pytest.mark.parametrize("kind", [PLAIN, PROTOCOL], ids=str)
@@ -118,6 +119,60 @@ def test_a_deleted_branch_is_told_and_comes_back_by_its_remedy(team: Team) -> No
     git(team.repository, "update-ref", f"refs/heads/{branch}", head)
     team.nudge(session)
     team.until_so(session, lambda shown: shown["hint"] is None)
+
+
+# -- the configuration ----------------------------------------------------------------------------
+
+
+def broken(text: str) -> str:
+    return text + "\nnonsense: [\n"
+
+
+def untrusted(text: str) -> str:
+    return text.replace("    agent:", "    gates: [{name: t, command: ['true']}]\n    agent:", 1)
+
+
+@pytest.mark.parametrize("edit", [broken, untrusted])
+def test_what_runs_is_seen_and_ended_though_its_configuration_cannot_be_used_any_more(
+    team: Team, edit: Callable[[str], str]
+) -> None:
+    first, second = (resting(team)["session"] for _ in range(2))
+    file, agent = team.repository / "agent-orchestrator.yaml", team.agent(first)
+    sound = file.read_text()
+    team.kill_engine()
+    file.write_text(edit(sound))
+    agent.kill()
+    shown = team.until_so(first, lambda shown: shown["status"] == "terminated")
+    assert "signal 9" in shown["why"]
+    assert told(team, "note=configuration")
+    assert team.call("show", session=second)["status"] == "idle"
+    assert team.tell(second, "do: say hello")["state"] == "accepted"
+    assert team.call("kill", session=second)["status"] == "killed"
+    with pytest.raises(AoError, match=r"agent-orchestrator\.yaml"):
+        team.spawn("do: say ready")
+    file.write_text(sound)
+    assert resting(team)["status"] == "idle"
+
+
+def test_where_a_project_cannot_be_opened_at_all_nobody_is_said_to_be_well(team: Team) -> None:
+    session = resting(team)["session"]
+    file = team.repository / "agent-orchestrator.yaml"
+    sound = file.read_text()
+    team.kill_engine()
+    for kept in team.home.glob("*/configuration.json"):
+        kept.unlink()
+    file.write_text(broken(sound))
+
+    def row() -> dict[str, Any]:
+        listed = team.call("list", project="sample")["sessions"]
+        return next(one for one in listed if one["session"] == session)
+
+    eventually(lambda: told(team, "reason=probe_failure"))
+    assert told(team, "is not YAML")
+    assert row()["status"] == "detecting"
+    file.write_text(sound)
+    team.nudge(session)
+    eventually(lambda: row()["status"] == "idle")
 
 
 # -- the machine ----------------------------------------------------------------------------------

@@ -41,6 +41,7 @@ class Document:
     path: Path
     data: dict[str, object]
     lines: dict[Where, int]
+    text: str = field(default="", repr=False)
 
     def line(self, where: Where) -> int:
         """The line of a place, or of the nearest thing around it."""
@@ -72,7 +73,7 @@ def parse(path: Path, text: str) -> Document:
         reader.complain(node, (), "the file should hold settings, one `name: value` a line")
     if reader.problems:
         raise ConfigProblems(reader.problems)
-    return Document(path, cast("dict[str, object]", data), reader.lines)
+    return Document(path, cast("dict[str, object]", data), reader.lines, text)
 
 
 class _TooMuch(Exception):

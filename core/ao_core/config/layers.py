@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from ao_core.config import document, interpolate
+from ao_core.config import interpolate
 from ao_core.config.check import faults, field_called
 from ao_core.config.document import Document
 from ao_core.config.models import ProjectSettings, Settings
@@ -53,11 +53,6 @@ class Loaded:
             return problem(None, None, where, message)
         nearest_file = self.layers[0].document
         return problem(nearest_file.path, nearest_file.line(where), where, message)
-
-
-def layer(path: Path, environment: Mapping[str, str], user: Path) -> Layer:
-    """Read and check one file; raises `ConfigProblems` with everything that is wrong with it."""
-    return checked(document.read(path), environment, user)
 
 
 def checked(read: Document, environment: Mapping[str, str], user: Path) -> Layer:

@@ -6,7 +6,7 @@ goes on in the main checkout, so that what a worker writes in its own tree is ne
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from pydantic.alias_generators import to_camel
 
 from ao_core.config import document
 from ao_core.config.checkout import main_folder
-from ao_core.config.layers import Layer, Loaded, checked, layer, overlay
+from ao_core.config.document import Document
+from ao_core.config.layers import Layer, Loaded, checked, overlay
 from ao_core.config.models import ProjectSettings, Settings
 from ao_core.config.problem import ConfigProblems, Problem
 from ao_core.config.project import agent_of, gates_of, implied_id, prefix_of, project, zero
@@ -58,10 +59,17 @@ def load(
     `home` adds the person's own `config.yaml` underneath. Reads files: call it from a thread.
     """
     own = home / HOME_NAME if home else None
-    paths = [one for one in (path, own) if one is not None]
-    if own and (own == path or not own.is_file()):
-        paths.remove(own)
-    layers = _layers(paths, environment)
+    beside = own if own and own != path and own.is_file() else None
+    paths = [one for one in (path, beside) if one is not None]
+    layers = layers_of(paths, document.read, environment)
+    return assembled(layers, path, root=root, home=home)
+
+
+def assembled(
+    layers: list[Layer], path: Path | None, *, root: Path | None = None, home: Path | None = None
+) -> Loaded:
+    """The files laid over each other; raises `ConfigProblems`."""
+    own = home / HOME_NAME if home else None
     foreign = path is not None and path != own
     if foreign and path is not None:
         layers[0] = _placed(layers[0], root or path.parent)
@@ -69,18 +77,21 @@ def load(
     return _checked(_with_engines_own(loaded, foreign, own) if own else loaded)
 
 
-def _layers(paths: list[Path], environment: Mapping[str, str]) -> list[Layer]:
+def layers_of(
+    paths: Iterable[Path], read: Callable[[Path], Document], environment: Mapping[str, str]
+) -> list[Layer]:
+    """Each file checked on its own; raises `ConfigProblems` with what is wrong with any."""
     user = Path(environment.get("HOME") or Path.home())
-    read: list[Layer] = []
+    layers: list[Layer] = []
     problems: list[Problem] = []
     for path in paths:
         try:
-            read.append(layer(path, environment, user))
+            layers.append(checked(read(path), environment, user))
         except ConfigProblems as exc:
             problems += exc.problems
     if problems:
         raise ConfigProblems(problems)
-    return read
+    return layers
 
 
 def _merged(layers: list[Layer], path: Path | None, foreign: bool) -> Loaded:

@@ -65,6 +65,7 @@ class Cleanup:
         self._engine = engine
         self._not_before: dict[SessionId, float] = {}
         self._graces: dict[ProjectId, tuple[float, Grace]] = {}
+        self._said: dict[str, str] = {}
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -121,8 +122,11 @@ class Cleanup:
         try:
             settings = await self._engine.projects.settings_now(project)
         except AoError as exc:
-            _log.warning("nothing of %s is cleared away: %s", project.id, exc.message)
+            if self._said.get(project.id) != exc.message:
+                _log.warning("nothing of %s is cleared away: %s", project.id, exc.message)
+            self._said[project.id] = exc.message
             return Grace()
+        self._said.pop(project.id, None)
         return Grace(settings.merged_grace, settings.abandoned_grace)
 
     def _is_busy(self, session: Session) -> bool:

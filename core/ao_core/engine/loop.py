@@ -120,9 +120,22 @@ class Loop:
                 by_project[session.project].append(session)
         for id, sessions in by_project.items():
             try:
-                await self._look_at(await self._engine.projects.by_id(id), sessions)
+                project = await self._engine.projects.by_id(id)
+            except AoError as exc:
+                look = partial(self._unseen, sessions, exc)
+            else:
+                look = partial(self._look_at, project, sessions)
+            try:
+                await look()
             except Exception:  # one project's trouble must not end the loop
                 _log.exception("could not look at project %s", id)
+
+    async def _unseen(self, sessions: Sequence[Session], why: AoError) -> None:
+        """Their project cannot be opened: nobody knows how they are, and that is said."""
+        seen = Seen(RuntimeState.PROBE_FAILED, detail=why.message)
+        for session in sessions:
+            at, life = self._engine.clock.now(), session.generation
+            await self._commit(session.id, Observation(at, seen, generation=life), ())
 
     async def _look_at(self, project: Project, sessions: Sequence[Session]) -> None:
         seen = await all_seen(self._engine, sessions)

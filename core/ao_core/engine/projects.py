@@ -10,6 +10,7 @@ from typing import Any, cast
 import anyio
 
 from ao_core.clock import Clock
+from ao_core.config.kept import keep, kept
 from ao_core.config.load import Loaded, find, load, project, zero
 from ao_core.config.models import EffectiveProject, PluginChoice
 from ao_core.config.secret import EnvironmentSecrets, reveal
@@ -20,7 +21,7 @@ from ao_core.engine.environment import Grant
 from ao_core.engine.home import Home
 from ao_core.engine.project import Project
 from ao_core.engine.records import Records
-from ao_core.engine.side import run_through
+from ao_core.engine.scoped import Scoped
 from ao_core.engine.unusable import Unusable
 from ao_core.errors import (
     AoError,
@@ -119,14 +120,13 @@ class Projects:
 
     async def _named(self, loaded: Loaded, id: ProjectId) -> Project:
         if id in loaded.settings.projects:
-            return await self._opened(id, project(loaded, id), loaded.path)
+            return await self._opened(project(loaded, id), loaded.path, loaded)
         if id in self._open:
             return self._open[id]
         return await self.by_id(id)
 
     async def _at(self, loaded: Loaded, here: Path) -> Project:
-        settings, path = _settings_at(loaded, here)
-        return await self._opened(ProjectId(settings.id), settings, path)
+        return await self._opened(*_settings_at(loaded, here), loaded)
 
     async def settings_now(self, known: Project) -> EffectiveProject:
         """What its configuration says by now; nothing is opened anew for that."""
@@ -170,7 +170,34 @@ class Projects:
         if row is None:
             raise Unknown(f"There is no project {id}.", hint="`list` shows the projects.")
         here = Path(row.value.path)
-        return await self._at(await self._read(here, None, self.login), here)
+        try:
+            return await self._at(await self._read(here, None, self.login), here)
+        except ConfigError as exc:
+            return await self._as_it_was(row.value, exc)
+
+    async def _as_it_was(self, record: ProjectRecord, why: ConfigError) -> Project:
+        """As it was opened last, so that its agents can be seen and ended all the same."""
+        folder, here = self.home.project(record.folder).path, Path(record.path)
+
+        def reading() -> Loaded | None:
+            return kept(folder, environment=self.login, home=self.home.path)
+
+        try:
+            loaded = await anyio.to_thread.run_sync(reading)
+            if loaded is None:
+                raise why
+            opened = await self._at(loaded, here)
+        except ConfigError as exc:
+            raise why from exc
+        text = f"Project {record.id} goes on as it was when it was last opened: {why.message}"
+        _log.warning("%s", text)
+        await self.tell_lead(opened.id, "configuration", f"{text} {why.hint or ''}".strip())
+        return opened
+
+    async def tell_lead(self, project: ProjectId | None, note: str, text: str) -> None:
+        """Put a line before the lead."""
+        body = Told(note, "lead", text)
+        await self.records.commit([], [NewEvent(EventKind.NOTE_LEAD, body, project)])
 
     async def seen_by(self, caller: Caller, known: Project) -> Project:
         """The same project, its configuration read with the caller's environment."""
@@ -185,14 +212,15 @@ class Projects:
     # -- opening ------------------------------------------------------------------------------
 
     async def _opened(
-        self, id: ProjectId, settings: EffectiveProject, config: Path | None
+        self, settings: EffectiveProject, config: Path | None, loaded: Loaded
     ) -> Project:
         async with self._lock:
             for known in self._open.values():
                 if known.settings == settings:
                     return replace(known, settings=settings)
-            opened = await self._open_project(id, settings, config)
+            opened = await self._open_project(ProjectId(settings.id), settings, config)
             self._open[opened.id] = opened
+            await anyio.to_thread.run_sync(keep, opened.home.path, loaded)
             return opened
 
     async def _open_project(
@@ -203,7 +231,7 @@ class Projects:
         await self._trusted(settings, config)
         home = self.home.project(record.folder)
         runtime = await self._runtime(settings.runtime, settings)
-        scope = _Scoped(self, settings, record, runtime)
+        scope = Scoped(self, settings, record, runtime)
         workspace = await self._plugin("workspace", settings.workspace, scope)
         tracker = await self._plugin("tracker", settings.tracker, scope)
         scm = await self._plugin("scm", settings.scm, scope)
@@ -239,12 +267,12 @@ class Projects:
         if config is not None and config.parent != self.home.path:
             await require_trust(self.records.store, config, settings)
 
-    async def _plugin(self, slot: Slot, choice: PluginChoice, scope: "_Scoped") -> Plugin[Any]:
+    async def _plugin(self, slot: Slot, choice: PluginChoice, scope: Scoped) -> Plugin[Any]:
         kind = self.registry.resolve(slot, choice.name, root=scope.settings.path, trusted=True)
         config = self.registry.configure(kind, choice.settings)
         return await opened(self.stack, kind, config, scope.of(slot, choice.name))
 
-    async def _notifier(self, choice: PluginChoice, scope: "_Scoped") -> Notifier[Any]:
+    async def _notifier(self, choice: PluginChoice, scope: Scoped) -> Notifier[Any]:
         """One that is broken keeps nobody from working; whoever uses it is told."""
         try:
             return cast("Notifier[Any]", await self._plugin("notifier", choice, scope))
@@ -290,7 +318,7 @@ class Projects:
         known = project.agents.get(name)
         if known is None:
             state = project.home.plugin_state
-            scope = _Scoped(self, project.settings, None, project.runtime, state)
+            scope = Scoped(self, project.settings, None, project.runtime, state)
             choice = project.settings.agent_choice(name)
             known = cast("Agent[Any]", await self._plugin("agent", choice, scope))
             cast("dict[str, Agent[Any]]", project.agents)[name] = known
@@ -357,43 +385,3 @@ def _free(prefix: str, taken: set[str]) -> str:
     while free in taken:
         free, number = f"{prefix[:8]}{number}", number + 1
     return free
-
-
-@dataclass(frozen=True, slots=True)
-class _Scoped:
-    """Makes the scope of each of a project's plugins."""
-
-    projects: Projects
-    settings: EffectiveProject
-    record: ProjectRecord | None
-    runtime: Runtime[Any]
-    state: Any = None
-
-    def of(self, slot: Slot, name: str) -> Scope:
-        projects = self.projects
-        state = self.state
-        if state is None:
-            if self.record is None:
-                raise ConfigError("A plugin needs a project.")
-            state = projects.home.project(self.record.folder).plugin_state
-        return Scope(
-            state=state(slot, _file_name(name)),
-            project=self.record.id if self.record else self.settings.id,
-            repository=self.settings.path,
-            branch=self.settings.default_branch,
-            home=projects.home.id,
-            environment=projects.login,
-            run=run_through(self.runtime, self.settings.path),
-            clock=projects.clock,
-            announce=self._announce,
-        )
-
-    async def _announce(self, note: str, text: str) -> None:
-        body = Told(note, "lead", text)
-        project = self.record.id if self.record else None
-        event = NewEvent(EventKind.NOTE_LEAD, body, project)
-        await self.projects.records.commit([], [event])
-
-
-def _file_name(name: str) -> str:
-    return "".join(letter if letter.isalnum() or letter == "-" else "-" for letter in name)[:60]
