@@ -1,5 +1,6 @@
 """An HTTP server on loopback: it remembers what was sent to it, and answers as it is told."""
 
+import json
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -28,6 +29,14 @@ class Answer:
     body: bytes = b""
     hang: bool = False
     drop: bool = False
+
+
+def says(document: object, status: int = 200, **headers: str) -> Answer:
+    """An answer in JSON; `x_y` stands for the header `x-y`."""
+    body = json.dumps(document).encode()
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    kind = {"content-type": "application/json", "content-length": str(len(body))}
+    return Answer(status, {**kind, **given}, body=body)
 
 
 class Receiver:
@@ -76,7 +85,7 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             receiver.took(Sent(self.command, self.path, headers, body), self)
 
-        do_GET = do_POST = do_PUT = take
+        do_GET = do_POST = do_PUT = do_DELETE = take
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""

@@ -75,7 +75,7 @@ class Budget:
         self._listeners: list[OnSlow] = []
 
     def listen(self, on_slow: OnSlow) -> Callable[[], None]:
-        """Have it told when it becomes slow and when it is free again, once each; returns the end."""
+        """Have it told when it becomes slow, and when it is free again; returns how to end that."""
         self._listeners.append(on_slow)
 
         def end() -> None:
