@@ -1,6 +1,7 @@
 """An HTTP server on loopback: it remembers what was sent to it, and answers as it is told."""
 
 import json
+import ssl
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -42,17 +43,20 @@ def says(document: object, status: int = 200, **headers: str) -> Answer:
 class Receiver:
     """Enter it to listen. What it was not told to answer, it answers with 204."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._scheme = "https" if tls else "http"
         self.sent: list[Sent] = []
         self.answers: deque[Answer] = deque()
         self._over = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = False
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
         self._thread.start()

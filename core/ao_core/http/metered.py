@@ -28,8 +28,11 @@ class MeteredTransport(httpx.AsyncBaseTransport):
             self._budget.end()
             raise
         self._budget.answered(claim, response)
-        stream = cast("httpx.AsyncByteStream", response.stream)
-        response.stream = _Held(stream, self._budget.end)
+        if response.is_closed:  # it came whole
+            self._budget.end()
+        else:
+            stream = cast("httpx.AsyncByteStream", response.stream)
+            response.stream = _Held(stream, self._budget.end)
         return response
 
     async def aclose(self) -> None:
