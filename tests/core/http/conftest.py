@@ -31,7 +31,7 @@ def entered(receiver: Receiver, fake_clock: FakeClock) -> Entered:
 
     @asynccontextmanager
     async def entered(**settings: Any) -> AsyncGenerator[Api]:
-        given = {"clock": fake_clock, "backoff": Backoff(1), **settings}
+        given: dict[str, Any] = {"clock": fake_clock, "backoff": Backoff(1), **settings}
         async with Api("vendor", f"{receiver.url}/api", **given) as api:
             yield api
 

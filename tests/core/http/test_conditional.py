@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
+import httpx
 import pytest
 
 from ao_core.errors import Rejected
@@ -133,9 +134,11 @@ async def test_the_least_used_is_forgotten_first(
     entered: Entered, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = 10_000
-    monkeypatch.setattr(
-        "ao_core.http.api.ConditionalTransport", lambda inner: ConditionalTransport(inner, 3 * size)
-    )
+
+    def small(inner: httpx.AsyncBaseTransport) -> ConditionalTransport:
+        return ConditionalTransport(inner, 3 * size)
+
+    monkeypatch.setattr("ao_core.http.api.ConditionalTransport", small)
     long = "x" * (size - 2_000)
     receiver.answers.extend([says(long, etag=f'"{name}"') for name in "abc"])
     receiver.answers.extend([UNCHANGED, says(long, etag='"d"'), UNCHANGED, says(long)])

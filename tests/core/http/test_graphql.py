@@ -213,7 +213,7 @@ async def test_a_limit_that_is_told_with_success_is_a_pause(
     receiver: Receiver,
     fake_clock: FakeClock,
 ) -> None:
-    receiver.answers.append(says({"errors": [wrong(type="RATE_LIMITED")]}, **headers))
+    receiver.answers.append(says({"errors": [wrong(type="RATE_LIMITED")]}, 200, **headers))
     budget = Budget("x.test", fake_clock)
     async with entered(budget=budget) as api:
         for _ in range(2):
