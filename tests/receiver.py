@@ -22,7 +22,10 @@ class Sent:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is answered to one request; `hang` never answers, `drop` hangs up instead."""
+    """What is answered to one request.
+
+    `hang` never answers, `drop` hangs up instead, and `stall` answers and does not hang up.
+    """
 
     status: int = 204
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -30,6 +33,7 @@ class Answer:
     body: bytes = b""
     hang: bool = False
     drop: bool = False
+    stall: bool = False
 
 
 def says(document: object, status: int = 200, **headers: str) -> Answer:
@@ -80,6 +84,8 @@ class Receiver:
             handler.send_header(name, value)
         handler.end_headers()
         handler.wfile.write(answer.body)
+        if answer.stall:
+            self._over.wait()
 
 
 def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:

@@ -58,7 +58,7 @@ async def ending(what: str, response: httpx.Response, keep: int, most: int) -> b
         kept += chunk
         if len(kept) > 2 * keep:
             del kept[:-keep]
-    return bytes(kept[-keep:])
+    return bytes(kept[-keep:]) if keep else b""
 
 
 async def reason(response: httpx.Response) -> bytes:
@@ -97,7 +97,9 @@ async def _chunks(what: str, response: httpx.Response) -> AsyncIterator[bytes]:
     try:
         async for chunk in response.aiter_bytes():
             yield chunk
-    except httpx.RequestError as exc:
+    except (httpx.ProtocolError, httpx.DecodingError) as exc:  # these quote what was sent
+        raise unreached(what, exc) from None
+    except httpx.TransportError as exc:
         raise unreached(what, exc) from exc
 
 

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import NoneType
 
+import anyio
 import pytest
 from pydantic import BaseModel, SecretStr
 
@@ -122,8 +123,9 @@ async def test_an_answer_that_breaks_off_is_none(
 ) -> None:
     receiver.answers.append(Answer(200, headers, body=b"{}"))
     async with entered() as api:
-        with pytest.raises(Unavailable, match="the connection failed"):
+        with pytest.raises(Unavailable, match="the connection failed") as caught:
             await api.ask("GET", into=object)
+    assert caught.value.__cause__ is None
 
 
 async def test_an_answer_has_as_long_as_the_call(entered: Entered, receiver: Receiver) -> None:
@@ -203,6 +205,24 @@ async def test_a_refusal_without_a_reason_is_one_all_the_same(
         with pytest.raises(Rejected) as caught:
             await api.ask("PUT", into=object)
     assert (caught.value.status, caught.value.said) == (405, None)
+
+
+async def test_a_reason_that_does_not_come_is_not_waited_for(
+    entered: Entered, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ao_core.http.answers._FOR_AN_ERROR", 0.05)
+    receiver.answers.append(Answer(405, body=b'{"message": "', stall=True))
+    async with entered(timeout=30.0, deadline=30.0) as api:
+        with anyio.fail_after(5), pytest.raises(Rejected) as caught:
+            await api.ask("PUT", into=object)
+    assert (caught.value.status, caught.value.said) == (405, None)
+
+
+async def test_a_body_that_stops_coming_is_no_answer(entered: Entered, receiver: Receiver) -> None:
+    receiver.answers.append(Answer(200, body=b"[1", stall=True))
+    async with entered(timeout=0.05) as api:
+        with pytest.raises(Unavailable, match="no answer in time"):
+            await api.ask("GET", into=object)
 
 
 @pytest.mark.parametrize(

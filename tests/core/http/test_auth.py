@@ -126,7 +126,8 @@ async def test_a_token_without_an_end_is_kept(
 async def test_a_request_that_was_refused_is_sent_once_more_with_another_token(
     entered: Entered, receiver: Receiver, fake_clock: FakeClock
 ) -> None:
-    receiver.answers.extend([Answer(401, body=b"x" * 999_999), says("there")])
+    endless = Answer(401, {"Content-Length": "999"}, body=b"x", stall=True)
+    receiver.answers.extend([endless, says("there")])
     async with entered(auth=Rotating(Source(fake_clock), clock=fake_clock)) as api:
         assert await api.ask("POST", into=str, json={"a": 1}) == "there"
     assert tokens(receiver) == ["t1", "t2"]

@@ -76,6 +76,8 @@ async def test_the_end_of_a_text_is_read(entered: Entered, receiver: Receiver) -
     async with entered() as api:
         assert await api.last("/log", 14) == "049998\n049999\n"
         assert await api.last("/log", 14) == "short"
+        receiver.answers.append(Answer(200, body=b"x"))
+        assert await api.last("/log", 0) == ""
     assert receiver.sent[0].headers["accept"] == "*/*"
 
 
