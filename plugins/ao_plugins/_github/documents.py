@@ -6,9 +6,9 @@ https://docs.github.com/graphql/reference/objects#pullrequest
 one. It has the marks by which it is known that something changed; only then `SAID` is asked for.
 """
 
-PAGE = 100
 MANY = 50  # pull requests in one look
 FEW = 10  # of which all is asked that others say
+REMEMBERED = 200  # of which what others say is kept
 
 _PULL = """
   number title url state isDraft headRefName headRefOid baseRefName isCrossRepository
@@ -26,6 +26,11 @@ _MARKS = """
   reviewThreads(last: 100) { totalCount nodes { id isResolved } }
 """
 SEEN = _PULL + _MARKS
+ON_BRANCH = f"""
+  pullRequests(headRefName: $branch, first: 3, orderBy: {{field: CREATED_AT, direction: DESC}}) {{
+    nodes {{ {SEEN} }}
+  }}
+"""
 
 CONTEXTS = """
   pageInfo { hasNextPage endCursor }

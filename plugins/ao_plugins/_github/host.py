@@ -3,23 +3,21 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 from pydantic import Field, SecretStr
 
 from ao_core.errors import ConfigError
 from ao_core.git.origin import Origin, origin_of
-from ao_core.http import Api
-from ao_core.http.auth import Rotating, Token, bearer, fingerprint
-from ao_core.http.budget import Budget, budget_of
-from ao_core.http.graphql import GraphQL
+from ao_core.http import Api, Auth, Budget, GraphQL, Rotating, Token, bearer, budget_of, fingerprint
 from ao_core.plugin import Config, Scope
 from ao_plugins._github.login import App, from_app, from_gh, from_surroundings
 from ao_plugins._secret import Secret, revealed
 
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
+_APART = 1.0  # seconds between changes, as GitHub asks
 _LOOPBACK = ("http://127.0.0.1:", "http://localhost:", "http://[::1]:")
 
 
@@ -63,13 +61,13 @@ async def github(config: Hosted, scope: Scope) -> AsyncGenerator[GitHub]:
     owner, name = path.split("/")
     rest, graph = _addresses(config, host)
     auth, who = await _login(config, scope, host, rest)
-    budget = budget_of(rest, who, scope.clock)
-    about = {"auth": auth, "headers": _HEADERS, "budget": budget, "verify": config.ca}
-    async with (
-        Api("GitHub", rest, clock=scope.clock, **about) as spoken,
-        Api("GitHub", graph, clock=scope.clock, **about) as asked,
-    ):
-        yield GitHub(host, owner, name, spoken, GraphQL(asked, ""), budget)
+    budget = budget_of(rest, who, scope.clock, changes_apart=_APART)
+    made = partial(
+        Api, "GitHub", clock=scope.clock, auth=auth, headers=_HEADERS, budget=budget,
+        verify=config.ca,
+    )  # fmt: skip
+    async with made(rest) as spoken, made(graph) as asked:
+        yield GitHub(host, owner, name, spoken, GraphQL(asked, "", costs=True), budget)
 
 
 async def _place(config: Hosted, scope: Scope) -> tuple[str, str]:
@@ -100,9 +98,7 @@ def _addresses(config: Hosted, host: str) -> tuple[str, str]:
     return f"https://{host}/api/v3", f"https://{host}/api/graphql"
 
 
-async def _login(
-    config: Hosted, scope: Scope, host: str, rest: str
-) -> tuple[httpx.Auth, str]:
+async def _login(config: Hosted, scope: Scope, host: str, rest: str) -> tuple[Auth, str]:
     """How requests are signed, and a mark of who does, which tells nothing."""
     if config.app is not None:
         app = config.app

@@ -13,8 +13,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from ao_core.clock import Clock
 from ao_core.errors import CommandFailed, ConfigError, Unauthorized
-from ao_core.http import Api
-from ao_core.http.auth import Token, bearer
+from ao_core.http import Api, Token, bearer
 from ao_core.plugin import Config, Scope
 from ao_plugins._secret import Secret, revealed
 
@@ -73,7 +72,7 @@ async def from_app(app: App, base_url: str, clock: Clock, ca: Path | None, scope
 
 
 def _signed(app: App, key: str, clock: Clock) -> SecretStr:
-    import jwt  # noqa: PLC0415 - it and its cryptography weigh more than all of this
+    import jwt
 
     now = clock.now()
     claims = {"iat": now - _DRIFT, "exp": now + _AGE, "iss": app.id}

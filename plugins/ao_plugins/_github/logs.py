@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from ao_core.errors import PluginError
-from ao_core.http.budget import Urgency
+from ao_core.http import Urgency
 from ao_core.redact import visible
 from ao_plugins._github.host import GitHub
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from pydantic import BaseModel
 
 from ao_core.errors import Conflict, NotFound, Rejected, Unavailable
-from ao_core.http.budget import Urgency
+from ao_core.http import Urgency
 from ao_core.model.work import (
     ChecksSummary,
     Landed,
@@ -81,6 +81,6 @@ async def without_branch(github: GitHub, pull: Pull) -> None:
     """Delete the branch of what is merged; that it is gone already is no fault."""
     path = f"{github.path}/git/refs/heads/{quote(pull.branch)}"
     try:
-        await github.rest.call("DELETE", path, urgency=Urgency.ACT)
+        await github.rest.call("DELETE", path)
     except (NotFound, Rejected):  # GitHub answers 422 for a branch that is not there
         return
