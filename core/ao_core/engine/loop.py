@@ -120,15 +120,17 @@ class Loop:
                 by_project[session.project].append(session)
         for id, sessions in by_project.items():
             try:
-                project = await self._engine.projects.by_id(id)
-            except AoError as exc:
-                look = partial(self._unseen, sessions, exc)
-            else:
-                look = partial(self._look_at, project, sessions)
-            try:
-                await look()
+                await self._look_into(id, sessions)
             except Exception:  # one project's trouble must not end the loop
                 _log.exception("could not look at project %s", id)
+
+    async def _look_into(self, id: ProjectId, sessions: Sequence[Session]) -> None:
+        try:
+            project = await self._engine.projects.by_id(id)
+        except AoError as exc:
+            await self._unseen(sessions, exc)
+        else:
+            await self._look_at(project, sessions)
 
     async def _unseen(self, sessions: Sequence[Session], why: AoError) -> None:
         """Their project cannot be opened: nobody knows how they are, and that is said."""
