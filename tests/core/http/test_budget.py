@@ -12,6 +12,7 @@ import pytest
 
 from ao_core.errors import RateLimited
 from ao_core.http import Budget, BudgetState, Urgency, budget_of
+from ao_core.http.limits import Reading
 from ao_core.http.marks import marks
 from ao_core.http.metered import MeteredTransport
 from ao_core.http.turns import Turns
@@ -200,6 +201,16 @@ async def test_buckets_are_kept_apart_once_it_is_known_which_is_which(
         assert await ask("/core/c", READ) == 200
     found = {name: one.remaining for name, one in budget.state().buckets.items()}
     assert found == {"core": 897, "search": 0, "graphql": 499}
+
+
+async def test_a_path_counts_where_its_last_answer_says(vendor: Vendor, budget: Budget) -> None:
+    vendor.left |= {"core": 900, "search": 900}
+    vendor.special = [httpx.Response(200, headers=vendor.told(one)) for one in ("search", "core")]
+    async with asking(vendor, budget) as ask:
+        await ask("/x")
+        await ask("/x")
+        budget.told(Reading("search", 1_000, 0, vendor.resets), ACT, 1)
+        assert await ask("/x") == 200
 
 
 # -- slow before the wall ----------------------------------------------------------------------
