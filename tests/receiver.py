@@ -1,5 +1,7 @@
 """An HTTP server on loopback: it remembers what was sent to it, and answers as it is told."""
 
+import json
+import ssl
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -20,7 +22,10 @@ class Sent:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is answered to one request; `hang` never answers, `drop` hangs up instead."""
+    """What is answered to one request.
+
+    `hang` never answers, `drop` hangs up instead, and `stall` answers and does not hang up.
+    """
 
     status: int = 204
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -28,22 +33,34 @@ class Answer:
     body: bytes = b""
     hang: bool = False
     drop: bool = False
+    stall: bool = False
+
+
+def says(document: object, status: int = 200, **headers: str) -> Answer:
+    """An answer in JSON; `x_y` stands for the header `x-y`."""
+    body = json.dumps(document).encode()
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    kind = {"content-type": "application/json", "content-length": str(len(body))}
+    return Answer(status, {**kind, **given}, body=body)
 
 
 class Receiver:
     """Enter it to listen. What it was not told to answer, it answers with 204."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._scheme = "https" if tls else "http"
         self.sent: list[Sent] = []
         self.answers: deque[Answer] = deque()
         self._over = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = False
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -67,6 +84,8 @@ class Receiver:
             handler.send_header(name, value)
         handler.end_headers()
         handler.wfile.write(answer.body)
+        if answer.stall:
+            self._over.wait()
 
 
 def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
@@ -76,7 +95,7 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             receiver.took(Sent(self.command, self.path, headers, body), self)
 
-        do_GET = do_POST = do_PUT = take
+        do_GET = do_POST = do_PUT = do_DELETE = take
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""

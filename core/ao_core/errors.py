@@ -233,9 +233,24 @@ class Internal(AoError):
 
 
 class PluginError(AoError):
-    """A plugin could not do its job."""
+    """A plugin could not do its job.
+
+    `status` is how a server answered. `said` are its own words, short and without what a terminal
+    would obey: untrusted, so no message and no `wire` has them.
+    """
 
     code = "plugin_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        status: int | None = None,
+        said: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status, self.said = status, said
 
 
 class NotInstalled(PluginError):
@@ -274,8 +289,15 @@ class RateLimited(PluginError):
     code = "rate_limited"
     retryable = True
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        status: int | None = None,
+        said: str | None = None,
+    ) -> None:
+        super().__init__(message, status=status, said=said)
         self.retry_after = retry_after
 
 

@@ -1,5 +1,24 @@
 """The one way plugins speak HTTP."""
 
 from ao_core.http.api import Api
+from ao_core.http.auth import Rotating, Token, bearer, fingerprint, header
+from ao_core.http.budget import Budget, BudgetState, budget_of
+from ao_core.http.graphql import Fault, GraphQL, Part, Variable
+from ao_core.http.marks import Urgency
 
-__all__ = ["Api"]
+__all__ = [
+    "Api",
+    "Budget",
+    "BudgetState",
+    "Fault",
+    "GraphQL",
+    "Part",
+    "Rotating",
+    "Token",
+    "Urgency",
+    "Variable",
+    "bearer",
+    "budget_of",
+    "fingerprint",
+    "header",
+]

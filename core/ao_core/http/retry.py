@@ -2,23 +2,21 @@
 
 import itertools
 import random
-import re
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
 import anyio
 import httpx
 
 from ao_core.clock import Clock
+from ao_core.http.limits import asked_to_wait
+from ao_core.http.marks import reads
 
 ONCE_ONLY = "Idempotency-Key"  # by this header the other side knows a repetition
 
-_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+_IDEMPOTENT = frozenset({"PUT", "DELETE"})  # besides what only reads
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REFUSED = 429  # nothing was done, whatever was asked
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-_SECONDS = re.compile(r"[0-9]{1,9}")
-_LONGEST = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +35,10 @@ class Backoff:
 class RetryTransport(httpx.AsyncBaseTransport):
     """Repeats what is safe to repeat, while the caller's deadline allows it.
 
-    An idempotent request, or one with an `Idempotency-Key`, is repeated after any transport error
-    and any passing status. Any other only if it cannot have taken effect: it was never sent, or
-    was refused with 429. A `Retry-After` beyond the cap or the deadline is left to the caller, who
-    can wait better than we can.
+    An idempotent request, one that only reads, or one with an `Idempotency-Key`, is repeated after
+    any transport error and any passing status. Any other only if it cannot have taken effect: it
+    was never sent, or was refused with 429. Where a wait beyond the cap or the deadline is asked
+    for, that is left to the caller, who can wait better than we can.
     """
 
     def __init__(self, inner: httpx.AsyncBaseTransport, backoff: Backoff, clock: Clock) -> None:
@@ -80,7 +78,7 @@ class RetryTransport(httpx.AsyncBaseTransport):
         status = response.status_code
         if status not in _TRANSIENT or not (_may_repeat(request) or status == _REFUSED):
             return None
-        asked = retry_after(response, self._clock)
+        asked = asked_to_wait(response.headers, self._clock)
         if asked is not None and asked > self._backoff.cap:
             return None
         return self._affordable(self._backoff.delay(attempt) if asked is None else asked, attempt)
@@ -90,17 +88,5 @@ class RetryTransport(httpx.AsyncBaseTransport):
         return wait if attempt < self._backoff.attempts and wait < left else None
 
 
-def retry_after(response: httpx.Response, clock: Clock) -> float | None:
-    """Seconds asked for by `Retry-After`, in either of its two forms; a day at most."""
-    value = response.headers.get("Retry-After", "").strip()
-    if _SECONDS.fullmatch(value):
-        return min(float(value), _LONGEST)
-    try:
-        moment = parsedate_to_datetime(value).timestamp()
-    except (ValueError, OverflowError):
-        return None
-    return min(max(0.0, moment - clock.now().timestamp()), _LONGEST)
-
-
 def _may_repeat(request: httpx.Request) -> bool:
-    return request.method in _IDEMPOTENT or ONCE_ONLY in request.headers
+    return reads(request) or request.method in _IDEMPOTENT or ONCE_ONLY in request.headers
