@@ -42,14 +42,14 @@ def note(
 
 
 async def notify(project: Project, told: Note, to: tuple[str, ...] = ()) -> tuple[Delivered, ...]:
-    """Send to the named notifiers, or to all of the project's; the journal is told elsewhere."""
+    """Send to the named notifiers, or to those told by default; the journal is told elsewhere."""
     unknown = set(to) - project.notifiers.keys()
     if unknown:
         raise BadRequest(
             "No such notifier: " + ", ".join(sorted(unknown)),
             hint="Known: " + ", ".join(sorted(project.notifiers)),
         )
-    names = to or tuple(project.notifiers)
+    names = to or tuple(one.alias for one in project.settings.notifiers)
     results: dict[str, Delivered] = {}
 
     async def one(name: str) -> None:
