@@ -20,6 +20,11 @@ class Bookmark:
         self._revision = 0
         self._stored = 0
 
+    @property
+    def seq(self) -> int:
+        """The place as it is stored."""
+        return self._stored
+
     async def begin(self, first: int) -> int:
         """Where it left off; `first` for one that reads for the first time, which is noted."""
         row = await self._records.store.read(CURSOR, self._reader)

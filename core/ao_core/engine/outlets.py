@@ -2,7 +2,8 @@
 
 A notifier that fails is tried again, later and later, and holds up nobody but itself; in the end
 that it failed is told in the journal. How far each has come is stored with what became of a note:
-after a crash at most the one under way is sent again, under the same id.
+after a crash at most the one under way is sent again, under the same id. While a project cannot be
+opened, its notes wait.
 """
 
 import logging
@@ -16,7 +17,8 @@ from ao_core.engine.engine import Engine
 from ao_core.engine.notable import is_notable, note_of
 from ao_core.engine.notify import Delivered, deliver, delivered
 from ao_core.engine.project import Project
-from ao_core.errors import AoError
+from ao_core.engine.retrying import waited_out
+from ao_core.errors import AoError, Unknown
 from ao_core.ids import ProjectId
 from ao_core.model.event import Event, NewEvent
 from ao_core.slots.notifier import Note
@@ -33,6 +35,7 @@ class Outlets:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._open: set[tuple[str, str]] = set()
+        self._awaited: set[str] = set()  # projects that cannot be opened as things are
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -48,9 +51,25 @@ class Outlets:
 
     async def _see(self, tasks: TaskGroup, project: str, before: int) -> None:
         """A project that something happens in has its outlets from there on."""
-        found = await _project(self._engine, project)
-        for alias in found.notifiers if found else ():
-            if found and not found.notifiers[alias].reads_along:
+        if project in self._awaited:
+            return
+        try:
+            self._begin(tasks, project, await _opened(self._engine, project), before)
+        except Unknown:
+            return
+        except AoError:
+            self._awaited.add(project)
+            tasks.start_soon(self._begin_later, tasks, project, before)
+
+    async def _begin_later(self, tasks: TaskGroup, project: str, before: int) -> None:
+        found = await _reached(self._engine, project)
+        self._awaited.discard(project)
+        if found is not None:
+            self._begin(tasks, project, found, before)
+
+    def _begin(self, tasks: TaskGroup, project: str, found: Project, before: int) -> None:
+        for alias, notifier in found.notifiers.items():
+            if not notifier.reads_along:
                 self._start(tasks, project, alias, before)
 
     def _start(self, tasks: TaskGroup, project: str, alias: str, before: int) -> None:
@@ -59,11 +78,14 @@ class Outlets:
             tasks.start_soon(Outlet(self._engine, project, alias).run, before)
 
 
-async def _project(engine: Engine, id: str) -> Project | None:
-    try:
-        return await engine.projects.by_id(ProjectId(id))
-    except AoError:  # it was moved away, or its configuration is broken: `show` tells
-        return None
+async def _opened(engine: Engine, id: str) -> Project:
+    return await engine.projects.by_id(ProjectId(id))
+
+
+async def _reached(engine: Engine, id: str) -> Project | None:
+    """The project, as soon as it can be opened; None where there is none any more."""
+    what = f"people are told of {id}"
+    return await waited_out(lambda: _opened(engine, id), engine.clock, what)
 
 
 class Outlet:
@@ -98,7 +120,7 @@ class Outlet:
         return note_of(event, self._engine.home.id, session)
 
     async def _is_routed(self, note: Note) -> bool:
-        project = await _project(self._engine, self._project)
+        project = await _reached(self._engine, self._project)
         if project is None or self._alias not in project.notifiers:
             return False
         routed = project.settings.routing.get(note.priority, project.settings.notifiers)
@@ -116,7 +138,7 @@ class Outlet:
         return done
 
     async def _once(self, note: Note) -> Delivered:
-        project = await _project(self._engine, self._project)
+        project = await _reached(self._engine, self._project)
         notifier = project.notifiers.get(self._alias) if project else None
         if notifier is None:
             return Delivered(self._alias, "It is not configured any more.")

@@ -14,7 +14,7 @@ import pytest
 from ao_core.config.models import PluginChoice
 from ao_core.engine.notable import is_notable, note_of
 from ao_core.engine.outlets import Outlets
-from ao_core.errors import Unavailable
+from ao_core.errors import AoError, ConfigError, Unavailable, Unknown
 from ao_core.model.event import Body, Event, EventKind, Moved, NewEvent, Priority, Reacted, Said
 from ao_core.slots.notifier import Note
 from ao_core.store.contract import Store
@@ -74,10 +74,22 @@ def a_project(desks: dict[str, Desk], **routing: list[str]) -> SimpleNamespace:
 
 @asynccontextmanager
 async def telling(
-    books: Books, project: SimpleNamespace, store: Store | None = None
+    books: Books,
+    project: SimpleNamespace,
+    store: Store | None = None,
+    shut: dict[str, AoError] | None = None,
 ) -> AsyncGenerator[None]:
+    """With people being told; as long as a project is in `shut`, it cannot be opened."""
+
+    async def by_id(id: str) -> SimpleNamespace:
+        await anyio.lowlevel.checkpoint()
+        if shut and id in shut:
+            raise shut[id]
+        return project
+
     engine = an_engine(books, project)
     engine.__dict__["home"] = SimpleNamespace(id="home")
+    engine.projects.__dict__["by_id"] = by_id
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(Outlets(engine).run)
         await quiet(books, store)
@@ -192,6 +204,58 @@ async def test_the_next_engine_goes_on_where_this_one_ended(books: Books) -> Non
     async with telling(await books_on(books.store, FakeClock()), a_project({"desk": desk})):
         pass
     assert [note.kind for note in desk.got] == ["session.spawn_failed", "session.done"]
+
+
+BROKEN = ConfigError("its configuration cannot be read")
+
+
+async def test_notes_wait_while_their_project_cannot_be_opened(books: Books) -> None:
+    desk, shut = Desk(), dict[str, AoError]()
+    async with telling(books, a_project({"desk": desk}), shut=shut):
+        await happened(books, *FAILED)
+        shut["app"] = BROKEN
+        await happened(books, *FAILED)
+        shut.clear()
+        await happened(books, *FAILED)
+        assert len(desk.got) == 1  # it is looked again in a while
+        await clock_of(books).advance(1)
+    assert len({note.id for note in desk.got}) == len(desk.got) == 3
+
+
+async def test_nothing_is_lost_of_a_project_that_could_not_be_opened_from_the_start(
+    books: Books,
+) -> None:
+    desk, shut = Desk(), dict[str, AoError](app=BROKEN)
+    async with telling(books, a_project({"desk": desk}), shut=shut):
+        await happened(books, *FAILED)
+        await happened(books, *FAILED)
+        await clock_of(books).advance(1)
+        shut.clear()
+        await happened(books, *FAILED)
+        await clock_of(books).advance(5)
+    assert len(desk.got) == 3
+
+
+async def test_what_cannot_be_told_for_now_is_told_by_the_next_engine(books: Books) -> None:
+    desk, shut = Desk(), dict[str, AoError]()
+    async with telling(books, a_project({"desk": desk}), shut=shut):
+        await happened(books, *FAILED)
+        shut["app"] = BROKEN
+        await happened(books, *FAILED)
+    async with telling(await books_on(books.store, FakeClock()), a_project({"desk": desk})):
+        pass
+    assert len(desk.got) == 2
+
+
+async def test_of_a_project_that_is_no_more_nobody_is_told(books: Books) -> None:
+    desk, shut = Desk(), dict[str, AoError]()
+    async with telling(books, a_project({"desk": desk}), shut=shut):
+        await happened(books, *FAILED)
+        shut["app"] = Unknown("there is no such project")
+        await happened(books, *FAILED)
+        shut.clear()
+        await happened(books, *FAILED)
+    assert len(desk.got) == 2
 
 
 def fuse(steps: int) -> Callable[[str], Any]:

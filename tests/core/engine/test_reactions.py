@@ -15,9 +15,9 @@ from ao_core.config.models import DEFAULT_REACTIONS, Reaction
 from ao_core.engine.reactions import Reactions
 from ao_core.engine.records import Step
 from ao_core.engine.trains import Wish
-from ao_core.errors import WrongState
+from ao_core.errors import ConfigError, WrongState
 from ao_core.git.train import Fate
-from ao_core.ids import SessionId
+from ao_core.ids import ProjectId, SessionId
 from ao_core.model.event import (
     Body,
     EventKind,
@@ -60,10 +60,25 @@ async def books(tmp_path: Path) -> AsyncGenerator[Books]:
 
 @asynccontextmanager
 async def reacting(
-    books: Books, rules: Mapping[str, Reaction] = DEFAULT_REACTIONS
+    books: Books,
+    rules: Mapping[str, Reaction] = DEFAULT_REACTIONS,
+    shut: Mapping[str, Exception] | None = None,
 ) -> AsyncGenerator[Reactions]:
-    settings = SimpleNamespace(reactions=rules)
-    engine = an_engine(books, SimpleNamespace(settings=settings))
+    """With reactions going on; as long as a project is in `shut`, it cannot be opened."""
+    project = SimpleNamespace(settings=SimpleNamespace(reactions=rules))
+
+    async def by_id(id: str) -> SimpleNamespace:
+        await anyio.lowlevel.checkpoint()
+        if shut and id in shut:
+            raise shut[id]
+        return project
+
+    async def project_of(session: Session) -> SimpleNamespace:
+        return await by_id(session.project)
+
+    engine = an_engine(books, project)
+    engine.projects.__dict__["by_id"] = by_id
+    engine.__dict__["project_of"] = project_of
     reactions = Reactions(engine)
     async with anyio.create_task_group() as tasks:
         engine.__dict__["tasks"] = tasks
@@ -82,9 +97,9 @@ async def caught_up(reactions: Reactions, books: Books) -> None:
 
 
 async def happened(
-    books: Books, kind: EventKind, body: Body, session: str | None = "app-1"
+    books: Books, kind: EventKind, body: Body, session: str | None = "app-1", project: str = "app"
 ) -> None:
-    await books.records.commit([], [NewEvent(kind, body, "app", session)])
+    await books.records.commit([], [NewEvent(kind, body, project, session)])
 
 
 def told(books: Books) -> list[str]:
@@ -263,6 +278,69 @@ async def test_one_whose_work_was_verified_is_over_and_one_whose_gates_fail_is_n
         await happened(books, EventKind.EVIDENCE_VERIFIED, shown)
         await caught_up(reactions, books)
         assert len(await books.journal(EventKind.SUMMARY_ALL_COMPLETE)) == 1
+
+
+# -- what cannot be dealt with ---------------------------------------------------------------------
+
+BROKEN = ConfigError("its configuration cannot be read")
+
+
+async def settled(books: Books) -> None:
+    """Until nobody does anything but wait; the store's threads may be at it meanwhile."""
+    for _ in range(10):
+        await books.store.commit([])
+        await anyio.wait_all_tasks_blocked()
+
+
+async def test_what_happens_while_its_project_cannot_be_opened_waits_and_nobody_else_does(
+    books: Books,
+) -> None:
+    other = replace(a_session("other-1", pr=FAILING), project=ProjectId("other"))
+    await books.keep(a_session(pr=FAILING), other)
+    shut: dict[str, Exception] = {"app": BROKEN}
+    async with reacting(books, shut=shut):
+        await happened(books, EventKind.CI_FAILING, RED)
+        await happened(books, EventKind.CI_FAILING, RED, "other-1", "other")
+        await settled(books)
+        assert [one.session for one in books.records.all(MESSAGE)] == ["other-1"]
+        shut.clear()
+        await clock_of(books).advance(1)
+        await settled(books)
+        assert [one.session for one in books.records.all(MESSAGE)] == ["other-1", "app-1"]
+
+
+async def test_what_had_to_wait_is_seen_to_by_the_next_engine(books: Books) -> None:
+    await books.keep(a_session(pr=FAILING))
+    async with reacting(books, shut={"app": BROKEN}):
+        await happened(books, EventKind.CI_FAILING, RED)
+        await settled(books)
+    assert told(books) == []
+    after = await books_on(books.store, FakeClock(START))
+    async with reacting(after) as reactions:
+        await caught_up(reactions, after)
+    assert len(told(after)) == 1
+
+
+async def test_a_line_that_is_stumbled_over_does_not_end_the_others(books: Books) -> None:
+    await books.keep(a_session(pr=FAILING))
+    shut: dict[str, Exception] = {"app": ZeroDivisionError()}
+    async with reacting(books, shut=shut) as reactions:
+        await happened(books, EventKind.CI_FAILING, RED)
+        await caught_up(reactions, books)
+        shut.clear()
+        await happened(books, EventKind.CI_FAILING, RED)
+        await caught_up(reactions, books)
+        assert len(told(books)) == 1
+
+
+async def test_a_project_that_cannot_be_opened_keeps_the_clock_from_no_other(books: Books) -> None:
+    resting = in_state(SessionState.IDLE, Reason.TURN_ENDED)
+    other = replace(resting, id=SessionId("other-1"), project=ProjectId("other"))
+    await books.keep(resting, other)
+    async with reacting(books, shut={"app": BROKEN}) as reactions:
+        await clock_of(books).advance(301)
+        await reactions.look_at_the_clock()
+        assert [one.session for one in books.records.all(MESSAGE)] == ["other-1"]
 
 
 # -- merges ----------------------------------------------------------------------------------------
