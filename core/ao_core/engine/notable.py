@@ -47,13 +47,18 @@ def urgency(event: Event) -> Priority:
     return chosen or event.priority
 
 
+def id_of(event: Event, home: str) -> str:
+    """The note's name: the same whenever it is made, so that a repetition can be recognised."""
+    return f"{home}-{event.seq}"
+
+
 def note_of(event: Event, home: str, session: Session | None) -> Note:
-    """The note; its id is the same whenever it is made, so that a repetition can be recognised."""
+    """The note itself."""
     title = f"{session.id}: {session.title}" if session else (event.project or "ao-mcp")
     body = event.body
     kind = f"reaction.{body.key}" if isinstance(body, Reacted) else str(event.kind)
     return Note(
-        f"{home}-{event.seq}", kind, urgency(event), visible(title, 200),
+        id_of(event, home), kind, urgency(event), visible(title, 200),
         visible(_words(event), _LONGEST), event.at, event.project, event.session,
         session.pr.url if session else None,
     )  # fmt: skip

@@ -8,7 +8,15 @@ import anyio
 
 from ao_core.engine.engine import Engine
 from ao_core.engine.project import Project
-from ao_core.errors import AoError, BadRequest
+from ao_core.errors import (
+    AoError,
+    BadRequest,
+    BrokenPlugin,
+    NotFound,
+    NotInstalled,
+    Rejected,
+    Unauthorized,
+)
 from ao_core.ids import new_id
 from ao_core.model.event import EventKind, NewEvent, Priority, Told
 from ao_core.model.session import Session
@@ -18,15 +26,17 @@ from ao_core.slots.notifier import Note, Notifier
 
 _log = logging.getLogger(__name__)
 _DEADLINE = 30.0
+_FOR_GOOD = (Rejected, Unauthorized, NotFound, NotInstalled, BrokenPlugin)
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """One notifier, and why it did not get the note, if it did not."""
+    """One notifier, and why it did not get the note, if it did not. `again`: it may do so yet."""
 
     notifier: str
     error: str | None = None
     hint: str | None = None
+    again: bool = True
 
 
 def note(
@@ -67,7 +77,7 @@ async def deliver(name: str, notifier: Notifier[Any], told: Note) -> Delivered:
         with anyio.fail_after(_DEADLINE):
             await notifier.notify(told)
     except AoError as exc:
-        return Delivered(name, exc.message, exc.hint)
+        return Delivered(name, exc.message, exc.hint, again=not isinstance(exc, _FOR_GOOD))
     except TimeoutError:
         return Delivered(name, "It did not answer in time.")
     except Exception as exc:  # a plugin of anybody's

@@ -1,12 +1,13 @@
 """Tells people of what is notable: one reader of the journal for each notifier of each project.
 
-A notifier that fails is tried again, later and later, and holds up nobody but itself; in the end
-that it failed is told in the journal. How far each has come is stored with what became of a note:
+A notifier that fails is tried again, later and later, unless it refuses for good, and holds up
+nobody but itself; in the end that it failed is told in the journal. How far each has come is stored with what became of a note:
 after a crash at most the one under way is sent again, under the same id. While a project cannot be
 opened, its notes wait.
 """
 
 import logging
+from collections.abc import Sequence
 from contextlib import aclosing
 
 import anyio
@@ -14,18 +15,19 @@ from anyio.abc import TaskGroup
 
 from ao_core.engine.bookmark import Bookmark
 from ao_core.engine.engine import Engine
-from ao_core.engine.notable import is_notable, note_of
+from ao_core.engine.notable import id_of, is_notable, note_of
 from ao_core.engine.notify import Delivered, deliver, delivered
 from ao_core.engine.project import Project
 from ao_core.engine.retrying import waited_out
 from ao_core.errors import AoError, Unknown
 from ao_core.ids import ProjectId
-from ao_core.model.event import Event, NewEvent
+from ao_core.model.event import Event, EventKind, NewEvent, Told
 from ao_core.slots.notifier import Note
 from ao_core.store.records import CURSOR, SESSION
 
 _log = logging.getLogger(__name__)
 _READER = "notifier"
+_INTERNAL = "an internal error; see the engine's log"
 _PAUSES = (1.0, 5.0, 15.0, 60.0, 300.0)  # seconds between the attempts; then it is given up
 
 
@@ -96,28 +98,39 @@ class Outlet:
         self._bookmark = Bookmark(engine.records, f"{_READER}/{project}/{alias}")
 
     async def run(self, before: int) -> None:
-        """Until cancelled; an outlet that breaks leaves the others alone."""
+        """Until cancelled; an outlet that breaks leaves the others alone, and begins again."""
+        while True:
+            try:
+                await self._read(before)
+            except Exception:  # a fault of ours here must not end the engine
+                _log.exception("notifier %s of %s stumbled", self._alias, self._project)
+            await self._engine.clock.sleep(_PAUSES[-1])
+
+    async def _read(self, before: int) -> None:
+        after = await self._bookmark.begin(before)
+        async with aclosing(self._engine.records.follow(after)) as journal:
+            async for event in journal:
+                done = await self._dealt(event)
+                if done or self._bookmark.is_behind(event.seq):
+                    await self._keep(event.seq, *done)
+
+    async def _dealt(self, event: Event) -> Sequence[NewEvent]:
+        """What the journal is told of it. A note that is stumbled over must not end the others."""
         try:
-            after = await self._bookmark.begin(before)
-            async with aclosing(self._engine.records.follow(after)) as journal:
-                async for event in journal:
-                    await self._take(event)
-        except Exception:  # a fault of ours here must not end the engine
-            _log.exception("notifier %s of %s hears nothing more", self._alias, self._project)
+            return await self._tell(event)
+        except Exception:
+            _log.exception("notifier %s was not told of line %d", self._alias, event.seq)
+            body = Told(id_of(event, self._engine.home.id), self._alias, event.kind, _INTERNAL)
+            return [NewEvent(EventKind.NOTIFICATION_FAILED, body, event.project, event.session)]
 
-    async def _take(self, event: Event) -> None:
-        note = self._note(event)
-        if note is not None and await self._is_routed(note):
-            done = await self._deliver(note)
-            await self._keep(event.seq, delivered(note, done))
-        elif self._bookmark.is_behind(event.seq):
-            await self._keep(event.seq)
-
-    def _note(self, event: Event) -> Note | None:
+    async def _tell(self, event: Event) -> Sequence[NewEvent]:
         if event.project != self._project or not is_notable(event):
-            return None
+            return ()
         session = self._engine.records.find(SESSION, event.session) if event.session else None
-        return note_of(event, self._engine.home.id, session)
+        note = note_of(event, self._engine.home.id, session)
+        if not await self._is_routed(note):
+            return ()
+        return [delivered(note, await self._deliver(note))]
 
     async def _is_routed(self, note: Note) -> bool:
         project = await _reached(self._engine, self._project)
@@ -130,7 +143,7 @@ class Outlet:
         """As often as it takes, within bounds."""
         done = await self._once(note)
         for pause in _PAUSES:
-            if not done.error:
+            if not (done.error and done.again):
                 break
             _log.warning("notifier %s: %s; again in %g s", self._alias, done.error, pause)
             await self._engine.clock.sleep(pause)
@@ -141,7 +154,7 @@ class Outlet:
         project = await _reached(self._engine, self._project)
         notifier = project.notifiers.get(self._alias) if project else None
         if notifier is None:
-            return Delivered(self._alias, "It is not configured any more.")
+            return Delivered(self._alias, "It is not configured any more.", again=False)
         return await deliver(self._alias, notifier, note)
 
     async def _keep(self, seq: int, *events: NewEvent) -> None:

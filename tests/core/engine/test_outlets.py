@@ -6,16 +6,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
+from unittest.mock import AsyncMock
 
 import anyio
 import anyio.lowlevel
 import pytest
 
 from ao_core.config.models import PluginChoice
+from ao_core.engine.bookmark import Bookmark
 from ao_core.engine.notable import is_notable, note_of
 from ao_core.engine.outlets import Outlets
-from ao_core.errors import AoError, ConfigError, Unavailable, Unknown
-from ao_core.model.event import Body, Event, EventKind, Moved, NewEvent, Priority, Reacted, Said
+from ao_core.errors import AoError, ConfigError, Rejected, Unauthorized, Unavailable, Unknown
+from ao_core.model.event import (
+    Body,
+    Event,
+    EventKind,
+    Moved,
+    NewEvent,
+    Priority,
+    Reacted,
+    Said,
+    Told,
+)
 from ao_core.slots.notifier import Note
 from ao_core.store.contract import Store
 from ao_core.store.records import SESSION
@@ -33,9 +45,10 @@ GIVEN_UP = Reacted("ci-failed", "escalate", 3, "f", "its checks fail")
 
 @dataclass(slots=True)
 class Desk:
-    """A notifier that can be out of order."""
+    """A notifier that can be out of order; `no` is what it then says."""
 
     trouble: int = 0
+    no: Exception = field(default_factory=lambda: Unavailable("the desk is closed"))
     got: list[Note] = field(default_factory=list[Note])
     tries: int = 0
     reads_along: ClassVar[bool] = False
@@ -45,7 +58,7 @@ class Desk:
         await anyio.lowlevel.checkpoint()
         if self.trouble:
             self.trouble -= 1
-            raise Unavailable("the desk is closed")
+            raise self.no
         self.got.append(note)
 
 
@@ -194,6 +207,56 @@ async def test_one_that_fails_for_good_is_told_of_and_goes_on_with_the_next(book
         assert [note.kind for note in desk.got] == ["session.done"]
     (failed,) = await books.journal(EventKind.NOTIFICATION_FAILED)
     assert "the desk is closed" in str(failed.body)
+
+
+@pytest.mark.parametrize("no", [Rejected("never"), Unauthorized("never")])
+async def test_one_that_refuses_for_good_is_told_of_at_once_and_holds_nothing_up(
+    books: Books, no: Exception
+) -> None:
+    desk = Desk(trouble=1, no=no)
+    async with telling(books, a_project({"desk": desk})):
+        await happened(books, *FAILED)
+        await happened(books, *FAILED)
+        assert (desk.tries, len(desk.got)) == (2, 1)
+    (failed,) = await books.journal(EventKind.NOTIFICATION_FAILED)
+    assert "never" in str(failed.body)
+
+
+async def test_a_note_that_is_stumbled_over_is_told_of_and_does_not_end_the_others(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stumbles = [True, False]
+
+    def a_note(*asked: Any) -> Note:
+        if stumbles.pop(0):
+            raise ZeroDivisionError
+        return note_of(*asked)
+
+    monkeypatch.setattr("ao_core.engine.outlets.note_of", a_note)
+    desk = Desk()
+    async with telling(books, a_project({"desk": desk})):
+        await happened(books, *FAILED)
+        await happened(books, *FAILED)
+    first, second = await books.journal(EventKind.SESSION_SPAWN_FAILED)
+    assert [note.id for note in desk.got] == [f"home-{second.seq}"]
+    (failed,) = await books.journal(EventKind.NOTIFICATION_FAILED)
+    assert failed.body == Told(
+        f"home-{first.seq}", "desk", "session.spawn_failed",
+        "an internal error; see the engine's log",
+    )  # fmt: skip
+
+
+async def test_an_outlet_that_stumbles_over_the_store_begins_again(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk()
+    async with telling(books, a_project({"desk": desk})):
+        with monkeypatch.context() as patch:
+            patch.setattr(Bookmark, "commit", AsyncMock(side_effect=ZeroDivisionError))
+            await happened(books, *FAILED)
+        await happened(books, *FAILED)
+        await clock_of(books).advance(300)
+    assert len({note.id for note in desk.got}) == 2
 
 
 async def test_the_next_engine_goes_on_where_this_one_ended(books: Books) -> None:
