@@ -1,27 +1,32 @@
 """Tells people of what is notable: one reader of the journal for each notifier of each project.
 
 A notifier that fails is tried again, later and later, unless it refuses for good, and holds up
-nobody but itself; in the end that it failed is told in the journal. How far each has come is stored with what became of a note:
-after a crash at most the one under way is sent again, under the same id. While a project cannot be
-opened, its notes wait.
+nobody but itself; in the end that it failed is told in the journal. How far each has come is stored
+with what became of a note: after a crash at most the one under way is sent again, under the same
+id. While a project cannot be opened, its notes wait.
+
+What concerns every project, as a ceiling that all workers together have reached, is told by each
+notifier of the projects that are open; by one that several have, with the same settings, once.
 """
 
 import logging
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 import anyio
 from anyio.abc import TaskGroup
 
+from ao_core.config.models import PluginChoice
 from ao_core.engine.bookmark import Bookmark
 from ao_core.engine.engine import Engine
-from ao_core.engine.notable import id_of, is_notable, note_of
+from ao_core.engine.notable import id_of, is_notable, note_of, urgency
 from ao_core.engine.notify import Delivered, deliver, delivered
 from ao_core.engine.project import Project
 from ao_core.engine.retrying import waited_out
 from ao_core.errors import AoError, Unknown
 from ao_core.ids import ProjectId
-from ao_core.model.event import Event, EventKind, NewEvent, Told
+from ao_core.model.event import Event, EventKind, NewEvent, Priority, Told
 from ao_core.slots.notifier import Note
 from ao_core.store.records import CURSOR, SESSION
 
@@ -38,6 +43,7 @@ class Outlets:
         self._engine = engine
         self._open: set[tuple[str, str]] = set()
         self._awaited: set[str] = set()  # projects that cannot be opened as things are
+        self._told: list[tuple[int, PluginChoice]] = []  # lines about every project, and to whom
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -48,8 +54,13 @@ class Outlets:
                 self._start(tasks, project, alias, row.value.seq)
             async with aclosing(self._engine.records.follow(first)) as journal:
                 async for event in journal:
-                    if event.project is not None:
-                        await self._see(tasks, event.project, event.seq - 1)
+                    for project in self._concerned(event):
+                        await self._see(tasks, project, event.seq - 1)
+
+    def _concerned(self, event: Event) -> set[str]:
+        if event.project is not None:
+            return {event.project}
+        return {session.project for session in self._engine.live()}
 
     async def _see(self, tasks: TaskGroup, project: str, before: int) -> None:
         """A project that something happens in has its outlets from there on."""
@@ -77,7 +88,8 @@ class Outlets:
     def _start(self, tasks: TaskGroup, project: str, alias: str, before: int) -> None:
         if (project, alias) not in self._open:
             self._open.add((project, alias))
-            tasks.start_soon(Outlet(self._engine, project, alias).run, before)
+            outlet = Outlet(self._engine, project, alias, self._told)
+            tasks.start_soon(outlet.run, before)
 
 
 async def _opened(engine: Engine, id: str) -> Project:
@@ -90,11 +102,18 @@ async def _reached(engine: Engine, id: str) -> Project | None:
     return await waited_out(lambda: _opened(engine, id), engine.clock, what)
 
 
-class Outlet:
-    """One notifier of one project."""
+def _is_everybodys(event: Event) -> bool:
+    """Whether it concerns every project."""
+    return event.project is None and is_notable(event)
 
-    def __init__(self, engine: Engine, project: str, alias: str) -> None:
-        self._engine, self._project, self._alias = engine, project, alias
+
+class Outlet:
+    """One notifier of one project. `told` is shared: whom lines about every project went to."""
+
+    def __init__(
+        self, engine: Engine, project: str, alias: str, told: list[tuple[int, PluginChoice]]
+    ) -> None:
+        self._engine, self._project, self._alias, self._told = engine, project, alias, told
         self._bookmark = Bookmark(engine.records, f"{_READER}/{project}/{alias}")
 
     async def run(self, before: int) -> None:
@@ -111,7 +130,7 @@ class Outlet:
         async with aclosing(self._engine.records.follow(after)) as journal:
             async for event in journal:
                 done = await self._dealt(event)
-                if done or self._bookmark.is_behind(event.seq):
+                if done or _is_everybodys(event) or self._bookmark.is_behind(event.seq):
                     await self._keep(event.seq, *done)
 
     async def _dealt(self, event: Event) -> Sequence[NewEvent]:
@@ -124,20 +143,41 @@ class Outlet:
             return [NewEvent(EventKind.NOTIFICATION_FAILED, body, event.project, event.session)]
 
     async def _tell(self, event: Event) -> Sequence[NewEvent]:
-        if event.project != self._project or not is_notable(event):
+        if not self._concerns(event):
+            return ()
+        choice = await self._routed(urgency(event))
+        if choice is None or not self._is_first(event, choice):
             return ()
         session = self._engine.records.find(SESSION, event.session) if event.session else None
         note = note_of(event, self._engine.home.id, session)
-        if not await self._is_routed(note):
-            return ()
-        return [delivered(note, await self._deliver(note))]
+        done = delivered(note, await self._deliver(note))
+        return [replace(done, project=self._project)]
 
-    async def _is_routed(self, note: Note) -> bool:
+    def _concerns(self, event: Event) -> bool:
+        if _is_everybodys(event):
+            return self._is_open()
+        return event.project == self._project and is_notable(event)
+
+    def _is_open(self) -> bool:
+        """Whether its project is, or will be as soon as somebody looks after its workers."""
+        here = self._engine.projects.at_hand(ProjectId(self._project)) is not None
+        return here or any(one.project == self._project for one in self._engine.live())
+
+    async def _routed(self, priority: Priority) -> PluginChoice | None:
+        """Its settings, if what is so urgent is for it."""
         project = await _reached(self._engine, self._project)
         if project is None or self._alias not in project.notifiers:
-            return False
-        routed = project.settings.routing.get(note.priority, project.settings.notifiers)
-        return self._alias in {choice.alias for choice in routed}
+            return None
+        routed = project.settings.routing.get(priority, project.settings.notifiers)
+        return next((choice for choice in routed if choice.alias == self._alias), None)
+
+    def _is_first(self, event: Event, choice: PluginChoice) -> bool:
+        """Whether no other project's notifier, which is the same, has taken the line."""
+        if not _is_everybodys(event):
+            return True
+        taken = (event.seq, choice) in self._told
+        self._told.append((event.seq, choice))
+        return not taken
 
     async def _deliver(self, note: Note) -> Delivered:
         """As often as it takes, within bounds."""

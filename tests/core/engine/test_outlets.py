@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -17,6 +17,8 @@ from ao_core.engine.bookmark import Bookmark
 from ao_core.engine.notable import is_notable, note_of
 from ao_core.engine.outlets import Outlets
 from ao_core.errors import AoError, ConfigError, Rejected, Unauthorized, Unavailable, Unknown
+from ao_core.ids import ProjectId
+from ao_core.model.budget import Spent
 from ao_core.model.event import (
     Body,
     Event,
@@ -28,12 +30,13 @@ from ao_core.model.event import (
     Said,
     Told,
 )
+from ao_core.model.pause import Halted, PauseReason
 from ao_core.slots.notifier import Note
 from ao_core.store.contract import Store
 from ao_core.store.records import SESSION
 from ao_core.testing.clock import FakeClock
 from bare_engine import an_engine
-from books import START, Books, a_session, books_on, clock_of, opened_books
+from books import START, Books, a_session, books_on, clock_of, opened_books, over
 from fused_store import Crash, FusedStore
 
 FAILED = (EventKind.SESSION_SPAWN_FAILED, Said("its branch is taken"))
@@ -91,18 +94,20 @@ async def telling(
     project: SimpleNamespace,
     store: Store | None = None,
     shut: dict[str, AoError] | None = None,
+    beside: dict[str, SimpleNamespace] | None = None,
 ) -> AsyncGenerator[None]:
     """With people being told; as long as a project is in `shut`, it cannot be opened."""
+    others = beside or {}
 
     async def by_id(id: str) -> SimpleNamespace:
         await anyio.lowlevel.checkpoint()
         if shut and id in shut:
             raise shut[id]
-        return project
+        return others.get(id, project)
 
     engine = an_engine(books, project)
     engine.__dict__["home"] = SimpleNamespace(id="home")
-    engine.projects.__dict__["by_id"] = by_id
+    engine.projects.__dict__.update(by_id=by_id, at_hand=dict[str, SimpleNamespace]().get)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(Outlets(engine).run)
         await quiet(books, store)
@@ -268,6 +273,61 @@ async def test_the_next_engine_goes_on_where_this_one_ended(books: Books) -> Non
         pass
     assert [note.kind for note in desk.got] == ["session.spawn_failed", "session.done"]
 
+
+# -- what concerns every project ------------------------------------------------------------------
+
+CEILING = (EventKind.BUDGET_REACHED, Spent("cost", 11.0, 10.0, all_sessions=True))
+PAUSED = (EventKind.ENGINE_PAUSED, Halted(PauseReason.ASKED, "lead"))
+BESIDE = replace(a_session("other-1"), project=ProjectId("other"))
+
+
+async def everywhere(books: Books, kind: EventKind, body: Body) -> None:
+    await books.records.commit([], [NewEvent(kind, body)])
+    await quiet(books)
+
+
+async def test_what_concerns_every_project_is_told_by_one_that_is_at_work(books: Books) -> None:
+    desk = Desk()
+    async with telling(books, a_project({"desk": desk})):
+        await everywhere(books, *CEILING)
+        await everywhere(books, *PAUSED)
+    ceiling, paused = desk.got
+    assert (ceiling.kind, ceiling.priority, ceiling.title) == ("budget.reached", "urgent", "ao-mcp")
+    assert ceiling.body == "all workers together have used 11 of 10 cost"
+    assert (paused.kind, paused.body) == ("engine.paused", "paused by lead: asked")
+    sent = await books.journal(EventKind.NOTIFICATION_SENT)
+    assert [event.project for event in sent] == ["app", "app"]
+
+
+@pytest.mark.parametrize(("settings", "times"), [({"url": "a"}, 1), ({"url": "b"}, 2)])
+async def test_whoever_several_projects_would_tell_of_it_hears_of_it_once(
+    books: Books, settings: dict[str, object], times: int
+) -> None:
+    await books.keep(BESIDE)
+    desk = Desk()
+    one, other = a_project({"desk": desk}), a_project({"desk": desk})
+    one.settings.notifiers = [PluginChoice("desk", {"url": "a"}, alias="desk")]
+    other.settings.notifiers = [PluginChoice("desk", settings, alias="desk")]
+    async with telling(books, one, beside={"other": other}):
+        await everywhere(books, *CEILING)
+    assert len(desk.got) == times
+    async with telling(await books_on(books.store, FakeClock()), one, beside={"other": other}):
+        await quiet(books)
+    assert len(desk.got) == times
+
+
+async def test_a_project_where_nobody_works_and_that_is_not_open_tells_nobody(
+    books: Books,
+) -> None:
+    desk = Desk()
+    async with telling(books, a_project({"desk": desk})):
+        await happened(books, *FAILED)
+        await books.keep(over(a_session()))
+        await everywhere(books, *CEILING)
+    assert [note.kind for note in desk.got] == ["session.spawn_failed"]
+
+
+# -- what cannot be told for now -------------------------------------------------------------------
 
 BROKEN = ConfigError("its configuration cannot be read")
 
