@@ -28,7 +28,6 @@ _TOLD = {
     _K.SESSION_IDLE: "has ended its turn",
     _K.SESSION_STUCK: "makes no progress",
     _K.SESSION_EXITED: "has ended by itself",
-    _K.SESSION_ERRORED: "failed",
     _K.SESSION_SPAWN_FAILED: "could not be started",
     _K.SESSION_BLOCKED: "cannot start as things are",
     _K.SESSION_KILLED: "was ended",

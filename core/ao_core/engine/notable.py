@@ -12,6 +12,7 @@ from ao_core.model.event import (
     PullSeen,
     Reacted,
     Said,
+    Shown,
     Unresolved,
 )
 from ao_core.model.pause import Halted
@@ -23,9 +24,9 @@ _LONGEST = 4_000
 _K = EventKind
 # what moves with nobody reacting to it; the rest is told by the reaction
 _MOVES = frozenset({
-    _K.SESSION_SPAWN_FAILED, _K.SESSION_DONE, _K.PR_MERGED, _K.REVIEW_APPROVED, _K.MERGE_COMPLETED,
-    _K.MERGE_BLOCKED, _K.MESSAGE_FAILED, _K.MESSAGE_UNCERTAIN, _K.MESSAGE_EXPIRED,
-     _K.INTENT_UNRESOLVED,
+    _K.SESSION_SPAWN_FAILED, _K.EVIDENCE_VERIFIED, _K.EVIDENCE_UNVERIFIED, _K.PR_MERGED,
+    _K.REVIEW_APPROVED, _K.MERGE_COMPLETED, _K.MERGE_BLOCKED,
+    _K.MESSAGE_FAILED, _K.MESSAGE_UNCERTAIN, _K.MESSAGE_EXPIRED, _K.INTENT_UNRESOLVED,
     _K.SUMMARY_ALL_COMPLETE, _K.REACTION_ESCALATED,
     _K.BUDGET_NEAR, _K.BUDGET_REACHED, _K.BUDGET_UNKNOWN, _K.QUOTA_EXHAUSTED, _K.ENGINE_PAUSED,
     _K.SESSION_BLOCKED, _K.COPIES_SPARE, _K.SESSION_OVERSTEPPED,
@@ -80,6 +81,8 @@ def _words(event: Event) -> str:
             return f"pull request {number}: {event.kind.split('.')[1].replace('_', ' ')}"
         case MessageMoved(reason=reason):
             return f"a message did not arrive: {reason or 'nobody knows why'}"
+        case Shown(why=why):
+            return _shown(event.body) if event.kind is _K.EVIDENCE_VERIFIED else _unshown(why)
         case Spent():
             return _spent(event.body)
         case Halted(why=why, by=by, note=note, until=until):
@@ -89,6 +92,15 @@ def _words(event: Event) -> str:
             return f"nobody knows what became of a {action}: {detail}"
         case _:
             return str(event.kind)
+
+
+def _shown(body: Shown) -> str:
+    gates = "1 gate has passed" if body.gates == 1 else f"{body.gates} gates have passed"
+    return f"it is done: {gates} at {body.commit[:12]}"
+
+
+def _unshown(why: str | None) -> str:
+    return f"it says that it is done, unverified: {why or 'nobody knows why'}"
 
 
 def _spent(body: Spent) -> str:

@@ -28,6 +28,7 @@ from ao_core.model.event import (
     Priority,
     Reacted,
     Said,
+    Shown,
     Told,
 )
 from ao_core.model.pause import Halted, PauseReason
@@ -40,7 +41,7 @@ from books import START, Books, a_session, books_on, clock_of, opened_books, ove
 from fused_store import Crash, FusedStore
 
 FAILED = (EventKind.SESSION_SPAWN_FAILED, Said("its branch is taken"))
-DONE = (EventKind.SESSION_DONE, Moved("idle", "done", "reported", "it works"))
+DONE = (EventKind.EVIDENCE_VERIFIED, Shown("c0ffee", 2))
 TOLD = Reacted("agent-stuck", "notify", 1, "f", "it makes no progress", Priority.WARNING)
 SENT = Reacted("ci-failed", "send-to-agent", 1, "f", "its checks fail")
 GIVEN_UP = Reacted("ci-failed", "escalate", 3, "f", "its checks fail")
@@ -151,6 +152,8 @@ def an_event(kind: EventKind, body: Body) -> Event:
     [
         (*FAILED, True),
         (*DONE, True),
+        (EventKind.EVIDENCE_UNVERIFIED, Shown("c0ffee", why="no gates are configured"), True),
+        (EventKind.EVIDENCE_FAILED, Shown("c0ffee", 2, ("t",)), False),  # its worker hears of it
         (EventKind.REACTION_TRIGGERED, TOLD, True),
         (EventKind.REACTION_TRIGGERED, SENT, False),
         (EventKind.REACTION_ESCALATED, GIVEN_UP, True),
@@ -173,16 +176,34 @@ def test_a_reaction_is_as_urgent_as_is_configured_and_says_that_it_gave_up() -> 
     assert given_up.body == "It was tried, and has not helped: its checks fail"
 
 
+@pytest.mark.parametrize(
+    ("kind", "body", "words"),
+    [
+        (*DONE, "it is done: 2 gates have passed at c0ffee"),
+        (DONE[0], Shown("c" * 40, 1), "it is done: 1 gate has passed at cccccccccccc"),
+        (
+            EventKind.EVIDENCE_UNVERIFIED, Shown("c0ffee", why="no gates are configured"),
+            "it says that it is done, unverified: no gates are configured",
+        ),
+    ],
+)  # fmt: skip
+def test_that_a_worker_is_done_is_told_with_what_shows_it(
+    kind: EventKind, body: Body, words: str
+) -> None:
+    note = note_of(an_event(kind, body), "home", None)
+    assert (note.priority, note.body) == (Priority.INFO, words)
+
+
 async def test_each_is_told_what_is_routed_to_it_and_the_lead_nothing_it_reads_anyway(
     books: Books,
 ) -> None:
     desk, phone, lead = Desk(), Desk(), Along()
     desks = {"desk": desk, "phone": phone, "lead": lead}
-    async with telling(books, a_project(desks, urgent=["phone", "lead"], action=["desk"])):
+    async with telling(books, a_project(desks, urgent=["phone", "lead"], info=["desk"])):
         await happened(books, *FAILED)
         await happened(books, *DONE)
     assert [note.kind for note in phone.got] == ["session.spawn_failed"]
-    assert [note.kind for note in desk.got] == ["session.done"]
+    assert [note.kind for note in desk.got] == ["evidence.verified"]
     assert lead.got == []
 
 
@@ -196,7 +217,7 @@ async def test_one_that_fails_is_tried_again_later_and_holds_up_nobody_else(book
         await clock_of(books).advance(1)
         await clock_of(books).advance(5)
         await quiet(books)
-        assert [note.kind for note in desk.got] == ["session.spawn_failed", "session.done"]
+        assert [note.kind for note in desk.got] == ["session.spawn_failed", "evidence.verified"]
     assert len(await books.journal(EventKind.NOTIFICATION_SENT)) == 4
     assert await books.journal(EventKind.NOTIFICATION_FAILED) == []
 
@@ -209,7 +230,7 @@ async def test_one_that_fails_for_good_is_told_of_and_goes_on_with_the_next(book
         for pause in (1, 5, 15, 60, 300):
             await clock_of(books).advance(pause)
             await quiet(books)
-        assert [note.kind for note in desk.got] == ["session.done"]
+        assert [note.kind for note in desk.got] == ["evidence.verified"]
     (failed,) = await books.journal(EventKind.NOTIFICATION_FAILED)
     assert "the desk is closed" in str(failed.body)
 
@@ -271,7 +292,7 @@ async def test_the_next_engine_goes_on_where_this_one_ended(books: Books) -> Non
     await happened(books, *DONE)  # nobody is there to tell it
     async with telling(await books_on(books.store, FakeClock()), a_project({"desk": desk})):
         pass
-    assert [note.kind for note in desk.got] == ["session.spawn_failed", "session.done"]
+    assert [note.kind for note in desk.got] == ["session.spawn_failed", "evidence.verified"]
 
 
 # -- what concerns every project ------------------------------------------------------------------

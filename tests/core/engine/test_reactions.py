@@ -20,6 +20,7 @@ from ao_core.git.train import Fate
 from ao_core.ids import ProjectId, SessionId
 from ao_core.model.event import (
     Body,
+    Ended,
     EventKind,
     Merged,
     Moved,
@@ -49,6 +50,7 @@ from fused_store import Crash, FusedStore
 
 MOST = 60
 FAILING = PrFacts(PrState.OPEN, PrReason.CI_FAILING, 7, "https://example.invalid/7", "h")
+LEFT = Ended("agent_process_exited", 0)
 RED = PullSeen(7, "https://example.invalid/7", "h", "lint: line 3 is too long")
 
 
@@ -248,17 +250,25 @@ async def test_the_end_of_the_last_one_is_told_once_until_another_begins(books: 
     await books.keep(over(a_session()), over(a_session("app-2")))
     async with reacting(books) as reactions:
         for session in ("app-1", "app-2"):
-            await happened(books, EventKind.SESSION_DONE, Moved("idle", "done", "r"), session)
+            await happened(books, EventKind.SESSION_EXITED, LEFT, session)
         await caught_up(reactions, books)
         (summary,) = await books.journal(EventKind.SUMMARY_ALL_COMPLETE)
         assert summary.body == Said("All is done: 2 terminated")
         await books.keep(a_session("app-3"))
         await happened(books, EventKind.SESSION_WORKING, Moved("idle", "working", "r"), "app-3")
-        await happened(books, EventKind.SESSION_DONE, Moved("idle", "done", "r"), "app-2")
+        await happened(books, EventKind.SESSION_EXITED, LEFT, "app-2")
         await books.keep(over(a_session("app-3")))
-        await happened(books, EventKind.SESSION_DONE, Moved("idle", "done", "r"), "app-3")
+        await happened(books, EventKind.SESSION_EXITED, LEFT, "app-3")
         await caught_up(reactions, books)
         assert len(await books.journal(EventKind.SUMMARY_ALL_COMPLETE)) == 2
+
+
+async def test_one_that_could_not_be_started_is_over_as_well(books: Books) -> None:
+    await books.keep(over(a_session()))
+    async with reacting(books) as reactions:
+        await happened(books, EventKind.SESSION_SPAWN_FAILED, Said("its branch is taken"))
+        await caught_up(reactions, books)
+        assert len(await books.journal(EventKind.SUMMARY_ALL_COMPLETE)) == 1
 
 
 async def test_one_whose_work_was_verified_is_over_and_one_whose_gates_fail_is_not(
