@@ -13,6 +13,7 @@ from ao_core.model.event import (
     Reacted,
     Said,
     Shown,
+    Summary,
     Unresolved,
 )
 from ao_core.model.pause import Halted
@@ -44,7 +45,7 @@ def is_notable(event: Event) -> bool:
 def urgency(event: Event) -> Priority:
     """As the configuration has it for a reaction; else as is usual."""
     body = event.body
-    chosen = body.priority if isinstance(body, Reacted) else None
+    chosen = body.priority if isinstance(body, Reacted | Summary) else None
     return chosen or event.priority
 
 
@@ -70,7 +71,7 @@ def _words(event: Event) -> str:
         case Reacted(cause=cause, action=action):
             given_up = "It was tried, and has not helped: " if action == Act.ESCALATE else ""
             return f"{given_up}{cause or 'something happened'}"
-        case Said(text=text):
+        case Said(text=text) | Summary(text=text):
             return text
         case Moved(note=note, reason=reason):
             return note or reason.replace("_", " ")

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from typing import TypeAlias
 
 import anyio
 from anyio.abc import TaskGroup
@@ -34,6 +35,7 @@ _log = logging.getLogger(__name__)
 _READER = "notifier"
 _INTERNAL = "an internal error; see the engine's log"
 _PAUSES = (1.0, 5.0, 15.0, 60.0, 300.0)  # seconds between the attempts; then it is given up
+_Told: TypeAlias = list[tuple[int, PluginChoice]]
 
 
 class Outlets:
@@ -43,7 +45,7 @@ class Outlets:
         self._engine = engine
         self._open: set[tuple[str, str]] = set()
         self._awaited: set[str] = set()  # projects that cannot be opened as things are
-        self._told: list[tuple[int, PluginChoice]] = []  # lines about every project, and to whom
+        self._told: _Told = []  # lines about every project, and to whom
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -110,10 +112,9 @@ def _is_everybodys(event: Event) -> bool:
 class Outlet:
     """One notifier of one project. `told` is shared: whom lines about every project went to."""
 
-    def __init__(
-        self, engine: Engine, project: str, alias: str, told: list[tuple[int, PluginChoice]]
-    ) -> None:
-        self._engine, self._project, self._alias, self._told = engine, project, alias, told
+    def __init__(self, engine: Engine, project: str, alias: str, told: _Told | None = None) -> None:
+        self._engine, self._project, self._alias = engine, project, alias
+        self._told: _Told = [] if told is None else told
         self._bookmark = Bookmark(engine.records, f"{_READER}/{project}/{alias}")
 
     async def run(self, before: int) -> None:

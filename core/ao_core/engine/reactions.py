@@ -25,12 +25,12 @@ from ao_core.engine.bookmark import Bookmark
 from ao_core.engine.engine import Engine
 from ao_core.engine.judging import is_settled
 from ao_core.engine.reaction_rules import ALL_COMPLETE, Act, Trigger
-from ao_core.engine.reaction_words import evidence_of, follow_up, summary, told
+from ao_core.engine.reaction_words import evidence_of, follow_up, for_people, summary, told
 from ao_core.engine.retrying import waited_out
 from ao_core.engine.trains import Wish, merge
 from ao_core.errors import AoError, Conflict, StoreUnavailable
 from ao_core.ids import ProjectId
-from ao_core.model.event import Event, EventKind, NewEvent, Reacted, Said
+from ao_core.model.event import Event, EventKind, NewEvent, Reacted, Summary
 from ao_core.model.evidence import is_shown
 from ao_core.model.session import PrState, Session, SessionState, is_terminal
 from ao_core.store.contract import Change, Drop, Put
@@ -227,9 +227,8 @@ class Reactions:
         answer = rules.react(rule, known, trigger, *self._time)
         if answer.pursuit is not None and answer.act is not Act.NOTHING:
             self._put(deed, answer.pursuit)
-            text = summary(self._of(event.project)) if rule.include_summary else "All is done."
-            kind = EventKind.SUMMARY_ALL_COMPLETE
-            deed.events.append(NewEvent(kind, Said(text), event.project))
+            body = Summary(summary(rule, self._of(event.project)), rule.priority)
+            deed.events.append(NewEvent(EventKind.SUMMARY_ALL_COMPLETE, body, event.project))
 
     def _of(self, project: str) -> list[Session]:
         return [one for one in self._engine.records.all(SESSION) if one.project == project]
@@ -347,9 +346,7 @@ def _reacted(
     session: Session, pursuit: Pursuit, rule: Reaction, act: Act, event: Event | None
 ) -> NewEvent:
     gave_up = act is Act.ESCALATE
+    cause = told(session, pursuit.key, event, None if gave_up else for_people(rule))
     kind = EventKind.REACTION_ESCALATED if gave_up else EventKind.REACTION_TRIGGERED
-    body = Reacted(
-        pursuit.key, act, pursuit.attempts, pursuit.fingerprint,
-        told(session, pursuit.key, event), rule.priority,
-    )  # fmt: skip
+    body = Reacted(pursuit.key, act, pursuit.attempts, pursuit.fingerprint, cause, rule.priority)
     return NewEvent(kind, body, session.project, session.id)

@@ -241,6 +241,14 @@ class Reacted:
 
 
 @dataclass(frozen=True, slots=True)
+class Summary:
+    """How all of a project's workers ended."""
+
+    text: str
+    priority: Priority | None = None  # where the configuration says so
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """How a worker's word that it is done was found, at one commit."""
 
@@ -252,7 +260,8 @@ class Shown:
 
 Body: TypeAlias = (
     Said | Started | Moved | Ended | Saved | PullSeen | Merged | MessageMoved
-    | PermissionMoved | Unresolved | IssueMoved | Told | Reacted | Shown | Halted | Spent
+    | PermissionMoved | Unresolved | IssueMoved | Told | Reacted | Summary | Shown | Halted
+    | Spent
 )  # fmt: skip
 
 
@@ -346,7 +355,7 @@ SPECS: Mapping[EventKind, Spec] = {
     _K.EVIDENCE_FAILED: Spec(Shown, _W),
     _K.EVIDENCE_STALE: Spec(Shown, _I),
     _K.EVIDENCE_UNVERIFIED: Spec(Shown, _I),
-    _K.SUMMARY_ALL_COMPLETE: Spec(Said, _I),
+    _K.SUMMARY_ALL_COMPLETE: Spec(Summary, _I),
 }
 
 

@@ -29,6 +29,7 @@ from ao_core.model.event import (
     Reacted,
     Said,
     Shown,
+    Summary,
     Told,
 )
 from ao_core.model.pause import Halted, PauseReason
@@ -41,6 +42,7 @@ from books import START, Books, a_session, books_on, clock_of, opened_books, ove
 from fused_store import Crash, FusedStore
 
 FAILED = (EventKind.SESSION_SPAWN_FAILED, Said("its branch is taken"))
+ALL = EventKind.SUMMARY_ALL_COMPLETE
 DONE = (EventKind.EVIDENCE_VERIFIED, Shown("c0ffee", 2))
 TOLD = Reacted("agent-stuck", "notify", 1, "f", "it makes no progress", Priority.WARNING)
 SENT = Reacted("ci-failed", "send-to-agent", 1, "f", "its checks fail")
@@ -159,7 +161,7 @@ def an_event(kind: EventKind, body: Body) -> Event:
         (EventKind.REACTION_ESCALATED, GIVEN_UP, True),
         (EventKind.SESSION_WORKING, Moved("idle", "working", "r"), False),
         (EventKind.SESSION_STUCK, Moved("working", "stuck", "r"), False),  # its reaction tells
-        (EventKind.SUMMARY_ALL_COMPLETE, Said("all is done"), True),
+        (ALL, Summary("all is done"), True),
     ],
 )
 def test_people_hear_what_nobody_else_deals_with(
@@ -171,6 +173,8 @@ def test_people_hear_what_nobody_else_deals_with(
 def test_a_reaction_is_as_urgent_as_is_configured_and_says_that_it_gave_up() -> None:
     told = note_of(an_event(EventKind.REACTION_TRIGGERED, TOLD), "home", None)
     assert (told.priority, told.body) == (Priority.WARNING, "it makes no progress")
+    ended = note_of(an_event(ALL, Summary("all is done", Priority.URGENT)), "home", None)
+    assert (ended.priority, ended.body) == (Priority.URGENT, "all is done")
     given_up = note_of(an_event(EventKind.REACTION_ESCALATED, GIVEN_UP), "home", None)
     assert given_up.priority is Priority.URGENT
     assert given_up.body == "It was tried, and has not helped: its checks fail"

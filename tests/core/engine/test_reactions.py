@@ -25,10 +25,12 @@ from ao_core.model.event import (
     Merged,
     Moved,
     NewEvent,
+    Priority,
     PullSeen,
     Reacted,
     Said,
     Shown,
+    Summary,
 )
 from ao_core.model.evidence import Evidence, Verdict
 from ao_core.model.session import (
@@ -209,6 +211,37 @@ async def test_the_words_and_the_way_can_be_changed(books: Books) -> None:
         assert told(books) == ["Look at the log."]
 
 
+async def causes(books: Books) -> list[str | None]:
+    kinds = (EventKind.REACTION_TRIGGERED, EventKind.REACTION_ESCALATED)
+    found = [event.body for event in await books.journal(*kinds)]
+    return [body.cause for body in found if isinstance(body, Reacted)]
+
+
+async def test_people_are_told_in_the_words_of_the_configuration(books: Books) -> None:
+    await books.keep(over(a_session()))
+    rules = {"agent-exited": Reaction(message="Look at it.", priority=Priority.WARNING)}
+    async with reacting(books, rules) as reactions:
+        await happened(books, EventKind.SESSION_EXITED, LEFT)
+        await caught_up(reactions, books)
+        assert await causes(books) == ["Look at it."]
+
+
+async def test_words_that_are_for_the_worker_are_not_told_to_people(books: Books) -> None:
+    await books.keep(a_session(pr=FAILING))
+    words = Reaction(action="send-to-agent", message="Mend it.", retries=0)
+    for rule in (words, replace_auto(words)):
+        async with reacting(books, {"ci-failed": rule}) as reactions:
+            await happened(books, EventKind.CI_FAILING, RED)
+            await happened(books, EventKind.CI_PASSING, RED)
+            await caught_up(reactions, books)
+    assert await causes(books) == ["its checks fail: lint: line 3 is too long"] * 2
+
+
+def replace_auto(rule: Reaction) -> Reaction:
+    """The same, but that nothing is sent."""
+    return rule.model_copy(update={"auto": False})
+
+
 async def test_a_worker_that_rests_with_nothing_to_show_is_woken_at_most_so_often(
     books: Books,
 ) -> None:
@@ -253,7 +286,7 @@ async def test_the_end_of_the_last_one_is_told_once_until_another_begins(books: 
             await happened(books, EventKind.SESSION_EXITED, LEFT, session)
         await caught_up(reactions, books)
         (summary,) = await books.journal(EventKind.SUMMARY_ALL_COMPLETE)
-        assert summary.body == Said("All is done: 2 terminated")
+        assert summary.body == Summary("All is done: 2 terminated", Priority.INFO)
         await books.keep(a_session("app-3"))
         await happened(books, EventKind.SESSION_WORKING, Moved("idle", "working", "r"), "app-3")
         await happened(books, EventKind.SESSION_EXITED, LEFT, "app-2")
@@ -261,6 +294,27 @@ async def test_the_end_of_the_last_one_is_told_once_until_another_begins(books: 
         await happened(books, EventKind.SESSION_EXITED, LEFT, "app-3")
         await caught_up(reactions, books)
         assert len(await books.journal(EventKind.SUMMARY_ALL_COMPLETE)) == 2
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        (
+            Reaction(message="ALL OVER", priority=Priority.URGENT),
+            Summary("ALL OVER", Priority.URGENT),
+        ),
+        (Reaction(priority=Priority.ACTION), Summary("All is done.", Priority.ACTION)),
+    ],
+)
+async def test_the_end_of_the_last_one_is_told_as_configured(
+    books: Books, rule: Reaction, told: Summary
+) -> None:
+    await books.keep(over(a_session()))
+    async with reacting(books, {"all-complete": rule}) as reactions:
+        await happened(books, EventKind.SESSION_EXITED, LEFT)
+        await caught_up(reactions, books)
+        (summary,) = await books.journal(EventKind.SUMMARY_ALL_COMPLETE)
+        assert summary.body == told
 
 
 async def test_one_that_could_not_be_started_is_over_as_well(books: Books) -> None:
