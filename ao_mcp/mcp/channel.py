@@ -33,6 +33,7 @@ _TOLD = {
     _K.SESSION_KILLED: "was ended",
     _K.SESSION_PAUSED: "is paused",
     _K.SESSION_SAID: "has a word for you",
+    _K.NOTIFICATION_FAILED: "has news that did not reach people",
     _K.MERGE_READY: "can be merged",
     _K.CI_FAILING: "has failing checks",
     _K.REVIEW_CHANGES_REQUESTED: "was asked for changes",

@@ -12,7 +12,7 @@ notifier of the projects that are open; by one that several have, with the same 
 import logging
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import anyio
@@ -29,13 +29,33 @@ from ao_core.errors import AoError, Unknown
 from ao_core.ids import ProjectId
 from ao_core.model.event import Event, EventKind, NewEvent, Priority, Told
 from ao_core.slots.notifier import Note
-from ao_core.store.records import CURSOR, SESSION
+from ao_core.store.records import CURSOR, SESSION, Trouble
 
 _log = logging.getLogger(__name__)
 _READER = "notifier"
 _INTERNAL = "an internal error; see the engine's log"
 _PAUSES = (1.0, 5.0, 15.0, 60.0, 300.0)  # seconds between the attempts; then it is given up
 _Told: TypeAlias = list[tuple[int, PluginChoice]]
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """A notifier whose notes do not arrive."""
+
+    project: str
+    notifier: str
+    trouble: Trouble
+
+
+async def failing(engine: Engine) -> Sequence[Failing]:
+    """Every notifier whose last note did not arrive, unless its project has it no more."""
+    found: list[Failing] = []
+    async for row in engine.records.store.scan(CURSOR, f"{_READER}/"):
+        _, project, alias = row.id.split("/", 2)
+        known = engine.projects.at_hand(ProjectId(project))
+        if row.value.trouble and (known is None or alias in known.notifiers):
+            found.append(Failing(project, alias, row.value.trouble))
+    return found
 
 
 class Outlets:
@@ -131,8 +151,17 @@ class Outlet:
         async with aclosing(self._engine.records.follow(after)) as journal:
             async for event in journal:
                 done = await self._dealt(event)
+                self._reckon(done)
                 if done or _is_everybodys(event) or self._bookmark.is_behind(event.seq):
                     await self._keep(event.seq, *done)
+
+    def _reckon(self, done: Sequence[NewEvent]) -> None:
+        """Since when notes have failed, which is kept with the place."""
+        for event in done:
+            why = event.body.error if isinstance(event.body, Told) else None
+            known = self._bookmark.trouble
+            since = known.since if known else self._engine.clock.now()
+            self._bookmark.trouble = Trouble(since, why) if why else None
 
     async def _dealt(self, event: Event) -> Sequence[NewEvent]:
         """What the journal is told of it. A note that is stumbled over must not end the others."""
@@ -141,7 +170,7 @@ class Outlet:
         except Exception:
             _log.exception("notifier %s was not told of line %d", self._alias, event.seq)
             body = Told(id_of(event, self._engine.home.id), self._alias, event.kind, _INTERNAL)
-            return [NewEvent(EventKind.NOTIFICATION_FAILED, body, event.project, event.session)]
+            return [NewEvent(EventKind.NOTIFICATION_FAILED, body, self._project, event.session)]
 
     async def _tell(self, event: Event) -> Sequence[NewEvent]:
         if not self._concerns(event):

@@ -15,7 +15,7 @@ import pytest
 from ao_core.config.models import PluginChoice
 from ao_core.engine.bookmark import Bookmark
 from ao_core.engine.notable import is_notable, note_of
-from ao_core.engine.outlets import Outlets
+from ao_core.engine.outlets import Failing, Outlets, failing
 from ao_core.errors import AoError, ConfigError, Rejected, Unauthorized, Unavailable, Unknown
 from ao_core.ids import ProjectId
 from ao_core.model.budget import Spent
@@ -35,7 +35,7 @@ from ao_core.model.event import (
 from ao_core.model.pause import Halted, PauseReason
 from ao_core.slots.notifier import Note
 from ao_core.store.contract import Store
-from ao_core.store.records import SESSION
+from ao_core.store.records import SESSION, Trouble
 from ao_core.testing.clock import FakeClock
 from bare_engine import an_engine
 from books import START, Books, a_session, books_on, clock_of, opened_books, over
@@ -250,6 +250,25 @@ async def test_one_that_refuses_for_good_is_told_of_at_once_and_holds_nothing_up
         assert (desk.tries, len(desk.got)) == (2, 1)
     (failed,) = await books.journal(EventKind.NOTIFICATION_FAILED)
     assert "never" in str(failed.body)
+
+
+async def test_since_when_one_fails_and_why_is_known_until_it_is_heard_of_again(
+    books: Books,
+) -> None:
+    desk = Desk(trouble=2, no=Unauthorized("never"))
+    project = a_project({"desk": desk})
+    async with telling(books, project):
+        await happened(books, *FAILED)
+        since = books.clock.now()
+        await clock_of(books).advance(60)
+        await happened(books, *FAILED)
+    later = await books_on(books.store, FakeClock())
+    known = Failing("app", "desk", Trouble(since, "never"))
+    assert await failing(an_engine(later, project)) == [known]
+    assert await failing(an_engine(later, a_project({"phone": desk}))) == []  # it has it no more
+    async with telling(later, project):
+        await happened(later, *FAILED)
+    assert await failing(an_engine(later, project)) == []
 
 
 async def test_a_note_that_is_stumbled_over_is_told_of_and_does_not_end_the_others(
