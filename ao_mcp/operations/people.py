@@ -26,7 +26,8 @@ class Notify(Request):
         Priority.INFO
     )
     to: Annotated[
-        tuple[str, ...], Field(description="Notifiers to use; none means all.", max_length=20)
+        tuple[str, ...],
+        Field(description="Notifiers to use; none means the usual ones.", max_length=20),
     ] = ()
     key: Key = None
 

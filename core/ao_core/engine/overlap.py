@@ -39,7 +39,7 @@ _LOOKS = frozenset({
     EventKind.SESSION_COMMITTED, EventKind.SESSION_IDLE, EventKind.SESSION_NEEDS_INPUT,
 })  # fmt: skip
 _ENDS = frozenset({
-    EventKind.SESSION_KILLED, EventKind.SESSION_EXITED, EventKind.SESSION_ERRORED,
+    EventKind.SESSION_KILLED, EventKind.SESSION_EXITED,
     EventKind.PR_MERGED, EventKind.PR_CLOSED,
 })  # fmt: skip
 
