@@ -205,6 +205,19 @@ class TestWithoutGates:
         assert (shown["verdict"], shown["why"]) == ("unverified", "no gates are configured")
         assert len(team.heard(session)) == 1
 
+    def test_a_commit_by_hand_was_never_said_to_be_done(self, team: Team) -> None:
+        session = team.spawn("do: write a.txt <<a>>", "do: commit a")
+        path = Path(idle(team, session)["path"])
+        report(team, session)
+        assert done(team, session, 30)
+        git(path, "commit", "-q", "--allow-empty", "-m", "by hand")
+        team.nudge(session)
+        assert found(team, session, "stale")["commit"] == git(path, "rev-parse", "HEAD~1")
+        assert not done(team, session)
+        report(team, session)
+        assert done(team, session, 30)
+        assert found(team, session, "unverified")["commit"] == git(path, "rev-parse", "HEAD")
+
 
 class TestInterrupted:
     """Gates that take their time."""

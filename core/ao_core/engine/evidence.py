@@ -36,7 +36,7 @@ from ao_core.errors import AoError
 from ao_core.git.repository import Git
 from ao_core.ids import SessionId
 from ao_core.model.event import EventKind, NewEvent, Shown
-from ao_core.model.evidence import LASTING, NONE, Evidence, GateRun, Verdict, is_at_rest, is_owed
+from ao_core.model.evidence import NONE, Evidence, GateRun, Verdict, is_at_rest, is_owed
 from ao_core.model.session import Session, is_terminal
 from ao_core.process import Run
 from ao_core.prompt import fenced, gates_prompt
@@ -104,7 +104,7 @@ def lapsing(
 ) -> tuple[Session, Sequence[Change], Sequence[NewEvent]]:
     """What becomes of the evidence once the branch is seen at `head`, and of the word it is for."""
     known = records.find(EVIDENCE, session.id)
-    if known is None or known.verdict not in LASTING or head in (None, known.commit):
+    if known is None or known.verdict is Verdict.STALE or head in (None, known.commit):
         return session, (), ()
     stale = replace(known, verdict=Verdict.STALE, why=f"it was for {known.commit[:12]}")
     if session.done == known.claimed:

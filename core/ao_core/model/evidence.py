@@ -19,9 +19,6 @@ class Verdict(StrEnum):
     UNVERIFIED = "unverified"
 
 
-LASTING = frozenset({Verdict.VERIFIED, Verdict.FAILED})  # until the next commit
-
-
 @dataclass(frozen=True, slots=True)
 class GateRun:
     """One gate, run once. Without status and signal it could not be started, or not in time."""

@@ -17,11 +17,12 @@ from ao_core.engine.evidence import lapsing, see_to, verdict_of
 from ao_core.engine.gates import Proof
 from ao_core.engine.project import Project
 from ao_core.engine.side import has_left
+from ao_core.engine.waiting import is_done
 from ao_core.errors import BadRequest
 from ao_core.ids import SessionId
 from ao_core.model.activity import Source
 from ao_core.model.event import EventKind, Shown
-from ao_core.model.evidence import Evidence, GateRun, Verdict, is_at_rest, is_owed
+from ao_core.model.evidence import Evidence, GateRun, Verdict, is_at_rest, is_owed, is_shown
 from ao_core.model.session import Session
 from ao_core.model.session import SessionState as S
 from ao_core.spool import HookEvent, HookKind
@@ -134,15 +135,19 @@ def test_a_turn_that_goes_on_is_not_its_last_word(state: S) -> None:
 # -- the next commit -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("verdict", [Verdict.VERIFIED, Verdict.FAILED])
+@pytest.mark.parametrize("verdict", [Verdict.VERIFIED, Verdict.FAILED, Verdict.UNVERIFIED])
 async def test_it_lapses_with_the_next_commit_and_so_does_the_word(
     books: Books, verdict: Verdict
 ) -> None:
     session = a_session(done=at(5))
-    await books.records.commit([Put(EVIDENCE, ID, evidence(verdict), 0)])
+    found = replace(evidence(verdict), ungated=verdict is Verdict.UNVERIFIED)
+    await books.records.commit([Put(EVIDENCE, ID, found, 0)])
     after, changes, events = lapsing(books.records, session, "c2")
     assert after.done is None
     await books.records.commit(changes, events)
+    known = books.records.find(EVIDENCE, ID)
+    assert not is_shown(after, known)
+    assert not is_done(after, known)
     assert verdict_of(books.records, ID) == "stale"
     (event,) = await books.journal(EventKind.EVIDENCE_STALE)
     failed = ("tests",) if verdict is Verdict.FAILED else ()
