@@ -301,6 +301,8 @@ async def _show(call: Call, asked: Show) -> Shown:
 def _evidence(call: Call, session: Session) -> EvidenceShown:
     found = call.engine.records.find(EVIDENCE, session.id)
     coming = "its gates are run once its turn has ended" if is_owed(session, found) else None
+    if found is not None and found.put_off and found.claimed == session.done:
+        coming = f"{found.why}; this is tried again"
     coming = "its gates are running" if session.id in call.engine.proving else coming
     if found is None:
         return EvidenceShown(verdict=NONE, why=coming)

@@ -198,7 +198,7 @@ class Gates(Section):
 Workers: TypeAlias = Annotated[int, Field(ge=1, le=1_000)] | None
 
 
-Signing: TypeAlias = Literal["inherit", "off", "on"]
+Signing: TypeAlias = Literal["inherit", "off", "on"]  # of what workers commit, not of merges
 
 
 class CommitIdentity(Section):

@@ -36,7 +36,7 @@ from ao_core.engine.words import OWN_WORD
 from ao_core.errors import AoError
 from ao_core.ids import ProjectId, SessionId
 from ao_core.model.activity import Activity, ActivityState
-from ao_core.model.evidence import LASTING
+from ao_core.model.evidence import Verdict
 from ao_core.model.session import (
     GONE,
     Drive,
@@ -185,7 +185,7 @@ class Loop:
     async def _has_lapsed(self, project: Project, session: Session) -> bool:
         """Whether its branch may have left the commit that was looked at: no process is asked."""
         known = self._engine.records.find(EVIDENCE, session.id)
-        if known is None or known.verdict not in LASTING:
+        if known is None or known.verdict is Verdict.STALE:
             return False
         return await has_left(project, session, known.commit)
 
