@@ -92,7 +92,7 @@ async def test_what_is_written_after_a_turn_has_ended_is_counted_too(
 
 
 async def test_a_ceiling_that_cannot_be_held_is_told_of_once_and_at_the_start(books: Books) -> None:
-    agent = SimpleNamespace(tells=lambda drive: frozenset({Part.COST}))
+    agent = SimpleNamespace(tells=Mock(return_value=frozenset({Part.COST})))
     ceiling, engine = Budget(tokens=100, cost=5.0), cast("Any", an_engine(books))
     engine.agent_of, engine.ceiling = AsyncMock(return_value=agent), ceiling
     facts = SessionFacts(SessionState.IDLE, SessionReason.TURN_ENDED, books.clock.now())
