@@ -123,6 +123,10 @@ def _some_session(event: Event, names: Names) -> bool:
     return event.session is not None
 
 
+def _some_project(event: Event, names: Names) -> bool:
+    return event.project is not None or event.session is not None
+
+
 def _session(event: Event, names: Names) -> bool:
     return event.session == names["session"]
 
@@ -156,7 +160,7 @@ def _piece(what: str, title: str, description: str, touched: Touch, mime: str = 
 
 PROJECTS = Shelf(
     "ao://projects", "Projects", "Every project with its workers, one line each.",
-    "list", lambda names: {"limit": 500}, lambda event, names: comes_or_goes(event),
+    "list", lambda names: {"limit": 500}, _some_project,
 )  # fmt: skip
 PROJECT = Shelf(
     "ao://project/{project}", "Project", "How a project is set up, and its workers.",

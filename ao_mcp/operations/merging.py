@@ -200,7 +200,7 @@ MERGE = Operation(
     name="merge",
     title="Merge workers' work",
     description=(
-        "Merge the committed work of workers whose turn has ended into their base, as one train:"
+        "Merge the committed work of workers whose turn is over into their base, as one train:"
         " each is tried and gated on top of those before it. What conflicts or fails is left out"
         " and goes back to its worker. Never forces."
     ),

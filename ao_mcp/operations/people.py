@@ -85,8 +85,8 @@ NOTIFY = Operation(
     name="notify",
     title="Tell people",
     description=(
-        "Tell people something through the project's notifiers; returns who got it and who did not."
-        " For what a person must know or decide; `send` is for workers."
+        "Tell people, on a desktop or in a channel, what they must know or decide; returns who got"
+        " it. `send` is for workers."
     ),
     request=Notify,
     reply=Notified,

@@ -107,7 +107,9 @@ def _problem(error: AoError | None) -> str | None:
 ABOUT = Operation(
     name="about",
     title="The engine",
-    description="Facts about the running engine.",
+    description=(
+        "Facts about the running engine. Instead of `list` when it is not the team that matters."
+    ),
     request=About,
     reply=Engine,
     run=_about,
@@ -148,7 +150,10 @@ async def _events(call: Call, asked: Events) -> Journal:
 EVENTS = Operation(
     name="events",
     title="The journal",
-    description="What happened, line by line.",
+    description=(
+        "What happened, line by line. Instead of `read` with `what: events` when it is not of one"
+        " worker alone."
+    ),
     request=Events,
     reply=Journal,
     run=_events,

@@ -177,6 +177,18 @@ def test_who_comes_and_goes_is_told_as_another_list(team: Team, era: str) -> Non
         eventually(lambda: len(lists(client)) > count)
 
 
+def test_who_follows_the_projects_hears_of_what_their_workers_do(team: Team) -> None:
+    session = team.spawn("do: say ready")
+    team.until(session, "idle")
+    with listener(team) as client:
+        client.follow("legacy", "ao://projects", "ao://sessions")
+        team.tell(session, "do: ask which colour?")
+        team.until(session, "needs_input")
+        told = lines_of(team, session)[-1]
+        eventually(lambda: client.seen("ao://projects")[-1:] == [told])
+        assert client.seen("ao://projects") == client.seen("ao://sessions")
+
+
 def lists(client: Listener) -> list[dict[str, Any]]:
     return [one for one in client.told if one["method"].endswith("resources/list_changed")]
 

@@ -55,9 +55,9 @@ def test_what_it_imports_is_standard_library_and_little_of_ours() -> None:
     )
     loaded = said.stdout.split()
     ours = {name for name in loaded if name.startswith("ao_") and "platform" not in name}
-    allowed = {"ao_core", "ao_core.errors", "ao_core.ids", "ao_core.wire", "ao_mcp"}
-    allowed |= {"ao_mcp.__main__", "ao_mcp.followed", "ao_mcp.handshake", "ao_mcp.relay"}
-    allowed |= {"ao_mcp.start", "ao_mcp.toolsets"}
+    allowed = {"ao_core", "ao_core.errors", "ao_core.ids", "ao_core.wire", "ao_core.wording"}
+    allowed |= {"ao_mcp", "ao_mcp.__main__", "ao_mcp.followed", "ao_mcp.handshake"}
+    allowed |= {"ao_mcp.arguments", "ao_mcp.relay", "ao_mcp.start", "ao_mcp.toolsets"}
     assert ours <= allowed
     foreign = {name.partition(".")[0] for name in loaded} - sys.stdlib_module_names
     assert foreign == {"ao_core", "ao_mcp"}
