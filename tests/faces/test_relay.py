@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ao_core.wire import LINE_LIMIT
-from ao_mcp.relay import Lines
+from ao_mcp.lines import Lines
 from faces.home import LEGACY, RELAY, Home, RelayClient, request, temporary_home
 
 
@@ -56,8 +56,8 @@ def test_what_it_imports_is_standard_library_and_little_of_ours() -> None:
     loaded = said.stdout.split()
     ours = {name for name in loaded if name.startswith("ao_") and "platform" not in name}
     allowed = {"ao_core", "ao_core.errors", "ao_core.ids", "ao_core.wire", "ao_mcp"}
-    allowed |= {"ao_mcp.__main__", "ao_mcp.followed", "ao_mcp.handshake", "ao_mcp.relay"}
-    allowed |= {"ao_mcp.start", "ao_mcp.toolsets"}
+    allowed |= {"ao_mcp.__main__", "ao_mcp.asked", "ao_mcp.followed", "ao_mcp.handshake"}
+    allowed |= {"ao_mcp.lines", "ao_mcp.relay", "ao_mcp.start", "ao_mcp.toolsets"}
     assert ours <= allowed
     foreign = {name.partition(".")[0] for name in loaded} - sys.stdlib_module_names
     assert foreign == {"ao_core", "ao_mcp"}
