@@ -51,6 +51,7 @@ from ao_mcp.perform import shown
 from ao_mcp.toolsets import Offer
 
 Context: TypeAlias = ServerRequestContext[dict[str, Any], Any]
+from ao_mcp.operations.progress import rising
 
 NAME, TITLE = "ao-mcp", "Agent Orchestrator"
 
@@ -161,7 +162,7 @@ class Desk:
 
         known = context.session.client_params
         client = shown(known.client_info.name) if known else self._caller.client
-        return Call(self._service.engine, replace(self._caller, client=client), progress)
+        return Call(self._service.engine, replace(self._caller, client=client), rising(progress))
 
     # -- resources -------------------------------------------------------------------------------
 
