@@ -56,6 +56,13 @@ def read(data: bytes, message: wire.Message) -> Line:
     return Line(data + b"\n", method if isinstance(method, str) else "", key, modern)
 
 
+def is_sound(message: wire.Message) -> bool:
+    """Whether it can be JSON-RPC. Only what answers nothing that is known has null for an id."""
+    call = message.get("id", None if "method" not in message else 0)
+    known = isinstance(call, str | int) and not isinstance(call, bool)
+    return message.get("jsonrpc") == "2.0" and (known or (call is None and "method" not in message))
+
+
 def key_of(call: object) -> str:
     """An id as JSON; empty for what is none."""
     return json.dumps(call) if isinstance(call, str | int | float) else ""

@@ -22,7 +22,7 @@ from ao_core.errors import AoError, BadRequest, EngineRestarted, EngineUnreachab
 from ao_mcp.asked import Asked, is_answer, is_asking
 from ao_mcp.followed import FOLLOWS, LISTEN, Followed
 from ao_mcp.handshake import Handshake
-from ao_mcp.lines import Line, Lines, id_of_cut, key_of, member, read
+from ao_mcp.lines import Line, Lines, id_of_cut, is_sound, key_of, member, read
 
 PARSE_ERROR, INVALID_REQUEST, INTERNAL_ERROR = -32700, -32600, -32603
 LAST_WORDS = 1.0  # seconds after the client's end in which calls under way may still be answered
@@ -130,9 +130,7 @@ class Relay:
             code = PARSE_ERROR if error.__cause__ else INVALID_REQUEST
             self._refuse("null", code, error.message)
             return
-        if message.get("jsonrpc") != "2.0" or not isinstance(
-            message.get("id", 0), str | int | None
-        ):
+        if not is_sound(message):
             self._refuse("null", INVALID_REQUEST, "The line is not a JSON-RPC 2.0 message.")
             return
         line = read(data, message)

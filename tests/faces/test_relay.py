@@ -123,6 +123,10 @@ def test_requests_piped_in_at_once_are_answered_before_it_leaves(shared: Home) -
         (b'{"id":1}\n', -32600),
         (b"\n\r\n", None),
         (b'{"jsonrpc":"2.0","id":[[]],"method":"ping"}\n', -32600),
+        (b'{"jsonrpc":"2.0","id":true,"method":"ping"}\n', -32600),
+        (b'{"jsonrpc":"2.0","id":null,"method":"ping"}\n', -32600),
+        (b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}\n', -32600),
+        (b'{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"What?"}}\n', None),
     ],
 )
 def test_garbage_is_answered_and_harms_nothing(
