@@ -13,10 +13,12 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.models import InitializationOptions
 from mcp_types import (
+    SERVER_INFO_META_KEY,
     CallToolRequestParams,
     CallToolResult,
     CompleteRequestParams,
     CompleteResult,
+    DiscoverResult,
     EmptyResult,
     GetPromptRequestParams,
     GetPromptResult,
@@ -30,6 +32,7 @@ from mcp_types import (
     PaginatedRequestParams,
     ReadResourceRequestParams,
     ReadResourceResult,
+    RequestParams,
     ServerCapabilities,
     SubscribeRequestParams,
     SubscriptionsListenRequestParams,
@@ -92,6 +95,16 @@ class _Server(Server[dict[str, Any]]):
                 fixed.list_changed = False
         return served
 
+
+    @property
+    def server_info_stamp(self) -> dict[str, Any]:
+        """Who it is, with every result; how it is shown is told once, by `server/discover`."""
+        return {"name": self.name, "version": self.version or ""}
+
+    async def _handle_discover(self, ctx: Context, params: RequestParams | None) -> DiscoverResult:
+        found = await super()._handle_discover(ctx, params)
+        whole = self.server_info.model_dump(by_alias=True, mode="json", exclude_none=True)
+        return found.model_copy(update={"meta": {SERVER_INFO_META_KEY: whole}})
 
 class Desk:
     """Who asks, and from where it is answered."""
