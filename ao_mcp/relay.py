@@ -241,12 +241,15 @@ class Relay:
 
     def _begin(self, connection: wire.Connection) -> None:
         self._engine, received = connection.detach()
+        self._followed.begins(connection.greeting.seq)
         self._engine.setblocking(False)
         self._received, self._sending = bytearray(received), bytearray()
         self._since, self._farewell = time.monotonic(), False
         if self._welcomed:
             for line in self._handshake.values():
-                self._sending += line.data
+                is_hello = line.method == "initialize"
+                told = line.data if is_hello else self._followed.initialized(wire.decode(line.data))
+                self._sending += told
         for request in self._followed.anew():
             self._sending += request
 
@@ -315,7 +318,9 @@ class Relay:
 
     def _remember(self, line: Line) -> None:
         if line.method == "initialize":
-            replay = {**wire.decode(line.data), "id": _REPLAY}
+            hello = wire.decode(line.data)
+            self._followed.greeted(hello)
+            replay = {**hello, "id": _REPLAY}
             self._handshake = {line.method: line._replace(data=wire.encode(replay))}
         elif line.method == "notifications/initialized":
             self._handshake[line.method] = line

@@ -43,18 +43,19 @@ from mcp_types import (
 from ao_core.engine.caller import Caller, Role
 from ao_core.errors import AoError
 from ao_core.wire import SEQ
+from ao_mcp.followed import takes_notices
 from ao_mcp.mcp import prompts
-from ao_mcp.mcp.channel import CAPABILITY, notify, takes_notices
+from ao_mcp.mcp.channel import CAPABILITY, notify
 from ao_mcp.mcp.consent import sought
 from ao_mcp.mcp.following import Follower, listen, since
 from ao_mcp.mcp.library import Library
 from ao_mcp.mcp.tools import Toolbox, failure
 from ao_mcp.operations.contract import Call
+from ao_mcp.operations.progress import rising
 from ao_mcp.perform import shown
 from ao_mcp.toolsets import Offer
 
 Context: TypeAlias = ServerRequestContext[dict[str, Any], Any]
-from ao_mcp.operations.progress import rising
 
 NAME, TITLE = "ao-mcp", "Agent Orchestrator"
 
@@ -95,7 +96,6 @@ class _Server(Server[dict[str, Any]]):
                 fixed.list_changed = False
         return served
 
-
     @property
     def server_info_stamp(self) -> dict[str, Any]:
         """Who it is, with every result; how it is shown is told once, by `server/discover`."""
@@ -105,6 +105,7 @@ class _Server(Server[dict[str, Any]]):
         found = await super()._handle_discover(ctx, params)
         whole = self.server_info.model_dump(by_alias=True, mode="json", exclude_none=True)
         return found.model_copy(update={"meta": {SERVER_INFO_META_KEY: whole}})
+
 
 class Desk:
     """Who asks, and from where it is answered."""
@@ -215,11 +216,11 @@ class Desk:
         known = context.session.client_params
         if known is not None and takes_notices(known.client_info.name):
             connection, records = _connection(context), self._service.engine.records
-            self._run(connection, partial(notify, connection, records))
+            self._run(connection, partial(notify, connection, records, since(params.meta, records)))
 
     async def subscribe(self, context: Context, params: SubscribeRequestParams) -> EmptyResult:
         """Follow a resource. The answer says from which line of the journal on."""
-        after = since(context, self._service.engine.records)
+        after = since(context.meta, self._service.engine.records)
         self._follower(context).follow(str(params.uri), after)
         return EmptyResult(_meta={SEQ: after})
 
