@@ -13,11 +13,13 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.models import InitializationOptions
 from mcp_types import (
+    SERVER_INFO_META_KEY,
     CallToolRequestParams,
     CallToolResult,
     CompleteRequestParams,
     CompleteResult,
     Completion,
+    DiscoverResult,
     EmptyResult,
     GetPromptRequestParams,
     GetPromptResult,
@@ -32,6 +34,7 @@ from mcp_types import (
     PromptReference,
     ReadResourceRequestParams,
     ReadResourceResult,
+    RequestParams,
     ResourceTemplateReference,
     ServerCapabilities,
     SubscribeRequestParams,
@@ -44,13 +47,15 @@ from ao_core.engine.caller import Caller, Role
 from ao_core.errors import AoError
 from ao_core.wire import SEQ
 from ao_core.wording import spoken
+from ao_mcp.followed import takes_notices
 from ao_mcp.mcp import prompts
-from ao_mcp.mcp.channel import CAPABILITY, notify, takes_notices
+from ao_mcp.mcp.channel import CAPABILITY, notify
 from ao_mcp.mcp.consent import sought
 from ao_mcp.mcp.following import Follower, listen, since
 from ao_mcp.mcp.library import Library, foreign_cursor
 from ao_mcp.mcp.tools import Toolbox, failure
 from ao_mcp.operations.contract import Call
+from ao_mcp.operations.progress import rising
 from ao_mcp.perform import shown
 from ao_mcp.toolsets import Offer, absent
 
@@ -94,6 +99,16 @@ class _Server(Server[dict[str, Any]]):
             if fixed is not None:
                 fixed.list_changed = False
         return served
+
+    @property
+    def server_info_stamp(self) -> dict[str, Any]:
+        """Who it is, with every result; how it is shown is told once, by `server/discover`."""
+        return {"name": self.name, "version": self.version or ""}
+
+    async def _handle_discover(self, ctx: Context, params: RequestParams | None) -> DiscoverResult:
+        found = await super()._handle_discover(ctx, params)
+        whole = self.server_info.model_dump(by_alias=True, mode="json", exclude_none=True)
+        return found.model_copy(update={"meta": {SERVER_INFO_META_KEY: whole}})
 
 
 class Desk:
@@ -176,7 +191,7 @@ class Desk:
 
         known = context.session.client_params
         client = shown(known.client_info.name) if known else self._caller.client
-        return Call(self._service.engine, replace(self._caller, client=client), progress)
+        return Call(self._service.engine, replace(self._caller, client=client), rising(progress))
 
     # -- resources -------------------------------------------------------------------------------
 
@@ -225,11 +240,11 @@ class Desk:
         known = context.session.client_params
         if known is not None and takes_notices(known.client_info.name):
             connection, records = _connection(context), self._service.engine.records
-            self._run(connection, partial(notify, connection, records))
+            self._run(connection, partial(notify, connection, records, since(params.meta, records)))
 
     async def subscribe(self, context: Context, params: SubscribeRequestParams) -> EmptyResult:
         """Follow a resource. The answer says from which line of the journal on."""
-        after = since(context, self._service.engine.records)
+        after = since(context.meta, self._service.engine.records)
         self._follower(context).follow(str(params.uri), after)
         return EmptyResult(_meta={SEQ: after})
 

@@ -37,9 +37,7 @@ class Merge(Request):
 
     session: Annotated[SessionName | None, Field(description="Just this one.")] = None
     sessions: Names = ()
-    method: Annotated[MergeMethod, Field(description="merge, squash or rebase.")] = (
-        MergeMethod.MERGE
-    )
+    method: MergeMethod = MergeMethod.MERGE
     dry_run: Annotated[bool, Field(description="Only tell what would happen.")] = False
     update_only: Annotated[
         bool, Field(description="Bring workers up to date with their base instead.")

@@ -22,9 +22,7 @@ class Notify(Request):
         None
     )
     project: ProjectName = None
-    priority: Annotated[Priority, Field(description="urgent, action, warning or info.")] = (
-        Priority.INFO
-    )
+    priority: Priority = Priority.INFO
     to: Annotated[
         tuple[str, ...],
         Field(description="Notifiers to use; none means the usual ones.", max_length=20),

@@ -230,7 +230,7 @@ class Wait(Request):
     ] = Until.ATTENTION
     cursor: Annotated[
         int | None,
-        Field(ge=0, description="From the last reply or `spawn`; nothing after it is missed."),
+        Field(ge=0, description="From the last reply or `spawn`."),
     ] = None
     seconds: Annotated[float, Field(ge=0, le=LONGEST, description="How long at most.")] = 45.0
 
