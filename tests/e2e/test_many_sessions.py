@@ -5,7 +5,7 @@ The agents are real panes and the work trees real ones; only that they were spaw
 
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Generator, Sized
+from collections.abc import Callable, Coroutine, Generator, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -145,7 +145,7 @@ async def test_an_hour_in_which_nothing_happens_leaves_nothing_behind_and_tells_
         for _ in range(2):
             with COUNTING.counted() as counted:
                 await goes_by(engine, loop, clock, HOUR // 2)
-            taken.append(Counter(counted.store, starts=counted.starts))
+            taken.append(counted.store + Counter(starts=counted.starts))
             told.append(await journal(engine))
             kept.append(await sizes(engine, loop))
         tasks.cancel_scope.cancel()
@@ -160,7 +160,7 @@ async def test_an_hour_in_which_nothing_happens_leaves_nothing_behind_and_tells_
     assert kept[0]["pursuits"] == len(working)
 
 
-def beside(engine: Engine) -> list[Callable[[], Awaitable[None]]]:
+def beside(engine: Engine) -> list[Callable[[], Coroutine[Any, Any, None]]]:
     """What runs beside the loop: first those that the clock wakes."""
     return [
         Reactions(engine).run, Budgets(engine).run, Cleanup(engine).run, Pulls(engine).run,
