@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint types agents agents-here agents-pypi clients conformance full-disk long-journal every-step every-kind bench dist clean
+.PHONY: help demo test quick lint types agents agents-here agents-pypi clients conformance full-disk long-journal full-minute every-salvage every-step every-kind bench dist clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -27,6 +27,8 @@ help:
 	@echo "make conformance the MCP Inspector and the official suite judge us; their table goes into docs/conformance.md"
 	@echo "make full-disk  the disk full at every single write, as root (long)"
 	@echo "make long-journal a journal of a million lines (minutes)"
+	@echo "make full-minute eight clients at once for a whole minute"
+	@echo "make every-salvage every way to lose every kind of work (many minutes)"
 	@echo "make every-step the engine killed at every single step of what it does (hours)"
 	@echo "make every-kind the whole suite, each test for every kind of team, with all its rounds (an hour)"
 	@echo "make bench      the figures, each beside its floor"
@@ -123,6 +125,12 @@ full-disk: $(READY)
 
 long-journal: $(READY)
 	EVERY_KIND=1 LONG_JOURNAL=1000000 $(BIN)/pytest -q -rs tests/e2e/test_long_journal.py
+
+full-minute: $(READY)
+	FULL_MINUTE=1 $(BIN)/pytest -q -rs tests/e2e/test_many_clients.py
+
+every-salvage: $(READY)
+	EVERY_SALVAGE=1 $(BIN)/pytest -q -rs -n 2 tests/salvage
 
 every-step: $(READY)
 	@rm -f build/every-step.txt
