@@ -1,0 +1,166 @@
+"""Schemas as OpenAPI 3.0 writes them: values are checked against them, and facts filled out."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from jsonschema import Draft202012Validator, FormatChecker
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
+
+type_Schema = Mapping[str, Any]
+
+_HERE = "urn:described"
+_WORDS = {"description", "example", "examples", "title", "externalDocs", "deprecated", "x-github"}
+_SAID = 300  # characters of a complaint; a validator quotes the whole value
+
+_FORMATS = FormatChecker(formats=())
+
+
+@_FORMATS.checks("date-time", raises=ValueError)
+def _is_moment(value: object) -> bool:
+    return not isinstance(value, str) or bool(datetime.fromisoformat(value).tzinfo)
+
+
+class Schemas:
+    """The component schemas of one description, and any schema that speaks of them."""
+
+    def __init__(self, components: Mapping[str, Any]) -> None:
+        self._raw = components
+        self._registry: Registry[Any] = Registry(retrieve=self._component)  # pyright: ignore[reportCallIssue]
+        self._validators: dict[tuple[int, bool], tuple[object, Draft202012Validator]] = {}
+
+    def complaints(self, schema: type_Schema, value: object, closed: bool = False) -> list[str]:
+        """What is wrong with a value; where `closed`, fields that nobody described are."""
+        found: Any = self._validator(schema, closed).iter_errors(cast(Any, value))  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        return [_said(error.json_path, error.message) for error in found]
+
+    def filled(self, schema: type_Schema, fact: Any) -> Any:
+        """The part of the facts that a schema asks for, and a blank for what it needs besides."""
+        schema = self.resolved(schema)
+        if fact is None or isinstance(fact, str | int | float):
+            return fact
+        if isinstance(fact, Mapping):
+            return self._object(self._fitting(schema, "object"), cast(type_Schema, fact))
+        items = self._fitting(schema, "array").get("items", {})
+        return [self.filled(items, one) for one in fact]
+
+    def resolved(self, schema: type_Schema) -> type_Schema:
+        """The schema itself, where a reference to it is given."""
+        while name := schema.get("$ref"):
+            schema = self._raw["schemas"][str(name).rsplit("/", 1)[-1]]
+        if parts := schema.get("allOf"):
+            return _merged([self.resolved(part) for part in parts], schema)
+        return schema
+
+    def _fitting(self, schema: type_Schema, kind: str) -> type_Schema:
+        """The alternative that describes an object, or an array."""
+        schema = self.resolved(schema)
+        choices: Sequence[Any] = schema.get("oneOf") or schema.get("anyOf") or ()
+        for choice in choices:
+            found = self._fitting(choice, kind)
+            if found.get("type") == kind:
+                return found
+        return schema
+
+    def _object(self, schema: type_Schema, facts: type_Schema) -> dict[str, Any]:
+        described: Mapping[str, Any] = schema.get("properties", {})
+        if not described:
+            return dict(facts)
+        needed = set(schema.get("required", ()))
+        known = {
+            name: self.filled(described[name], facts[name]) for name in described if name in facts
+        }
+        blank = {
+            name: self._blank(
+                described[name], f"{facts.get('url', 'https://blank.invalid')}/{name}"
+            )
+            for name in described
+            if name in needed - known.keys()
+        }
+        return {**known, **blank}
+
+    def _blank(self, schema: type_Schema, address: str) -> Any:
+        schema = self.resolved(schema)
+        if schema.get("nullable"):
+            return None
+        if choices := schema.get("enum"):
+            return choices[0]
+        if choices := schema.get("oneOf") or schema.get("anyOf"):
+            return self._blank(choices[0], address)
+        match schema.get("type", "object"):
+            case "string":
+                return address if _is_address(schema, address) else ""
+            case "array":
+                return []
+            case "object":
+                return self._object(schema, {"url": address})
+            case kind:
+                return {"boolean": False, "integer": 0, "number": 0}[str(kind)]
+
+    def _validator(self, schema: type_Schema, closed: bool) -> Draft202012Validator:
+        key = id(schema), closed
+        if key not in self._validators:
+            plain = self._inlined(schema) if closed else schema
+            made = Draft202012Validator(
+                _translated(plain, closed), registry=self._registry, format_checker=_FORMATS
+            )
+            self._validators[key] = schema, made
+        return self._validators[key][1]
+
+    def _inlined(self, schema: Any) -> Any:
+        if isinstance(schema, Mapping):
+            told = cast(type_Schema, schema)
+            told = self.resolved(told) if "$ref" in told else told
+            return {name: self._inlined(part) for name, part in told.items()}
+        return [self._inlined(one) for one in schema] if isinstance(schema, list) else schema  # pyright: ignore[reportUnknownVariableType]
+
+    def _component(self, uri: str) -> Any:
+        return DRAFT202012.create_resource(_translated(self._raw["schemas"][uri.split(":")[-1]]))
+
+
+def _merged(parts: Sequence[type_Schema], whole: type_Schema) -> type_Schema:
+    described: dict[str, Any] = {}
+    for part in (*parts, whole):
+        described |= part.get("properties", {})
+    needed = [name for part in (*parts, whole) for name in part.get("required", ())]
+    merged = {"type": "object", "properties": described, "required": needed}
+    return merged | {"nullable": True} if whole.get("nullable") else merged
+
+
+def _translated(schema: Any, closed: bool = False) -> Any:
+    """The same in JSON Schema's words."""
+    if isinstance(schema, list):
+        return [_translated(one, closed) for one in cast(list[Any], schema)]
+    if not isinstance(schema, Mapping):
+        return schema
+    told = dict(cast(type_Schema, schema))
+    if "$ref" in told:
+        return {"$ref": f"{_HERE}:{str(told['$ref']).rsplit('/', 1)[-1]}"}
+    nullable = told.pop("nullable", False)
+    plain = {name: _part(name, value, closed) for name, value in told.items() if name not in _WORDS}
+    if closed and "properties" in plain and "additionalProperties" not in plain:
+        plain["additionalProperties"] = False
+    return {"anyOf": [{"type": "null"}, plain]} if nullable else plain
+
+
+def _part(name: str, value: Any, closed: bool) -> Any:
+    if name in ("enum", "default", "required"):
+        return value
+    if name in ("properties", "patternProperties"):
+        return {key: _translated(part, closed) for key, part in value.items()}
+    return _translated(value, closed)
+
+
+def _is_address(schema: type_Schema, address: str) -> bool:
+    return schema.get("format") in ("uri", "uri-template") or address.endswith(("url", "href"))
+
+
+def _said(where: str, message: str) -> str:
+    return f"{where}: {message if len(message) < _SAID else message[:100] + ' … ' + message[-150:]}"
+
+
+def listed(problems: Iterable[str], to: Callable[[str], None]) -> bool:
+    """Tell each problem; whether there was any."""
+    told = [to(problem) for problem in problems]
+    return bool(told)
