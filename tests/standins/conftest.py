@@ -1,0 +1,22 @@
+"""A stand-in of its own for each test, and a client that is let in."""
+
+from collections.abc import Generator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from standins.github import GitHub, hosted
+
+
+@pytest.fixture
+def github(tmp_path: Path) -> Generator[GitHub]:
+    with hosted(tmp_path / "host") as host:
+        yield host
+
+
+@pytest.fixture
+def client(github: GitHub) -> Generator[httpx.Client]:
+    headers = {"authorization": f"Bearer {github.token}"}
+    with httpx.Client(base_url=github.url, headers=headers, trust_env=False) as one:
+        yield one
