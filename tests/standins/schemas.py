@@ -1,6 +1,6 @@
 """Schemas as OpenAPI 3.0 writes them: values are checked against them, and facts filled out."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-type_Schema = Mapping[str, Any]
+Schema = Mapping[str, Any]
 
 _HERE = "urn:described"
 _WORDS = {"description", "example", "examples", "title", "externalDocs", "deprecated", "x-github"}
@@ -30,22 +30,22 @@ class Schemas:
         self._registry: Registry[Any] = Registry(retrieve=self._component)  # pyright: ignore[reportCallIssue]
         self._validators: dict[tuple[int, bool], tuple[object, Draft202012Validator]] = {}
 
-    def complaints(self, schema: type_Schema, value: object, closed: bool = False) -> list[str]:
+    def complaints(self, schema: Schema, value: object, closed: bool = False) -> list[str]:
         """What is wrong with a value; where `closed`, fields that nobody described are."""
         found: Any = self._validator(schema, closed).iter_errors(cast(Any, value))  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         return [_said(error.json_path, error.message) for error in found]
 
-    def filled(self, schema: type_Schema, fact: Any) -> Any:
+    def filled(self, schema: Schema, fact: Any) -> Any:
         """The part of the facts that a schema asks for, and a blank for what it needs besides."""
         schema = self.resolved(schema)
         if fact is None or isinstance(fact, str | int | float):
             return fact
         if isinstance(fact, Mapping):
-            return self._object(self._fitting(schema, "object"), cast(type_Schema, fact))
+            return self._object(self._fitting(schema, "object"), cast(Schema, fact))
         items = self._fitting(schema, "array").get("items", {})
         return [self.filled(items, one) for one in fact]
 
-    def resolved(self, schema: type_Schema) -> type_Schema:
+    def resolved(self, schema: Schema) -> Schema:
         """The schema itself, where a reference to it is given."""
         while name := schema.get("$ref"):
             schema = self._raw["schemas"][str(name).rsplit("/", 1)[-1]]
@@ -53,7 +53,7 @@ class Schemas:
             return _merged([self.resolved(part) for part in parts], schema)
         return schema
 
-    def _fitting(self, schema: type_Schema, kind: str) -> type_Schema:
+    def _fitting(self, schema: Schema, kind: str) -> Schema:
         """The alternative that describes an object, or an array."""
         schema = self.resolved(schema)
         choices: Sequence[Any] = schema.get("oneOf") or schema.get("anyOf") or ()
@@ -63,7 +63,7 @@ class Schemas:
                 return found
         return schema
 
-    def _object(self, schema: type_Schema, facts: type_Schema) -> dict[str, Any]:
+    def _object(self, schema: Schema, facts: Schema) -> dict[str, Any]:
         described: Mapping[str, Any] = schema.get("properties", {})
         if not described:
             return dict(facts)
@@ -80,7 +80,7 @@ class Schemas:
         }
         return {**known, **blank}
 
-    def _blank(self, schema: type_Schema, address: str) -> Any:
+    def _blank(self, schema: Schema, address: str) -> Any:
         schema = self.resolved(schema)
         if schema.get("nullable"):
             return None
@@ -98,7 +98,7 @@ class Schemas:
             case kind:
                 return {"boolean": False, "integer": 0, "number": 0}[str(kind)]
 
-    def _validator(self, schema: type_Schema, closed: bool) -> Draft202012Validator:
+    def _validator(self, schema: Schema, closed: bool) -> Draft202012Validator:
         key = id(schema), closed
         if key not in self._validators:
             plain = self._inlined(schema) if closed else schema
@@ -110,7 +110,7 @@ class Schemas:
 
     def _inlined(self, schema: Any) -> Any:
         if isinstance(schema, Mapping):
-            told = cast(type_Schema, schema)
+            told = cast(Schema, schema)
             told = self.resolved(told) if "$ref" in told else told
             return {name: self._inlined(part) for name, part in told.items()}
         return [self._inlined(one) for one in schema] if isinstance(schema, list) else schema  # pyright: ignore[reportUnknownVariableType]
@@ -119,13 +119,18 @@ class Schemas:
         return DRAFT202012.create_resource(_translated(self._raw["schemas"][uri.split(":")[-1]]))
 
 
-def _merged(parts: Sequence[type_Schema], whole: type_Schema) -> type_Schema:
+def _merged(parts: Sequence[Schema], whole: Schema) -> Schema:
+    """One schema for what several ask together."""
+    merged: dict[str, Any] = {}
     described: dict[str, Any] = {}
     for part in (*parts, whole):
-        described |= part.get("properties", {})
-    needed = [name for part in (*parts, whole) for name in part.get("required", ())]
-    merged = {"type": "object", "properties": described, "required": needed}
-    return merged | {"nullable": True} if whole.get("nullable") else merged
+        merged |= part
+        for name, one in part.get("properties", {}).items():
+            described[name] = {"allOf": [described[name], one]} if name in described else one
+    merged.pop("allOf", None)
+    merged["required"] = [name for part in (*parts, whole) for name in part.get("required", ())]
+    merged["nullable"] = whole.get("nullable") or all(part.get("nullable") for part in parts)
+    return merged | ({"properties": described} if described else {})
 
 
 def _translated(schema: Any, closed: bool = False) -> Any:
@@ -134,7 +139,7 @@ def _translated(schema: Any, closed: bool = False) -> Any:
         return [_translated(one, closed) for one in cast(list[Any], schema)]
     if not isinstance(schema, Mapping):
         return schema
-    told = dict(cast(type_Schema, schema))
+    told = dict(cast(Schema, schema))
     if "$ref" in told:
         return {"$ref": f"{_HERE}:{str(told['$ref']).rsplit('/', 1)[-1]}"}
     nullable = told.pop("nullable", False)
@@ -152,15 +157,9 @@ def _part(name: str, value: Any, closed: bool) -> Any:
     return _translated(value, closed)
 
 
-def _is_address(schema: type_Schema, address: str) -> bool:
+def _is_address(schema: Schema, address: str) -> bool:
     return schema.get("format") in ("uri", "uri-template") or address.endswith(("url", "href"))
 
 
 def _said(where: str, message: str) -> str:
     return f"{where}: {message if len(message) < _SAID else message[:100] + ' … ' + message[-150:]}"
-
-
-def listed(problems: Iterable[str], to: Callable[[str], None]) -> bool:
-    """Tell each problem; whether there was any."""
-    told = [to(problem) for problem in problems]
-    return bool(told)

@@ -40,7 +40,9 @@ def settled(client: httpx.Client, number: int = 1) -> dict[str, object]:
     return client.get(f"{APP}/pulls/{number}").json()
 
 
-def test_a_pull_request_follows_the_branch_that_is_pushed(client: httpx.Client, clone: Path) -> None:
+def test_a_pull_request_follows_the_branch_that_is_pushed(
+    client: httpx.Client, clone: Path
+) -> None:
     first = work(clone, "feature")
     assert opened(client).json()["head"]["sha"] == first
     second = work(clone, "feature", "newer\n")

@@ -38,7 +38,10 @@ def test_a_token_that_may_only_read_does_not_write(github: GitHub, client: httpx
 
 @pytest.mark.parametrize(
     ("path", "violation"),
-    [("/no/such/thing", "nobody described it"), (f"{APP}/forks", "the stand-in has no repos/list-fo")],
+    [
+        ("/no/such/thing", "nobody described it"),
+        (f"{APP}/forks", "the stand-in has no repos/list-fo"),
+    ],
 )
 def test_a_way_that_leads_nowhere_is_told_of(
     github: GitHub, client: httpx.Client, path: str, violation: str
@@ -117,7 +120,9 @@ def test_what_is_known_already_is_not_sent_again_and_costs_nothing(
     again = client.get(f"{APP}/issues", headers={"if-none-match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     assert [call.cost for call in github.called("issues/list-for-repo")] == [1, 0]
-    assert first.headers["x-ratelimit-remaining"] == again.headers["x-ratelimit-remaining"] == "4999"
+    assert (
+        first.headers["x-ratelimit-remaining"] == again.headers["x-ratelimit-remaining"] == "4999"
+    )
     github.world.issue("acme/app", "news")
     changed = client.get(f"{APP}/issues", headers={"if-none-match": first.headers["etag"]})
     assert changed.status_code == 200

@@ -46,7 +46,7 @@ class Telling:
         return {
             **_ids(one), "login": one.written, "type": one.kind, "user_view_type": "public",
             "url": f"{self._world.url}/users/{one.written}",
-            "html_url": f"{self._world.url}/{one.written}", "name": None,
+            "html_url": f"{self._world.url}/{one.written}",
             "created_at": "2011-01-25T18:44:36Z", "updated_at": "2011-01-25T18:44:36Z",
         }  # fmt: skip
 

@@ -11,6 +11,18 @@ ZERO = "0" * 40
 _PERSON = ("The host", "host@example.invalid")
 
 
+_SETTINGS = """\
+[http]
+\treceivepack = true
+[core]
+\tquotePath = false
+[receive]
+\thideRefs = refs/pull
+[gc]
+\tauto = 0
+"""
+
+
 class GitRefused(Exception):
     """Git said no."""
 
@@ -48,9 +60,8 @@ class Bare:
         if not (folder / "HEAD").exists():
             folder.mkdir(parents=True)
             self.git("init", "-q", "--bare", "-b", "main")
-            self.git("config", "http.receivepack", "true")
-            self.git("config", "core.quotePath", "false")
-            self.git("config", "receive.hideRefs", "refs/pull")
+            with (folder / "config").open("a") as config:
+                config.write(_SETTINGS)
 
     @property
     def env(self) -> Mapping[str, str]:
@@ -159,6 +170,17 @@ class Bare:
         given = [word for parent in parents for word in ("-p", parent)]
         return self.git("commit-tree", tree, *given, stdin=message)
 
+    def write(
+        self, ref: str, files: Mapping[str, str], message: str, parent: str | None, at: float
+    ) -> str:
+        """A new commit with these files over those of its parent, and a ref that points at it."""
+        name, email = _PERSON
+        told = [f"commit {ref}", "mark :1", f"committer {name} <{email}> {int(at)} +0000"]
+        told += [_data(message), *([f"from {parent}"] if parent else [])]
+        told += [f"M 100644 inline {path}\n{_data(text)}" for path, text in files.items()]
+        said = "\n".join([*told, "", "get-mark :1", ""])
+        return self.git("fast-import", "--quiet", "--force", stdin=said)
+
     def replayed(self, base: str, head: str) -> str:
         """The commits of one branch again, on top of the other."""
         with TemporaryDirectory() as own:
@@ -169,6 +191,10 @@ class Bare:
                 return self.git("rev-parse", "HEAD", cwd=place)
             finally:
                 self.git("worktree", "remove", "--force", str(place))
+
+
+def _data(text: str) -> str:
+    return f"data {len(text.encode())}\n{text}"
 
 
 def _count(told: str) -> int:

@@ -116,8 +116,7 @@ class State:
         """`owner/name`; made, with one commit on its main branch, if there is no such."""
         if name.lower() not in self.repositories:
             made = self._made(name, **settings)
-            tree = self.tree_of(made, {"README.md": README})
-            made.bare.point("refs/heads/main", made.bare.record(tree, [], "start"))
+            made.bare.write("refs/heads/main", {"README.md": README}, "start", None, self.now())
         return self.repositories[name.lower()]
 
     def fork(self, of: str, owner: str) -> Repository:
@@ -134,9 +133,8 @@ class State:
         """A commit as if pushed, on a branch that may be new; its parent is `onto`."""
         at = self.repositories[repository.lower()]
         parent = at.bare.find(onto or f"refs/heads/{branch}") or at.bare.find(at.default_branch)
-        sha = at.bare.record(self.tree_of(at, files, parent), [parent] if parent else [], message)
         before = at.bare.heads()
-        at.bare.point(f"refs/heads/{branch}", sha)
+        sha = at.bare.write(f"refs/heads/{branch}", files, message, parent, self.now())
         self.pushed(at, before, self.person)
         return sha
 
@@ -188,18 +186,6 @@ class State:
             repository.labels[name.lower()] = self.kept(made)
         return repository.labels[name.lower()]
 
-    def tree_of(
-        self, repository: Repository, files: Mapping[str, str], parent: str | None = None
-    ) -> str:
-        """A tree with these files, over those of a commit."""
-        bare, lines = repository.bare, list[str]()
-        kept = bare.git("ls-tree", "-r", parent).splitlines() if parent else []
-        lines += [line for line in kept if line.partition("\t")[2] not in files]
-        for name, text in files.items():
-            blob = bare.git("hash-object", "-w", "--stdin", stdin=text)
-            lines.append(f"100644 blob {blob}\t{name}")
-        return _written(bare, lines)
-
     def _made(self, name: str, **settings: Any) -> Repository:
         owner, _, plain = name.partition("/")
         made = Repository(
@@ -208,18 +194,3 @@ class State:
         )  # fmt: skip
         self.repositories[name.lower()] = self.kept(made)
         return made
-
-
-def _written(bare: Bare, lines: list[str]) -> str:
-    """The tree that holds just these; folders come of themselves."""
-    index = bare.folder / "index.new"
-    try:
-        bare.git(
-            "update-index",
-            "--index-info",
-            stdin="".join(f"{line}\n" for line in lines),
-            index=index,
-        )
-        return bare.git("write-tree", index=index)
-    finally:
-        index.unlink(missing_ok=True)
