@@ -10,7 +10,7 @@ from referencing.jsonschema import DRAFT202012
 
 Schema = Mapping[str, Any]
 
-_HERE = "urn:described"
+_OPEN, _CLOSED = "urn:described", "urn:described:and-no-more"
 _WORDS = {"description", "example", "examples", "title", "externalDocs", "deprecated", "x-github"}
 _SAID = 300  # characters of a complaint; a validator quotes the whole value
 
@@ -27,7 +27,8 @@ class Schemas:
 
     def __init__(self, components: Mapping[str, Any]) -> None:
         self._raw = components
-        self._registry: Registry[Any] = Registry(retrieve=self._component)  # pyright: ignore[reportCallIssue]
+        self._registry: Registry[Any] = Registry()
+        self._known: set[str] = set()
         self._validators: dict[tuple[int, bool], tuple[object, Draft202012Validator]] = {}
 
     def complaints(self, schema: Schema, value: object, closed: bool = False) -> list[str]:
@@ -41,7 +42,9 @@ class Schemas:
         if fact is None or isinstance(fact, str | int | float):
             return fact
         if isinstance(fact, Mapping):
-            return self._object(self._fitting(schema, "object"), cast(Schema, fact))
+            return self._object(
+                self._fitting(schema, "object", cast(Schema, fact)), cast(Schema, fact)
+            )
         items = self._fitting(schema, "array").get("items", {})
         return [self.filled(items, one) for one in fact]
 
@@ -53,15 +56,22 @@ class Schemas:
             return _merged([self.resolved(part) for part in parts], schema)
         return schema
 
-    def _fitting(self, schema: Schema, kind: str) -> Schema:
-        """The alternative that describes an object, or an array."""
+    def _fitting(self, schema: Schema, kind: str, facts: Schema | None = None) -> Schema:
+        """The alternative that describes an object, or an array, and does not exclude the facts."""
         schema = self.resolved(schema)
         choices: Sequence[Any] = schema.get("oneOf") or schema.get("anyOf") or ()
         for choice in choices:
-            found = self._fitting(choice, kind)
-            if found.get("type") == kind:
+            found = self._fitting(choice, kind, facts)
+            if found.get("type") == kind and not self._excludes(found, facts or {}):
                 return found
         return schema
+
+    def _excludes(self, schema: Schema, facts: Schema) -> bool:
+        described: Mapping[str, Schema] = schema.get("properties", {})
+        told = (
+            (self.resolved(described[name]), facts[name]) for name in described if name in facts
+        )
+        return any(value not in one.get("enum", [value]) for one, value in told)
 
     def _object(self, schema: Schema, facts: Schema) -> dict[str, Any]:
         described: Mapping[str, Any] = schema.get("properties", {})
@@ -96,27 +106,29 @@ class Schemas:
             case "object":
                 return self._object(schema, {"url": address})
             case kind:
-                return {"boolean": False, "integer": 0, "number": 0}[str(kind)]
+                return False if kind == "boolean" else schema.get("minimum", 0)
 
     def _validator(self, schema: Schema, closed: bool) -> Draft202012Validator:
         key = id(schema), closed
         if key not in self._validators:
-            plain = self._inlined(schema) if closed else schema
+            plain = _translated(schema, closed)
             made = Draft202012Validator(
-                _translated(plain, closed), registry=self._registry, format_checker=_FORMATS
+                plain, registry=self._brought(plain), format_checker=_FORMATS
             )
             self._validators[key] = schema, made
         return self._validators[key][1]
 
-    def _inlined(self, schema: Any) -> Any:
-        if isinstance(schema, Mapping):
-            told = cast(Schema, schema)
-            told = self.resolved(told) if "$ref" in told else told
-            return {name: self._inlined(part) for name, part in told.items()}
-        return [self._inlined(one) for one in schema] if isinstance(schema, list) else schema  # pyright: ignore[reportUnknownVariableType]
-
-    def _component(self, uri: str) -> Any:
-        return DRAFT202012.create_resource(_translated(self._raw["schemas"][uri.split(":")[-1]]))
+    def _brought(self, translated: Any) -> Registry[Any]:
+        """The components that a schema speaks of, and those that they do, for the first time."""
+        for name in _spoken_of(translated):
+            if name not in self._known:
+                self._known.add(name)
+                kind, _, plain = name.rpartition(":")
+                one = _translated(self._raw["schemas"][plain], closed=kind == _CLOSED)
+                made = DRAFT202012.create_resource(one)
+                self._registry = self._registry.with_resource(name, made)
+                self._brought(one)
+        return self._registry
 
 
 def _merged(parts: Sequence[Schema], whole: Schema) -> Schema:
@@ -141,17 +153,29 @@ def _translated(schema: Any, closed: bool = False) -> Any:
         return schema
     told = dict(cast(Schema, schema))
     if "$ref" in told:
-        return {"$ref": f"{_HERE}:{str(told['$ref']).rsplit('/', 1)[-1]}"}
+        kind = _CLOSED if closed else _OPEN
+        return {"$ref": f"{kind}:{str(told['$ref']).rsplit('/', 1)[-1]}"}
     nullable = told.pop("nullable", False)
     plain = {name: _part(name, value, closed) for name, value in told.items() if name not in _WORDS}
-    if closed and "properties" in plain and "additionalProperties" not in plain:
-        plain["additionalProperties"] = False
+    if closed and {"properties", "allOf"} & plain.keys() and "additionalProperties" not in plain:
+        plain["unevaluatedProperties"] = False
     return {"anyOf": [{"type": "null"}, plain]} if nullable else plain
+
+
+def _spoken_of(translated: Any) -> set[str]:
+    if isinstance(translated, Mapping):
+        told = cast(Schema, translated)
+        own = {str(told["$ref"])} if "$ref" in told else set[str]()
+        return own.union(*(_spoken_of(part) for part in told.values()))
+    items = cast(list[Any], translated) if isinstance(translated, list) else []
+    return set[str]().union(*(_spoken_of(one) for one in items))
 
 
 def _part(name: str, value: Any, closed: bool) -> Any:
     if name in ("enum", "default", "required"):
         return value
+    if name == "allOf":  # each part knows some of the fields alone
+        return _translated(value)
     if name in ("properties", "patternProperties"):
         return {key: _translated(part, closed) for key, part in value.items()}
     return _translated(value, closed)

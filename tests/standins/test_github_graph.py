@@ -179,8 +179,9 @@ def test_the_price_is_that_of_the_vendors_own_example(github: GitHub, ask: Askin
     inner = "labels(first: 60) { nodes { name } }"
     issues = f"issues(first: 50) {{ nodes {{ id {inner} }} }}"
     pulls = f"pullRequests(first: 100) {{ nodes {{ id repository {{ {issues} }} }} }}"
-    query = f'{{ rateLimit {{ cost nodeCount used }} repository(owner: "acme", name: "app") {{ {pulls} }} }}'
-    assert ask(query)["rateLimit"] == {"cost": 51, "nodeCount": 305_100, "used": 51}
+    app = f'repository(owner: "acme", name: "app") {{ {pulls} }}'
+    told = ask(f"{{ rateLimit {{ cost nodeCount used }} {app} }}")
+    assert told["rateLimit"] == {"cost": 51, "nodeCount": 305_100, "used": 51}
     ask("{ viewer { login } }")
     assert [call.cost for call in github.called("graphql")] == [51, 1]
     assert github.cost("graphql") == github.limits.graphql.used == 52
@@ -253,5 +254,7 @@ def test_a_merge_queue_takes_what_may_not_be_merged_directly(
     told = ask.change("enqueuePullRequest", "mergeQueueEntry { position state }", **given)
     entry = told["data"]["enqueuePullRequest"]["mergeQueueEntry"]
     assert entry == {"position": 1, "state": "QUEUED"}
+    (rule,) = client.get("/repos/acme/app/rules/branches/main").json()
+    assert rule["type"] == "merge_queue"
     github.world.land(pull)
     assert ask(MERGEABLE, number=1)["repository"]["pullRequest"]["state"] == "MERGED"

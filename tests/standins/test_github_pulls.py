@@ -67,6 +67,16 @@ def test_git_lets_nobody_in_without_a_token(github: GitHub, tmp_path: Path) -> N
         work(tmp_path / "clone", "feature")
 
 
+def test_a_push_may_succeed_without_anybody_hearing_so(
+    github: GitHub, client: httpx.Client, clone: Path
+) -> None:
+    github.faults.next("git-receive-pack", "lost reply")
+    with pytest.raises(subprocess.CalledProcessError):
+        work(clone, "feature")
+    assert client.get(f"{APP}/branches/feature").status_code == 200
+    assert "lost reply" in [call.fault for call in github.called("git-receive-pack")]
+
+
 def test_whether_it_can_be_merged_is_known_to_the_second_who_asks(
     github: GitHub, client: httpx.Client
 ) -> None:

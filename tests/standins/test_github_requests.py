@@ -131,13 +131,15 @@ def test_what_is_known_already_is_not_sent_again_and_costs_nothing(
 def test_lists_come_in_pages_that_tell_of_each_other(github: GitHub, client: httpx.Client) -> None:
     for number in range(5):
         github.world.issue("acme/app", f"issue {number}")
-    path, seen = f"{APP}/issues?per_page=2&direction=asc", list[int]()
-    while path:
-        answer = client.get(path)
-        seen += [one["number"] for one in answer.json()]
-        path = answer.links.get("next", {}).get("url")
-    assert seen == [1, 2, 3, 4, 5]
-    assert answer.links.keys() == {"prev", "first"}
+    pages = [client.get(f"{APP}/issues?per_page=2&direction=asc")]
+    while "next" in pages[-1].links:
+        pages.append(client.get(pages[-1].links["next"]["url"]))
+    assert [[one["number"] for one in page.json()] for page in pages] == [[1, 2], [3, 4], [5]]
+    assert [set(page.links) for page in pages] == [
+        {"next", "last"},
+        {"prev", "next", "last", "first"},
+        {"prev", "first"},
+    ]
     assert "link" not in client.get(f"{APP}/issues?per_page=1000").headers
 
 

@@ -84,8 +84,10 @@ def _protection(asked: Asked, one: Protection) -> dict[str, Any]:
 
 @answers("repos/get-branch-rules")
 def rules(asked: Asked) -> Answer:
-    """Protection is no rule set, and is not told here; a merge queue is always of one."""
-    return Answer(200, [])
+    """Protection is no rule set, and is not told here; a merge queue is of one."""
+    queue = asked.at.protection(asked.path["branch"]).queue
+    told = {"type": "merge_queue", "parameters": {"merge_method": "MERGE"}}
+    return Answer(200, [told] if queue else [])
 
 
 @answers("git/get-ref")

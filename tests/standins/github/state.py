@@ -3,8 +3,11 @@
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import wraps
+from inspect import isfunction
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -77,14 +80,34 @@ class Hook:
         return event == "ping" or not self.events or event in self.events
 
 
-class State:
+class OneAtATime:
+    """Its public methods wait for each other, whichever thread they are called on."""
+
+    lock: AbstractContextManager[Any]
+
+    def __init_subclass__(cls) -> None:
+        for name, method in list(vars(cls).items()):
+            if isfunction(method) and not name.startswith("_"):
+                setattr(cls, name, _waiting(method))
+
+
+def _waiting(method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def called(self: OneAtATime, *given: Any, **named: Any) -> Any:
+        with self.lock:
+            return method(self, *given, **named)
+
+    return called
+
+
+class State(OneAtATime):
     """Users, tokens and repositories. `now` may be replaced by a clock of the test's own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.url = "http://host.invalid"
         self.now: Callable[[], float] = time.time
-        self.lock = threading.RLock()
+        self.lock: AbstractContextManager[Any] = threading.RLock()
         self.users: dict[str, User] = {}
         self.tokens: dict[str, Access] = {}
         self.repositories: dict[str, Repository] = {}
