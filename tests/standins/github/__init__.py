@@ -33,6 +33,6 @@ What came in. `github.called("pulls/get")`, `github.calls`, `github.cost("core" 
 By hand: `cd tests && python -m standins.github --port 0` prints its address and a token.
 """
 
-from standins.github.host import TOKEN, GitHub, hosted
+from standins.github.host import NEEDED, TOKEN, GitHub, hosted
 
-__all__ = ["TOKEN", "GitHub", "hosted"]
+__all__ = ["NEEDED", "TOKEN", "GitHub", "hosted"]

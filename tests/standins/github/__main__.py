@@ -5,7 +5,8 @@ import signal
 import tempfile
 from pathlib import Path
 
-from standins.github import GitHub
+from standins import specs
+from standins.github import NEEDED, GitHub
 
 
 def main() -> None:
@@ -13,6 +14,8 @@ def main() -> None:
     options = argparse.ArgumentParser(prog="standins.github", description=__doc__)
     options.add_argument("--port", type=int, default=0, help="any free one, if none is named")
     port = options.parse_args().port
+    if not all(map(specs.find, NEEDED)):
+        options.error("GitHub's descriptions are not here: `make specs` fetches them")
     with tempfile.TemporaryDirectory() as folder, GitHub(Path(folder), port) as github:
         github.world.issue("acme/app", "The first thing to do", "It is not done yet.")
         told = f"address  {github.url}\ntoken    {github.token}\ngit      {github.remote()}"

@@ -38,6 +38,7 @@ ROOMS = (
     rest_reviews,
 )
 TOKEN = "ghp_standin"
+NEEDED = ("github-rest.json.gz", "github.graphql")
 _PLAIN = {"content-type": "text/plain; charset=utf-8"}
 
 
@@ -50,8 +51,8 @@ class GitHub:
         self.token = self.world.token(TOKEN).token
         self.violations: list[str] = []
         self.expected: list[str] = []
-        described = rest_described(specs.wanted("github-rest.json.gz"))
-        sdl = specs.wanted("github.graphql")
+        rest, sdl = map(specs.wanted, NEEDED)
+        described = rest_described(rest)
         self._api = Api(self.world, described, lambda: graph_described(sdl), self.violations.append)
         self._messenger = Messenger(self.world, described, self.violations.append)
         self.faults, self.limits, self.calls = self._api.faults, self._api.limits, self._api.calls
