@@ -15,6 +15,7 @@ from standins.github.rest import ROUTES, Answer, Asked
 from standins.github.smart_http import password
 from standins.github.state import Access, Refused
 from standins.github.world import World
+from standins.graphql import Asked as Document
 from standins.graphql import Graph, Price, told
 from standins.openapi import OpenApi, Operation
 from standins.server import Reply, Request
@@ -100,10 +101,10 @@ class Api:
 
     def _met(self, call: Call, name: str, perform: Callable[[], Reply]) -> Reply:
         """As it is answered, if nothing goes wrong; else as it goes wrong."""
-        fault = self.faults.take(name, call.operation)
-        if fault and fault.kind == "primary limit":
-            self.limits[call.resource].exhaust()
         with self.world.lock:
+            fault = self.faults.take(name, call.operation)
+            if fault and fault.kind == "primary limit":
+                self.limits[call.resource].exhaust()
             reply = through(fault, perform) if fault else perform()
             call.status, call.fault = reply.status, fault.kind if fault else None
             self.calls.append(call)
@@ -176,24 +177,28 @@ class Api:
             return error(refused)
         for name in body.keys() - _KNOWN:
             self._protest(f"graphql: nobody described {name}")
-        graph = self._graph()
-        asked = graph.asked(
-            body.get("query", ""), body.get("variables") or {}, body.get("operationName")
-        )
-        if isinstance(asked, Sequence):
-            for problem in asked:
-                self._protest(f"graphql: {problem.message}")
-            return json_reply(200, {"errors": list(told(asked))})
-        call.cost, limit = points(asked.price), self.limits.graphql
+        variables: dict[str, Any] = body.get("variables") or {}
+        asked = self._graph().asked(body.get("query", ""), variables, body.get("operationName"))
+        if not isinstance(asked, Sequence):
+            return self._too_much(asked, access, call) or self._executed(asked, access, call)
+        for problem in asked:
+            self._protest(f"graphql: {problem.message}")
+        return json_reply(200, {"errors": list(told(asked))})
+
+    def _too_much(self, asked: Document, access: Access, call: Call) -> Reply | None:
         if asked.price.nodes > _MOST_NODES:
             said = f"This query requests up to {asked.price.nodes} possible nodes"
             return _failed("MAX_NODE_LIMIT_EXCEEDED", f"{said} which exceeds the maximum limit.")
-        if not limit.spend(call.cost):
-            call.cost = 0
+        if not self.limits.graphql.spend(points(asked.price)):
             said = f"API rate limit already exceeded for user ID {access.user.id}."
             return _failed("RATE_LIMIT", said, code="graphql_rate_limit")
+        call.cost = points(asked.price)
+        return None
+
+    def _executed(self, asked: Document, access: Access, call: Call) -> Reply:
+        limit = self.limits.graphql
         ask = Ask(self.world, self._telling, access, limit, asked.price, call.cost)
-        done = graph.answered(
+        done = self._graph().answered(
             asked, ask, lambda what: self._protest(f"graphql: the stand-in has no {what}")
         )
         errors = {"errors": list(told(done.errors))} if done.errors else {}
