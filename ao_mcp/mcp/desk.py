@@ -227,7 +227,7 @@ class Desk:
     def _arguments(
         self, context: Context, ref: PromptReference | ResourceTemplateReference
     ) -> Collection[str]:
-        """What can be filled in there; raises if there is no such thing."""
+        """What can be filled in there; raises if there is no such resource."""
         if isinstance(ref, PromptReference):
             return prompts.arguments(ref.name, self._absent(self._offered(context)))
         return self._library.names(ref.uri)

@@ -97,8 +97,9 @@ def listed(absent: Collection[str]) -> ListPromptsResult:
 
 
 def arguments(name: str, absent: Collection[str]) -> Collection[str]:
-    """What a prompt asks for."""
-    return _chore(name, absent).asks.keys()
+    """What a prompt asks for; of one that there is not nothing can be filled in."""
+    chore = _BY_NAME.get(name)
+    return chore.asks.keys() if chore and chore.needs.isdisjoint(absent) else ()
 
 
 async def filled(
