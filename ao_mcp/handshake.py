@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
-from ao_mcp.toolsets import Offer
+from ao_core import wording
+from ao_mcp.toolsets import Offer, absent
 
 Answers: TypeAlias = Mapping[str, Mapping[str, object]]
 
@@ -35,17 +36,27 @@ class Handshake:
         method, params = message.get("method"), _object(message.get("params"))
         if method == "initialize":
             self._spoken = str(params.get("protocolVersion"))
+        if params.get("cursor") is not None:  # which the engine has to judge
+            return None
         spoken = _object(params.get("_meta")).get(_MODERN, self._spoken)
         found = _object(_object(self._answers().get(str(spoken))).get(str(method)))
-        return self._picked(found) if found else None
+        return self._picked(found, str(spoken)) if found else None
 
-    def _picked(self, result: dict[str, Any]) -> Mapping[str, Any]:
+    def _picked(self, result: dict[str, Any], spoken: str) -> Mapping[str, Any]:
         """All tools are remembered; each client is told of its own."""
+        if isinstance(result.get("tools"), list):
+            return {**result, "tools": self._offered(result)}
+        told = result.get("instructions")
+        return {**result, "instructions": self._told(told, spoken)} if told else result
+
+    def _told(self, text: object, spoken: str) -> str:
+        listed = self._offered(_object(_object(self._answers().get(spoken)).get("tools/list")))
+        return wording.spoken(str(text), absent(str(one.get("name")) for one in listed))
+
+    def _offered(self, result: dict[str, Any]) -> list[dict[str, Any]]:
         tools = result.get("tools")
-        if not isinstance(tools, list):
-            return result
-        known = [_object(one) for one in cast("list[object]", tools)]
-        return {**result, "tools": [one for one in known if self._is_offered(one)]}
+        known = map(_object, cast("list[object]", tools)) if isinstance(tools, list) else ()
+        return [one for one in known if self._is_offered(one)]
 
     def _is_offered(self, tool: dict[str, Any]) -> bool:
         changes_nothing = _object(tool.get("annotations")).get("readOnlyHint") is True

@@ -8,20 +8,21 @@ meanwhile a client's first questions are answered as the last engine answered th
 
 import json
 import os
-import re
 import select
 import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from ao_core import wire
 from ao_core.errors import AoError, BadRequest, EngineRestarted, EngineUnreachable
+from ao_mcp.asked import Asked, is_answer, is_asking
 from ao_mcp.followed import FOLLOWS, LISTEN, Followed
 from ao_mcp.handshake import Handshake
+from ao_mcp.lines import Line, Lines, id_of_cut, is_sound, key_of, member, read
 
 PARSE_ERROR, INVALID_REQUEST, INTERNAL_ERROR = -32700, -32600, -32603
 LAST_WORDS = 1.0  # seconds after the client's end in which calls under way may still be answered
@@ -30,53 +31,15 @@ RETURN = 120.0  # seconds in which one that said farewell is looked out for, if 
 
 _STARTING, _DONE = b"s", b"d"
 _REPLAY = "ao-mcp-replay"
-_MODERN = "io.modelcontextprotocol/protocolVersion"
 _BUFFER = 256 * 1024  # above this, one side waits for the other
 _CHUNK = 64 * 1024
 _PIPE = 4096  # a pipe that is writable takes this much without blocking
-_ENDS = 4096  # what is kept of both ends of a line that is too long
 _GLANCE = 1.0
-_ID = r'"id"\s*:\s*(-?\d{1,18}|"(?:[^"\\]|\\.){0,200}")'
-_END = r'\s*(?:,\s*"jsonrpc"\s*:\s*"2.0"\s*)?}\s*$'
 _HINT = "Look with `list` what came of it, then call again."
 
 
 Dial: TypeAlias = Callable[[Callable[[], None]], wire.Connection]
 Join: TypeAlias = Callable[[float], wire.Connection]  # starts none
-
-
-class Line(NamedTuple):
-    """One message of the client's."""
-
-    data: bytes
-    method: str = ""
-    key: str = ""  # the id as JSON; empty for a notification
-    modern: bool = False
-
-
-class Lines:
-    """Bytes into lines; of a line that is too long, only both ends are kept."""
-
-    def __init__(self) -> None:
-        self._held = bytearray()
-        self._searched = 0
-        self._cut = False
-
-    def __len__(self) -> int:
-        return len(self._held)
-
-    def feed(self, chunk: bytes) -> Iterator[tuple[bytes, bool]]:
-        """Each line that is whole now, and whether it was cut."""
-        self._held += chunk
-        while (end := self._held.find(b"\n", self._searched)) >= 0:
-            line, cut = bytes(self._held[:end]), self._cut or end > wire.LINE_LIMIT
-            del self._held[: end + 1]
-            self._searched, self._cut = 0, False
-            yield line, cut
-        if len(self._held) > wire.LINE_LIMIT:
-            del self._held[_ENDS:-_ENDS]
-            self._cut = True
-        self._searched = len(self._held)
 
 
 class Relay:
@@ -96,7 +59,7 @@ class Relay:
         self._farewell = False
         self._under_way: dict[str, Line] = {}
         self._handshake: dict[str, Line] = {}
-        self._followed = Followed()
+        self._followed, self._asked = Followed(), Asked()
         self._welcomed = False
         self._ends: float | None = None
         self._dialling = self._starting = self._looks_out = False
@@ -156,7 +119,7 @@ class Relay:
         for line, cut in self._from_client.feed(chunk):
             if cut:
                 text = f"The message is longer than {wire.LINE_LIMIT} bytes."
-                self._refuse(_cut_id(line), INVALID_REQUEST, text)
+                self._refuse(id_of_cut(line), INVALID_REQUEST, text)
             elif line.strip():
                 self._take(line)
 
@@ -167,14 +130,12 @@ class Relay:
             code = PARSE_ERROR if error.__cause__ else INVALID_REQUEST
             self._refuse("null", code, error.message)
             return
-        if message.get("jsonrpc") != "2.0" or not isinstance(
-            message.get("id", 0), str | int | None
-        ):
+        if not is_sound(message):
             self._refuse("null", INVALID_REQUEST, "The line is not a JSON-RPC 2.0 message.")
             return
-        line = _line(data, message)
+        line = read(data, message)
         if line.method == "notifications/cancelled":  # such a call is never answered
-            self._under_way.pop(_key(_member(message, "params").get("requestId")), None)
+            self._under_way.pop(key_of(member(message, "params").get("requestId")), None)
         if not line.key and self._engine is None and self._looks_out >= self._dialling:
             self._remember(line)  # it says nothing to an engine there is none of
             return
@@ -280,12 +241,15 @@ class Relay:
 
     def _begin(self, connection: wire.Connection) -> None:
         self._engine, received = connection.detach()
+        self._followed.begins(connection.greeting.seq)
         self._engine.setblocking(False)
         self._received, self._sending = bytearray(received), bytearray()
         self._since, self._farewell = time.monotonic(), False
         if self._welcomed:
             for line in self._handshake.values():
-                self._sending += line.data
+                is_hello = line.method == "initialize"
+                told = line.data if is_hello else self._followed.initialized(wire.decode(line.data))
+                self._sending += told
         for request in self._followed.anew():
             self._sending += request
 
@@ -318,10 +282,11 @@ class Relay:
             if message["id"] == _REPLAY:
                 self._to_client += self._followed.missed()
                 return
-            answered = self._under_way.pop(_key(message["id"]), None)
+            answered = self._under_way.pop(key_of(message["id"]), None)
             if answered and answered.method == "initialize":
                 self._welcomed = "result" in message
-        self._to_client += data + b"\n"
+        asks = is_asking(message)
+        self._to_client += wire.encode(self._asked.shown(message)) if asks else data + b"\n"
 
     def _write_engine(self, engine: socket.socket) -> None:
         while self._waiting and len(self._sending) < _CHUNK:
@@ -336,16 +301,26 @@ class Relay:
         del self._sending[:sent]
 
     def _send(self, line: Line) -> None:
-        self._sending += line.data
+        self._sending += line.data if line.method else self._answer_of(line)
         if line.key:
             self._under_way[line.key] = line
         self._remember(line)
         if line.method in FOLLOWS:
             self._followed.sent(wire.decode(line.data))
 
+    def _answer_of(self, line: Line) -> bytes:
+        """To the engine that asked, of which it is known only now that it is this one."""
+        message = wire.decode(line.data)
+        if not is_answer(message):  # nonsense, which the engine refuses
+            return line.data
+        answer = self._asked.answered(message)
+        return wire.encode(answer) if answer else b""
+
     def _remember(self, line: Line) -> None:
         if line.method == "initialize":
-            replay = {**wire.decode(line.data), "id": _REPLAY}
+            hello = wire.decode(line.data)
+            self._followed.greeted(hello)
+            replay = {**hello, "id": _REPLAY}
             self._handshake = {line.method: line._replace(data=wire.encode(replay))}
         elif line.method == "notifications/initialized":
             self._handshake[line.method] = line
@@ -355,6 +330,7 @@ class Relay:
         if self._engine:
             self._engine.close()
         self._engine = None
+        self._to_client += b"".join(self._asked.withdrawn())
         lost, self._under_way = list(self._under_way.values()), {}
         for line in lost:
             if line.method == "initialize":
@@ -368,28 +344,3 @@ class Relay:
             self._dial()
         elif self._followed:
             self._look_out()
-
-
-def _line(data: bytes, message: wire.Message) -> Line:
-    method = message.get("method")
-    is_call = isinstance(method, str) and "id" in message
-    modern = _MODERN in _member(_member(message, "params"), "_meta")
-    key = _key(message["id"]) if is_call else ""
-    return Line(data + b"\n", method if isinstance(method, str) else "", key, modern)
-
-
-def _key(call: object) -> str:
-    return json.dumps(call) if isinstance(call, str | int | float) else ""
-
-
-def _member(message: wire.Message, name: str) -> wire.Message:
-    found = message.get(name)
-    return cast("wire.Message", found) if isinstance(found, dict) else {}
-
-
-def _cut_id(line: bytes) -> str:
-    """The id of a message of which only both ends are left, if it stands where ids stand."""
-    text = line.decode(errors="replace")
-    head = text[:_ENDS].partition('"params"')[0]
-    found = re.search(_ID, head) or re.search(_ID + _END, text)
-    return found[1] if found else "null"

@@ -185,7 +185,9 @@ class _Server:
             raise
         if preamble is None or caller is None:
             return
-        await peer.send(wire.Greeting(self._service.version, self._service.home_id).line())
+        service = self._service
+        at = service.engine.records.head
+        await peer.send(wire.Greeting(service.version, service.home_id, at).line())
         try:
             await self._face(preamble, peer, caller)
         except anyio.get_cancelled_exc_class():

@@ -3,7 +3,7 @@
 Standard library only: the relay checks the names, and picks from what it remembers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ao_core.errors import BadRequest
@@ -33,6 +33,11 @@ class Offer(NamedTuple):
     def has(self, name: str, *, read_only: bool) -> bool:
         """Whether a tool is among them; `read_only` is whether it changes nothing."""
         return _SET_OF.get(name, "core") in self.toolsets and (read_only or not self.read_only)
+
+
+def absent(offered: Iterable[str]) -> frozenset[str]:
+    """The tools of a lead that are not among these."""
+    return frozenset(_SET_OF).difference(offered)
 
 
 def is_tool(name: str) -> bool:

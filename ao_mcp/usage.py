@@ -7,8 +7,12 @@ from pathlib import Path
 
 _MOST = 500_000  # files looked at; work trees may hold any number
 _BLOCK = 512
-_KINDS = ("store", "logs", "worktrees", "archives", "prompts", "plugins", "other")
-_TOP = {"plugins": "plugins", "bin": "plugins", "journal": "store"}
+_KINDS = (
+    "journal", "store", "logs", "worktrees", "archives", "prompts", "plugins", "other",
+)  # fmt: skip
+_TOP = {"plugins": "plugins", "bin": "plugins", "journal": "journal"}
+_RECORDS = "snapshot.jsonl"  # beside the journal's lines, where the store is in files
+_HOSTS = "runtime-process"  # what agents have said, as their session hosts log it
 _OF_A_PROJECT = {
     "worktrees": "worktrees", "spares": "worktrees", "archive": "archives",
     "prompts": "prompts", "spool": "prompts", "sessions": "store", "ended": "logs",
@@ -19,7 +23,8 @@ _OF_A_PROJECT = {
 class Usage:
     """Bytes by kind. Where there are too many files, `whole` is false and it is more than told.
 
-    `archives` are saved work that git would not keep; what it keeps is in the repositories.
+    `store` is what there is beside the `journal`, also where both are in one file. `archives`
+    are saved work that git would not keep; what it keeps is in the repositories.
     """
 
     kinds: Mapping[str, int]
@@ -36,9 +41,18 @@ def usage(home: Path) -> Usage:
     kinds: dict[str, int] = dict.fromkeys(_KINDS, 0)
     for looked, (parts, entry) in enumerate(_files(home, ())):
         if looked == _MOST:
-            return Usage(kinds, whole=False)
+            return Usage(_apart(home, kinds), whole=False)
         kinds[_kind(parts)] += _size(entry)
-    return Usage(kinds, whole=True)
+    return Usage(_apart(home, kinds), whole=True)
+
+
+def _apart(home: Path, kinds: Mapping[str, int]) -> Mapping[str, int]:
+    """With the journal that is in the store's own file."""
+    from ao_core.store.inventory import journal_inside
+
+    inside = min(journal_inside(home), kinds["store"])
+    journal, store = kinds["journal"] + inside, kinds["store"] - inside
+    return {**kinds, "journal": journal, "store": store}
 
 
 def _files(
@@ -60,8 +74,10 @@ def _kind(parts: tuple[str, ...]) -> str:
     top = parts[0]
     if len(parts) == 1:
         return "logs" if top.startswith("engine.log") else _file_kind(top)
+    if parts[:2] == ("plugins", _HOSTS):
+        return "logs"
     if top in _TOP:
-        return _TOP[top]
+        return "store" if parts == ("journal", _RECORDS) else _TOP[top]
     if top.startswith("journal.before-convert-"):
         return "store"
     below = parts[1]

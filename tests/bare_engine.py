@@ -36,6 +36,9 @@ def an_engine(books: Books, project: object = None) -> Engine:
     def policy_of(session: object) -> Policy:
         return Policy()
 
+    def at_hand(id: object) -> object:
+        return project
+
     def nothing(session: object) -> None:
         """Nobody else is there."""
 
@@ -51,7 +54,9 @@ def an_engine(books: Books, project: object = None) -> Engine:
         session=books.records.session, project_of=project_of, is_ending=nothing,
         listening=set[str](), deliver=nothing, pull_due=nothing, nudge=nothing,
         patiently=patiently, noted=noted, live=live,
-        projects=SimpleNamespace(by_id=project_of, for_caller=for_caller, current=current),
+        projects=SimpleNamespace(
+            by_id=project_of, at_hand=at_hand, for_caller=for_caller, current=current
+        ),
         best_receipt=best_receipt, policy_of=policy_of, lapsed=None, reckoning=anyio.Lock(),
     )  # fmt: skip
     return cast("Engine", made)

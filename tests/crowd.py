@@ -9,7 +9,15 @@ import anyio
 
 from ao_core.engine.engine import Engine
 from ao_core.engine.project import Project
-from ao_core.model.session import RuntimeFacts, RuntimeReason, RuntimeState, Session
+from ao_core.model.session import (
+    PrFacts,
+    PrReason,
+    PrState,
+    RuntimeFacts,
+    RuntimeReason,
+    RuntimeState,
+    Session,
+)
 from ao_core.model.session import SessionReason as R
 from ao_core.model.session import SessionState as S
 from ao_core.slots.runtime import Command, Start
@@ -41,6 +49,17 @@ class Crowd:
     async def ended(self, count: int) -> None:
         """So many more that are over."""
         await self._keep([over(self._named(S.IDLE, R.TURN_ENDED)) for _ in range(count)])
+
+    async def left(self, count: int) -> None:
+        """So many more that are over, each with a work tree, and with work that nobody merged."""
+        tree = ("commit-tree", "-p", "main", "-m", "work", "main^{tree}")
+        tip = await anyio.to_thread.run_sync(git, self.project.repository, *tree)
+        made = [over(self._named(S.IDLE, R.TURN_ENDED)) for _ in range(count)]
+        for one in made:
+            branch = ("branch", one.branch, tip)
+            await anyio.to_thread.run_sync(git, self.project.repository, *branch)
+        pr = PrFacts(PrState.OPEN, PrReason.IN_PROGRESS)
+        await self._keep([replace(one, pr=pr, path=str(self.folder / one.id)) for one in made])
 
     async def end(self) -> None:
         runtime = await self.engine.projects.runtime(self.project, "tmux")

@@ -9,12 +9,16 @@ from ao_mcp.clients import launch
 from ao_mcp.clients.known import CLIENTS
 from ao_mcp.clients.standing import Standing, State, standing
 
+_BY_HAND = "Mend that file; `{} --print` shows what it needs."
 _REMEDIES: Mapping[State, str] = {
-    "missing": "ao install --client {}",
-    "another": "ao install --client {} --force",
-    "gone": "ao install --client {} --force",
-    "unreadable": "Mend that file; `ao install --client {} --print` shows what it needs.",
+    "missing": "{}",
+    "off": "Switch it on in that file.",
+    "another": "{} --force",
+    "gone": "{} --force",
+    "refused": _BY_HAND,
+    "unreadable": _BY_HAND,
 }
+_DELIBERATE: tuple[State, ...] = ("missing", "off")
 
 
 def clients(place: Place) -> list[Check]:
@@ -38,5 +42,14 @@ def _check(one: Standing) -> Check:
     name = f"mcp {one.client.name}"
     if one.state == "registered":
         return Check(name, OK, one.told)
-    state = NOTE if one.state == "missing" else WARN
-    return Check(name, state, one.told, _REMEDIES[one.state].format(one.client.name))
+    state = NOTE if one.state in _DELIBERATE else WARN
+    return Check(name, state, one.told, _remedy(one))
+
+
+def _remedy(one: Standing) -> str:
+    """What mends the entry that counts, which need not be the user's."""
+    name, found = one.client.name, one.entry
+    if found and found.nested and one.state in ("another", "gone"):
+        return "claude mcp remove --scope local ao"
+    scope = " --scope project" if found and found.scope == "project" else ""
+    return _REMEDIES[one.state].format(f"ao install --client {name}{scope}")

@@ -47,6 +47,7 @@ async def _every(place: Place, used: Usage) -> list[Check]:
         *await anyio.to_thread.run_sync(home_checks.engine, place),
         *await anyio.to_thread.run_sync(home_checks.configuration, place),
         *await checks.plugins(place),
+        *await anyio.to_thread.run_sync(home_checks.notifiers, place),
         *await anyio.to_thread.run_sync(client_checks.clients, place),
         *await anyio.to_thread.run_sync(http_checks.http, place),
         await machine_checks.sleep(place),

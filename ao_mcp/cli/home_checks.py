@@ -8,6 +8,8 @@ from ao_mcp import __version__
 from ao_mcp.cli.checks import FAIL, NOTE, OK, WARN, Check, failing
 from ao_mcp.cli.place import CALL_DEADLINE, Place
 
+_UNHEARD = "Mend that; `ao notify --to NAME` tries it. Then this goes with the next note."
+
 
 def engine(place: Place) -> list[Check]:
     """Whether it runs, answers and is of our version."""
@@ -28,6 +30,19 @@ def engine(place: Place) -> list[Check]:
         return [Check("engine", FAIL, found, f"`ao logs --engine`, then: kill {told.pid}")]
     found = f"process {told.pid} ended without saying so"
     return [Check("engine", WARN, found, "`ao start`: another one takes up its agents.")]
+
+
+def notifiers(place: Place) -> list[Check]:
+    """Which of them people are not reached by."""
+    try:
+        connection = place.connect_running()
+        if connection is None:
+            return []
+        with connection:
+            found = connection.call("about", {}, CALL_DEADLINE).get("failing", ())
+    except AoError:  # which the check of the engine tells
+        return []
+    return [Check("notifying", WARN, str(one), _UNHEARD) for one in found]
 
 
 def _running(connection: Connection) -> Check:

@@ -1,9 +1,9 @@
 """What there is to know of one client."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias
 
 from ao_core.errors import BadRequest
 from ao_mcp.clients import launch
@@ -21,7 +21,9 @@ class Client:
 
     `files` are where its user's servers may be, the one to make last. `shell` is whether it starts
     programs as the user's shell would find them. A repository's file is committed: `build_shared`
-    is for it, where its entry differs because other clients read the same file.
+    is for it, where its entry differs because other clients read the same file. `picks` is where an
+    entry names the tools that its model is offered, `merges` whether a repository's entry only goes
+    before what its user's says; else it stands alone.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Client:
     build_shared: Build | None = None
     shell: bool = True
     nested: Callable[[Machine], tuple[str, ...]] | None = None
+    picks: str | None = None
+    merges: bool = False
 
     def is_here(self, machine: Machine) -> bool:
         """Whether this user seems to have it."""
@@ -58,14 +62,3 @@ class Client:
             return (self.build_shared or self.build)(Launch(offer=given.offer))
         command = launch.by_name(machine) if self.shell else launch.full_path(machine)
         return self.build(replace(given, command=command))
-
-
-def command_of(entry: object) -> str:
-    """The program that somebody's entry starts, empty if it says none."""
-    if not isinstance(entry, Mapping):
-        return ""
-    said = cast("Mapping[str, object]", entry)
-    found = said.get("command", said.get("cmd"))
-    if isinstance(found, list):
-        found = next(iter(cast("list[object]", found)), None)
-    return found if isinstance(found, str) else ""

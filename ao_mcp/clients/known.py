@@ -155,6 +155,7 @@ _ALL = (
         "copilot", "Copilot CLI", ("copilot",), _copilot_folder,
         lambda machine: (_copilot_folder(machine) / "mcp-config.json",),
         "jsonc", ("mcpServers",), _copilot, project=".mcp.json", build_shared=_portable,
+        picks="tools",
     ),
     Client(
         "cursor", "Cursor", ("cursor", "cursor-agent"), _cursor_folder,
@@ -164,16 +165,17 @@ _ALL = (
     Client(
         "codex", "Codex", ("codex",), _codex_folder,
         lambda machine: (_codex_folder(machine) / "config.toml",),
-        "toml", ("mcp_servers",), _codex, project=".codex/config.toml",
+        "toml", ("mcp_servers",), _codex, project=".codex/config.toml", picks="enabled_tools",
+        merges=True,
     ),
     Client(
         "gemini", "Gemini CLI", ("gemini",), _gemini_folder,
         lambda machine: (_gemini_folder(machine) / "settings.json",),
-        "jsonc", ("mcpServers",), _gemini, project=".gemini/settings.json",
+        "jsonc", ("mcpServers",), _gemini, project=".gemini/settings.json", picks="includeTools",
     ),
     Client(
         "opencode", "opencode", ("opencode",), _opencode_folder, _opencode_files,
-        "jsonc", ("mcp",), _opencode, project="opencode.json",
+        "jsonc", ("mcp",), _opencode, project="opencode.json", merges=True,
     ),
     Client(
         "windsurf", "Windsurf", ("windsurf",), _windsurf_folder,

@@ -1,17 +1,18 @@
 """Whether a client knows our server, and how it is made to, or to forget it."""
 
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias
 
 from ao_core.errors import ConfigError, WrongState
 from ao_core.redact import scrub
 from ao_mcp.clients import launch, settings_file
-from ao_mcp.clients.client import Client, Scope, command_of
+from ao_mcp.clients.client import Client, Scope
 from ao_mcp.clients.edit import Place
+from ao_mcp.clients.entry import Said, address_of, args_of, bare, command_of, said
 from ao_mcp.clients.form import Broken, Entry, Unfit, form
 from ao_mcp.clients.known import NAME
 from ao_mcp.clients.launch import Launch
@@ -34,10 +35,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An entry of our name that a client has, and the command that it starts."""
+    """An entry of our name that a client has; a `nested` one in its user's file is for a folder."""
 
     file: Path
-    command: str
+    scope: Scope
+    nested: bool
+    entry: Said
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +82,14 @@ class Desk:
             raise _taken(file, _starts(there), "removes")
         return self._changed(file, None, "removed")
 
-    def found(self) -> Found | None:
-        """The entry of our name that the client has, if any."""
-        for file in self._files():
-            for place in self._places():
+    def found(self) -> Iterator[Found]:
+        """The entries of our name that the client has, what goes first coming first."""
+        for place in self._places():
+            for file in self._files():
                 with self._explained(file):
                     there = place.entry(file.text)
                 if there is not None:
-                    return Found(file.path, command_of(there))
-        return None
+                    yield Found(file.path, self.scope, place != self._place, said(there))
 
     def _chosen(self) -> tuple[SettingsFile, object | None]:
         """The file to change: the one that has the entry, else one that is there."""
@@ -131,15 +133,16 @@ class Desk:
 
     def _comparable(self, entry: object) -> Mapping[str, object]:
         """An entry with its program by the file it is, whatever name it goes by."""
-        if not isinstance(entry, Mapping):
+        given = said(entry)
+        if not given:
             return {}
-        said = dict(cast("Mapping[str, object]", entry))
-        command = command_of(said)
+        command = command_of(given)
         named = self.client.shell or self.scope == "project" or os.path.isabs(command)
         program = launch.located(command, self.machine) if named else None
-        if isinstance(whole := said.pop("cmd", said.get("command")), list):
-            said["args"] = cast("list[object]", whole)[1:]
-        return said | {"command": os.path.realpath(program) if program else command}
+        plain = {key: value for key, value in given.items() if key != "cmd"}
+        if isinstance(given.get("cmd", given.get("command")), list):
+            plain["args"] = args_of(given)
+        return plain | {"command": os.path.realpath(program) if program else command}
 
     @contextmanager
     def _explained(self, file: SettingsFile) -> Generator[None]:
@@ -156,6 +159,8 @@ class Desk:
 
 
 def _starts(there: object) -> str:
+    if address := address_of(there):
+        return f"which leads to {scrub(bare(address))}"
     command = scrub(command_of(there))
     return f"which starts `{command}`" if command else "which is no command"
 

@@ -16,6 +16,8 @@ _MOST = 100  # the protocol allows no more
 _ASKED = 200  # of a tracker
 _FRESH = 15.0  # seconds: a client asks at every key, and a tracker may be far away
 
+_LISTS = ("what",)  # issues, with commas between them
+
 _Asker: TypeAlias = tuple[str, str | None, str | None]
 
 
@@ -29,8 +31,11 @@ class Choices:
     async def complete(
         self, call: Call, name: str, begun: str, given: Mapping[str, str]
     ) -> Completion:
-        """What begins so."""
-        found = [one for one in await self._of(call, name, given) if one.startswith(begun)]
+        """What begins so. A list is gone on with behind its last comma."""
+        head, word = _cut(begun) if name in _LISTS else ("", begun)
+        named = {one.strip() for one in head.split(",")}
+        every = await self._of(call, name, given)
+        found = [head + one for one in every if one.startswith(word) and one not in named]
         return Completion(values=found[:_MOST], total=len(found), has_more=len(found) > _MOST)
 
     async def _of(self, call: Call, name: str, given: Mapping[str, str]) -> list[str]:
@@ -39,7 +44,7 @@ class Choices:
             return [one.id for one in sorted(every, key=is_terminal)]
         if name == "project":
             return sorted([row.id async for row in call.engine.records.store.scan(PROJECT)])
-        if name in ("issue", "issues"):
+        if name in ("issue", *_LISTS):
             return await self._known_issues(call, given.get("project"))
         return []
 
@@ -58,3 +63,9 @@ class Choices:
         except AoError:  # a tracker that cannot be asked completes nothing
             return []
         return [one["issue"] for one in found.model_dump()["issues"]]
+
+
+def _cut(begun: str) -> tuple[str, str]:
+    """What stands, and the word behind it that is being typed."""
+    word = begun.rpartition(",")[2].lstrip()
+    return begun[: len(begun) - len(word)], word

@@ -11,10 +11,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from secrets import token_hex
 from typing import Any, Literal, TypeAlias, cast
 
 import anyio
 from mcp.server.context import ServerRequestContext
+from mcp.shared.dispatcher import CallOptions
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     CallToolRequestParams,
@@ -152,12 +154,20 @@ async def _said_now(service: Service, context: Context, call: Call, text: str) -
 
 
 async def _asked(context: Context, text: str) -> ElicitResult | None:
-    """What the person says; None from a client that says that it can ask, and cannot."""
-    schema = cast("Any", _NOTHING)
+    """What the person says; None from a client that says that it can ask, and cannot.
+
+    An answer names only its question's id. So that has the question in it, and is no other's.
+    """
+    asking = ElicitRequest(params=_form(text))
+    request = asking.model_dump(by_alias=True, mode="json", exclude_none=True)
+    own = CallOptions(request_id=f"{_NAME}-{_mark(text)}-{token_hex(4)}")
+    # the session's own way to ask takes no id
+    line = context.session._request_outbound  # pyright: ignore[reportPrivateUsage]
     try:
-        return await context.session.elicit_form(text, schema, context.request_id)
+        said = await line.send_raw_request(request["method"], request["params"], own)
     except MCPError:
         return None
+    return ElicitResult.model_validate(said, by_name=False)
 
 
 def _weighed(response: ElicitResult, after: timedelta) -> Said:

@@ -1,7 +1,7 @@
 """One connection's server: who asks, and what each kind of request is answered from."""
 
 from base64 import b64encode
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
@@ -13,10 +13,13 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.models import InitializationOptions
 from mcp_types import (
+    SERVER_INFO_META_KEY,
     CallToolRequestParams,
     CallToolResult,
     CompleteRequestParams,
     CompleteResult,
+    Completion,
+    DiscoverResult,
     EmptyResult,
     GetPromptRequestParams,
     GetPromptResult,
@@ -28,8 +31,11 @@ from mcp_types import (
     ListToolsResult,
     NotificationParams,
     PaginatedRequestParams,
+    PromptReference,
     ReadResourceRequestParams,
     ReadResourceResult,
+    RequestParams,
+    ResourceTemplateReference,
     ServerCapabilities,
     SubscribeRequestParams,
     SubscriptionsListenRequestParams,
@@ -40,15 +46,18 @@ from mcp_types import (
 from ao_core.engine.caller import Caller, Role
 from ao_core.errors import AoError
 from ao_core.wire import SEQ
+from ao_core.wording import spoken
+from ao_mcp.followed import takes_notices
 from ao_mcp.mcp import prompts
-from ao_mcp.mcp.channel import CAPABILITY, notify, takes_notices
+from ao_mcp.mcp.channel import CAPABILITY, notify
 from ao_mcp.mcp.consent import sought
 from ao_mcp.mcp.following import Follower, listen, since
-from ao_mcp.mcp.library import Library
+from ao_mcp.mcp.library import Library, foreign_cursor
 from ao_mcp.mcp.tools import Toolbox, failure
 from ao_mcp.operations.contract import Call
+from ao_mcp.operations.progress import rising
 from ao_mcp.perform import shown
-from ao_mcp.toolsets import Offer
+from ao_mcp.toolsets import Offer, absent
 
 Context: TypeAlias = ServerRequestContext[dict[str, Any], Any]
 
@@ -91,6 +100,16 @@ class _Server(Server[dict[str, Any]]):
                 fixed.list_changed = False
         return served
 
+    @property
+    def server_info_stamp(self) -> dict[str, Any]:
+        """Who it is, with every result; how it is shown is told once, by `server/discover`."""
+        return {"name": self.name, "version": self.version or ""}
+
+    async def _handle_discover(self, ctx: Context, params: RequestParams | None) -> DiscoverResult:
+        found = await super()._handle_discover(ctx, params)
+        whole = self.server_info.model_dump(by_alias=True, mode="json", exclude_none=True)
+        return found.model_copy(update={"meta": {SERVER_INFO_META_KEY: whole}})
+
 
 class Desk:
     """Who asks, and from where it is answered."""
@@ -105,7 +124,7 @@ class Desk:
             NAME,
             title=TITLE,
             version=self._service.version,
-            instructions=self._service.instructions.get(self._caller.role),
+            instructions=self._instructions(),
             icons=[ICON],
             cache_hints={"tools/list": CacheHint(ttl_ms=_FRESH_MS, scope="private")},
             on_list_tools=self.list_tools,
@@ -114,6 +133,16 @@ class Desk:
         if self._caller.role is not Role.WORKER:
             self._open_library(server)
         return server
+
+    def _instructions(self) -> str | None:
+        told = self._service.instructions.get(self._caller.role)
+        if told is None or self._caller.role is Role.WORKER:
+            return told
+        return spoken(told, self._absent(self._offer))
+
+    def _absent(self, offer: Offer) -> frozenset[str]:
+        """The tools that are not spoken of, as they are not there."""
+        return absent(one.name for one in self._toolbox.tools(self._caller.role, offer))
 
     def _open_library(self, server: Server[dict[str, Any]]) -> None:
         add, page = server.add_request_handler, PaginatedRequestParams
@@ -136,6 +165,7 @@ class Desk:
         self, context: Context, params: PaginatedRequestParams | None
     ) -> ListToolsResult:
         """All of them: they are few."""
+        _require_first(params)
         return ListToolsResult(tools=self._toolbox.tools(self._caller.role, self._offered(context)))
 
     async def call_tool(
@@ -161,7 +191,7 @@ class Desk:
 
         known = context.session.client_params
         client = shown(known.client_info.name) if known else self._caller.client
-        return Call(self._service.engine, replace(self._caller, client=client), progress)
+        return Call(self._service.engine, replace(self._caller, client=client), rising(progress))
 
     # -- resources -------------------------------------------------------------------------------
 
@@ -175,6 +205,7 @@ class Desk:
         self, context: Context, params: PaginatedRequestParams
     ) -> ListResourceTemplatesResult:
         """Every form of address."""
+        _require_first(params)
         return self._library.templates()
 
     async def read_resource(
@@ -186,12 +217,20 @@ class Desk:
     async def complete(self, context: Context, params: CompleteRequestParams) -> CompleteResult:
         """What may be filled in, for addresses and for prompts."""
         given = (params.context and params.context.arguments) or {}
-        argument, call = params.argument, self._call(context)
-        return CompleteResult(
-            completion=await self._library.choices.complete(
-                call, argument.name, argument.value, given
-            )
-        )
+        argument = params.argument
+        if argument.name not in self._arguments(context, params.ref):
+            return CompleteResult(completion=Completion(values=[], total=0, has_more=False))
+        choices, call = self._library.choices, self._call(context)
+        found = await choices.complete(call, argument.name, argument.value, given)
+        return CompleteResult(completion=found)
+
+    def _arguments(
+        self, context: Context, ref: PromptReference | ResourceTemplateReference
+    ) -> Collection[str]:
+        """What can be filled in there; raises if there is no such resource."""
+        if isinstance(ref, PromptReference):
+            return prompts.arguments(ref.name, self._absent(self._offered(context)))
+        return self._library.names(ref.uri)
 
     # -- what is followed ------------------------------------------------------------------------
 
@@ -201,11 +240,11 @@ class Desk:
         known = context.session.client_params
         if known is not None and takes_notices(known.client_info.name):
             connection, records = _connection(context), self._service.engine.records
-            self._run(connection, partial(notify, connection, records))
+            self._run(connection, partial(notify, connection, records, since(params.meta, records)))
 
     async def subscribe(self, context: Context, params: SubscribeRequestParams) -> EmptyResult:
         """Follow a resource. The answer says from which line of the journal on."""
-        after = since(context, self._service.engine.records)
+        after = since(context.meta, self._service.engine.records)
         self._follower(context).follow(str(params.uri), after)
         return EmptyResult(_meta={SEQ: after})
 
@@ -242,12 +281,20 @@ class Desk:
         self, context: Context, params: PaginatedRequestParams
     ) -> ListPromptsResult:
         """All of them."""
-        return prompts.listed()
+        _require_first(params)
+        return prompts.listed(self._absent(self._offered(context)))
 
     async def get_prompt(self, context: Context, params: GetPromptRequestParams) -> GetPromptResult:
         """One of them, filled in."""
-        call = self._call(context)
-        return await prompts.filled(self._library, call, params.name, params.arguments or {})
+        call, given = self._call(context), params.arguments or {}
+        missing = self._absent(self._offered(context))
+        return await prompts.filled(self._library, call, params.name, given, missing)
+
+
+def _require_first(params: PaginatedRequestParams | None) -> None:
+    """What is listed whole has one page, and so no cursor of ours."""
+    if params is not None and params.cursor is not None:
+        raise foreign_cursor()
 
 
 def _connection(context: Context) -> Connection:

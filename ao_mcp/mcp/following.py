@@ -93,9 +93,9 @@ def _told(seq: int, address: str | None, stamp: Mapping[str, Any]) -> ServerNoti
     return ResourceUpdatedNotification(params=params)
 
 
-def since(context: Context, records: Records) -> int:
+def since(meta: Mapping[str, Any] | None, records: Records) -> int:
     """The line after which a client wants to hear; from now on, where it does not say."""
-    said: object = (context.meta or {}).get(SEQ)
+    said: object = (meta or {}).get(SEQ)
     known = isinstance(said, int) and not isinstance(said, bool) and 0 <= said <= records.head
     return said if known and isinstance(said, int) else records.head
 
@@ -107,7 +107,7 @@ async def listen(
     records: Records, context: Context, params: SubscriptionsListenRequestParams
 ) -> SubscriptionsListenResult:
     """Until the client leaves."""
-    after, asked = since(context, records), params.notifications
+    after, asked = since(context.meta, records), params.notifications
     wanted = Wanted(lists=bool(asked.resources_list_changed))
     for address in asked.resource_subscriptions or ():
         wanted.add(address)

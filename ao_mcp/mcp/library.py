@@ -1,6 +1,6 @@
 """Resources as MCP clients see them: listed, and read through the operations."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
@@ -52,6 +52,14 @@ class Library:
         found = [_template(one) for one in SHELVES if one.names]
         return ListResourceTemplatesResult(resource_templates=found)
 
+    def names(self, form: str) -> Collection[str]:
+        """What can be filled in of a form of address, nothing of an address that is whole."""
+        forms = {one.form: one.names for one in SHELVES}
+        try:
+            return forms[form] if form in forms else named(form).shelf.names
+        except AoError as error:
+            raise refused(error, uri=visible(form, _LISTED)) from error
+
     async def read(self, call: Call, address: str) -> ReadResourceResult:
         """One resource; what is wrong with its address is the client's fault."""
         try:
@@ -70,6 +78,11 @@ def refused(error: AoError, **more: str) -> MCPError:
     ours = isinstance(error, BadRequest | Refused | NotFound)
     text = " ".join(filter(None, (error.message, error.hint)))
     return MCPError(INVALID_PARAMS if ours else INTERNAL_ERROR, text, {**error.wire(), **more})
+
+
+def foreign_cursor() -> MCPError:
+    """What a client is told that goes on where we never stopped."""
+    return refused(BadRequest("This cursor is not one of ours.", hint="Leave it out."))
 
 
 def _text(reply: Reply, mime: str) -> str:
@@ -103,5 +116,5 @@ def _worker(session: Session) -> Resource:
 def _known(call: Call, cursor: str) -> tuple[str, int, str]:
     found = next((one for one in call.engine.records.all(SESSION) if one.id == cursor), None)
     if found is None:
-        raise refused(BadRequest("This cursor is not one of ours.", hint="Leave it out."))
+        raise foreign_cursor()
     return order(found)

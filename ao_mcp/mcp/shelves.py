@@ -97,7 +97,7 @@ def named(address: str) -> Resource:
 
 _COMES_OR_GOES = frozenset({
     _K.SESSION_QUEUED, _K.SESSION_SPAWN_STARTED, _K.SESSION_SPAWN_FAILED, _K.SESSION_RESTORED,
-    _K.SESSION_EXITED, _K.SESSION_KILLED, _K.SESSION_ERRORED, _K.SESSION_CLEANED_UP,
+    _K.SESSION_EXITED, _K.SESSION_KILLED, _K.SESSION_CLEANED_UP,
 })  # fmt: skip
 _WRITES = frozenset({
     _K.SESSION_COMMITTED, _K.SESSION_IDLE, _K.SESSION_NEEDS_INPUT, _K.SESSION_EXITED,
@@ -121,6 +121,10 @@ def _never(event: Event, names: Names) -> bool:
 
 def _some_session(event: Event, names: Names) -> bool:
     return event.session is not None
+
+
+def _some_project(event: Event, names: Names) -> bool:
+    return event.project is not None or event.session is not None
 
 
 def _session(event: Event, names: Names) -> bool:
@@ -156,7 +160,7 @@ def _piece(what: str, title: str, description: str, touched: Touch, mime: str = 
 
 PROJECTS = Shelf(
     "ao://projects", "Projects", "Every project with its workers, one line each.",
-    "list", lambda names: {"limit": 500}, lambda event, names: comes_or_goes(event),
+    "list", lambda names: {"limit": 500}, _some_project,
 )  # fmt: skip
 PROJECT = Shelf(
     "ao://project/{project}", "Project", "How a project is set up, and its workers.",

@@ -74,8 +74,9 @@ COMPARE = Operation(
     name="compare",
     title="Compare copies",
     description=(
-        "What the copies of a task came to, side by side: evidence, size, time and usage."
-        " Then merge one, and kill the others."
+        "What the copies of a task came to, side by side: evidence, size, time and usage, as"
+        " figures. Instead of `read` with `what: copies` when text will not do. Then `merge` one,"
+        " and `kill` the others."
     ),
     request=Compare,
     reply=Comparison,

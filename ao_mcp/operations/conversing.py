@@ -145,7 +145,10 @@ def _line(item: Item) -> ItemLine:
 TRANSCRIPT = Operation(
     name="transcript",
     title="Follow a conversation",
-    description="What was said in a session driven by protocol, and what is new in it.",
+    description=(
+        "What was said in a session driven by protocol, and what is new in it. Instead of `read`"
+        " with `what: turns` when you follow it as it goes on."
+    ),
     request=Transcript,
     reply=Conversed,
     run=_transcript,
@@ -177,7 +180,10 @@ async def _interrupt(call: Call, asked: Interrupt) -> Interrupted:
 INTERRUPT = Operation(
     name="interrupt",
     title="Interrupt a turn",
-    description="End the turn an agent driven by protocol is in; the agent stays.",
+    description=(
+        "End the turn an agent driven by protocol is in; the agent stays. Instead of `send` with"
+        " `mode: interrupt` when you have nothing to tell it, of `pause` when it may be told more."
+    ),
     request=Interrupt,
     reply=Interrupted,
     run=_interrupt,

@@ -64,8 +64,8 @@ KILL = Operation(
     name="kill",
     title="End a worker",
     description=(
-        "End a worker and remove its worktree. Unsaved work is saved first; the reply names its git"
-        " ref. Its branch stays; `restore` brings it back."
+        "End a worker that is stuck or no longer needed, and remove its worktree. Unsaved work is"
+        " saved first. Its branch stays; `restore` brings it back."
     ),
     request=Kill,
     reply=Killed,

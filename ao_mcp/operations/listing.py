@@ -124,8 +124,8 @@ LIST = Operation(
     name="list",
     title="List projects and workers",
     description=(
-        "List projects and workers: one line each with status and who must act."
-        " Use `show` for one worker's facts, `wait` to hear of changes."
+        "List projects and workers: one line each with status, who is working and who needs you."
+        " `show` has all of one."
     ),
     request=List,
     reply=Listed,
@@ -301,6 +301,8 @@ async def _show(call: Call, asked: Show) -> Shown:
 def _evidence(call: Call, session: Session) -> EvidenceShown:
     found = call.engine.records.find(EVIDENCE, session.id)
     coming = "its gates are run once its turn has ended" if is_owed(session, found) else None
+    if found is not None and found.put_off and found.claimed == session.done:
+        coming = f"{found.why}; this is tried again"
     coming = "its gates are running" if session.id in call.engine.proving else coming
     if found is None:
         return EvidenceShown(verdict=NONE, why=coming)
@@ -363,8 +365,8 @@ SHOW = Operation(
     name="show",
     title="Show one worker",
     description=(
-        "All facts of one worker: state, what it asks, commits, messages, saved work. `read` has"
-        " its screen, diff and conversation."
+        "Show all facts of one worker: state, pull request, commits, messages, budget, tokens,"
+        " what it asks permission for, how to attach. `read` has its screen, diff and conversation."
     ),
     request=Show,
     reply=Shown,

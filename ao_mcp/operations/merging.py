@@ -37,9 +37,7 @@ class Merge(Request):
 
     session: Annotated[SessionName | None, Field(description="Just this one.")] = None
     sessions: Names = ()
-    method: Annotated[MergeMethod, Field(description="merge, squash or rebase.")] = (
-        MergeMethod.MERGE
-    )
+    method: MergeMethod = MergeMethod.MERGE
     dry_run: Annotated[bool, Field(description="Only tell what would happen.")] = False
     update_only: Annotated[
         bool, Field(description="Bring workers up to date with their base instead.")
@@ -200,7 +198,7 @@ MERGE = Operation(
     name="merge",
     title="Merge workers' work",
     description=(
-        "Merge the committed work of workers whose turn has ended into their base, as one train:"
+        "Merge the committed work of workers whose turn is over into their base, as one train:"
         " each is tried and gated on top of those before it. What conflicts or fails is left out"
         " and goes back to its worker. Never forces."
     ),

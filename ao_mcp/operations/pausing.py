@@ -131,7 +131,7 @@ PAUSE = Operation(
     title="Pause workers",
     description=(
         "Interrupt workers' turns and hold back what is sent to them, until `resume`. With `all`,"
-        " none is started meanwhile, either."
+        " none is started meanwhile, either. Instead of `kill` when they are to go on later."
     ),
     request=Pause,
     reply=Standings,
@@ -144,7 +144,10 @@ PAUSE = Operation(
 RESUME = Operation(
     name="resume",
     title="Let workers go on",
-    description="Let paused workers go on, perhaps with a larger budget.",
+    description=(
+        "Let paused workers go on, perhaps with a larger budget. Instead of `restore` when they are"
+        " several; who ended needs that."
+    ),
     request=Resume,
     reply=Standings,
     run=_resume,

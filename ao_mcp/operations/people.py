@@ -22,11 +22,10 @@ class Notify(Request):
         None
     )
     project: ProjectName = None
-    priority: Annotated[Priority, Field(description="urgent, action, warning or info.")] = (
-        Priority.INFO
-    )
+    priority: Priority = Priority.INFO
     to: Annotated[
-        tuple[str, ...], Field(description="Notifiers to use; none means all.", max_length=20)
+        tuple[str, ...],
+        Field(description="Notifiers to use; none means the usual ones.", max_length=20),
     ] = ()
     key: Key = None
 
@@ -84,8 +83,8 @@ NOTIFY = Operation(
     name="notify",
     title="Tell people",
     description=(
-        "Tell people something through the project's notifiers; returns who got it and who did not."
-        " For what a person must know or decide; `send` is for workers."
+        "Tell people, on a desktop or in a channel, what they must know or decide; returns who got"
+        " it. `send` is for workers."
     ),
     request=Notify,
     reply=Notified,

@@ -6,7 +6,7 @@ from typing import TypeVar
 import anyio
 
 from ao_core.errors import AoError
-from ao_mcp.operations.contract import Call
+from ao_mcp.operations.contract import Call, Progress
 
 T = TypeVar("T")
 
@@ -37,3 +37,17 @@ async def _tell(call: Call, text: Callable[[], str], total: float | None) -> Non
     while True:
         await call.progress(call.engine.clock.monotonic() - began, total, text())
         await call.engine.clock.sleep(EVERY)
+
+
+def rising(tell: Progress) -> Progress:
+    """Ever further, as the protocol wants it, also where one count follows upon another."""
+    last, before = -1.0, 0.0
+
+    async def told(done: float, total: float | None, text: str) -> None:
+        nonlocal last, before
+        if before + done <= last:
+            before = last + 1 - done
+        last = before + done
+        await tell(last, None if total is None else before + total, text)
+
+    return told

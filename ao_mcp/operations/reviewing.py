@@ -41,7 +41,7 @@ class Review(Request):
     """What is thought of whose work."""
 
     session: SessionName
-    verdict: Annotated[Opinion, Field(description="approve or changes.")]
+    verdict: Opinion
     body: Annotated[
         str, Field(description="What has to change, in your words.", max_length=20_000)
     ] = ""

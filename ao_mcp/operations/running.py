@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ao_core.config.trust import code_digest, is_trusted, trust
+from ao_core.engine.outlets import Failing, failing
 from ao_core.engine.reading import line_of
 from ao_core.engine.stop import left
 from ao_core.engine.stop import stop as engine_stop
@@ -69,6 +70,9 @@ class Engine(Reply):
     stopped: dict[str, tuple[str, ...]] = Field(
         description="Who went down with a stop or the machine, by project, and is still wanted."
     )
+    failing: tuple[str, ...] = Field(
+        default=(), description="Notifiers whose notes do not arrive, since when, and why."
+    )
     http: str | None = Field(default=None, description="The address of MCP over HTTP, if it is on.")
     http_problem: str | None = Field(default=None, description="Why it does not listen there.")
 
@@ -85,9 +89,15 @@ async def _about(call: Call, asked: About) -> Engine:
         first=engine.records.store.first,
         snapshots=sum(len(one.salvage) for one in engine.records.all(SESSION)),
         stopped={str(id): sessions for id, sessions in left(engine).items()},
+        failing=tuple([_failing(one) for one in await failing(engine)]),
         http=engine.http or None,
         http_problem=_problem(engine.http_problem),
     )
+
+
+def _failing(one: Failing) -> str:
+    since = one.trouble.since.isoformat(timespec="seconds")
+    return f"{one.notifier} of {one.project} has failed since {since}: {one.trouble.why}"
 
 
 def _problem(error: AoError | None) -> str | None:
@@ -97,7 +107,9 @@ def _problem(error: AoError | None) -> str | None:
 ABOUT = Operation(
     name="about",
     title="The engine",
-    description="Facts about the running engine.",
+    description=(
+        "Facts about the running engine. Instead of `list` when it is not the team that matters."
+    ),
     request=About,
     reply=Engine,
     run=_about,
@@ -138,7 +150,10 @@ async def _events(call: Call, asked: Events) -> Journal:
 EVENTS = Operation(
     name="events",
     title="The journal",
-    description="What happened, line by line.",
+    description=(
+        "What happened, line by line. Instead of `read` with `what: events` when it is not of one"
+        " worker alone."
+    ),
     request=Events,
     reply=Journal,
     run=_events,

@@ -141,8 +141,8 @@ OPERATION = Operation(
     title="Start a worker",
     description=(
         "Start a worker agent on an issue or a task, in a git worktree and terminal of its own."
-        " Returns as soon as the agent runs; use `wait` to hear when it needs you or is done."
-        " Start several for independent work: they run in parallel, or in turn."
+        " Returns as soon as it is up; `wait` tells when it needs you or is done."
+        " Start several for independent work: in parallel, or in turn."
     ),
     request=Spawn,
     reply=Spawned,

@@ -65,7 +65,9 @@ def _sessions(call: Call, project: Project) -> tuple[Line, ...]:
 PROJECT = Operation(
     name="project",
     title="Show a project",
-    description="How a project is set up, and its workers.",
+    description=(
+        "How a project is set up, and its workers. Instead of `list` when its settings matter."
+    ),
     request=ProjectAsked,
     reply=ProjectShown,
     run=_project,
@@ -111,7 +113,10 @@ async def _plugins(call: Call, asked: PluginsAsked) -> PluginsListed:
 PLUGINS = Operation(
     name="plugins",
     title="List plugins",
-    description="What there is for each slot, and whether it can be used here.",
+    description=(
+        "What there is for each slot, and whether it can be used here. Instead of `project` when"
+        " something else than what is set up is wanted."
+    ),
     request=PluginsAsked,
     reply=PluginsListed,
     run=_plugins,

@@ -95,7 +95,10 @@ async def _unsend(call: Call, asked: Unsend) -> Sent:
 UNSEND = Operation(
     name="unsend",
     title="Take a message back",
-    description="Take back a message that is still queued. Nothing of it reaches the worker.",
+    description=(
+        "Take back a message that is still queued: nothing of it reaches the worker. Instead of"
+        " another `send` that calls it off."
+    ),
     request=Unsend,
     reply=Sent,
     run=_unsend,
@@ -227,7 +230,7 @@ class Wait(Request):
     ] = Until.ATTENTION
     cursor: Annotated[
         int | None,
-        Field(ge=0, description="From the last reply or `spawn`; nothing after it is missed."),
+        Field(ge=0, description="From the last reply or `spawn`."),
     ] = None
     seconds: Annotated[float, Field(ge=0, le=LONGEST, description="How long at most.")] = 45.0
 
@@ -263,8 +266,8 @@ WAIT = Operation(
     title="Wait for workers",
     description=(
         "Block (at most 50 s) until a worker needs attention, or is idle, done or merged; returns"
-        " what changed and a cursor. With a cursor nothing is missed between calls. Prefer this to"
-        " polling `list`."
+        " what changed and a cursor. With a cursor nothing is missed between calls. Do not poll"
+        " `list`."
     ),
     request=Wait,
     reply=News,

@@ -5,7 +5,7 @@ main checkout. Text by others is put between fences whose name nobody could know
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -15,6 +15,7 @@ from string import Template
 from ao_core.errors import BadRequest, ConfigError
 from ao_core.ids import new_token
 from ao_core.redact import visible
+from ao_core.wording import spoken
 
 RULES_FILE = ".agent-rules.md"
 RULES_LIMIT = 32_000
@@ -63,14 +64,15 @@ def lead_instructions() -> str:
     return _template("instructions").substitute()
 
 
-def lead_prompt() -> str:
-    """How to lead a team."""
-    return _template("orchestrate").substitute()
+def lead_prompt(absent: Collection[str] = ()) -> str:
+    """How to lead a team, without the tools that are not there."""
+    return spoken(_template("orchestrate").template, absent)
 
 
-def lead_request(name: str, values: Mapping[str, str]) -> str:
-    """What a person asks of a lead by one of the prompts that it offers."""
-    return _filled(f"lead-{name}", values)
+def lead_request(name: str, values: Mapping[str, str], absent: Collection[str] = ()) -> str:
+    """What a person asks of a lead by a prompt of ours, without the tools that are not there."""
+    text = spoken(_template(f"lead-{name}").template, absent)
+    return Template(text).substitute(values)
 
 
 def face_prompt() -> str:

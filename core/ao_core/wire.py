@@ -65,6 +65,7 @@ class Greeting(NamedTuple):
 
     version: str
     home: str
+    seq: int = 0  # the journal's last line
 
     def line(self) -> bytes:
         """As it goes over the wire."""
@@ -116,7 +117,9 @@ def read_greeting(line: bytes) -> Greeting:
     if "error" in message:
         raise error_from_wire(message["error"])
     _same_protocol(message)
-    return Greeting(_text(message, "version"), _text(message, "home"))
+    seq = message.get("seq")
+    known = seq if isinstance(seq, int) else 0
+    return Greeting(_text(message, "version"), _text(message, "home"), known)
 
 
 def environment_snapshot(environment: Mapping[str, str]) -> dict[str, str]:

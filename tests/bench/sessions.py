@@ -49,7 +49,7 @@ def spawn(size: Size) -> list[Figure]:
     ours_many, raw_many = (milliseconds(*column) for column in zip(*several, strict=True))
     typed, count, rounds = "`git worktree add` + `tmux new-session`", size.at_once, len(several)
     what = f"spawn to program started, {size.files} files, no warm work tree"
-    at_once = f"{count} spawns at once, until the last program started"
+    at_once = f"{count} spawns at once, {size.files} files each, until the last program started"
     return [
         Figure("spawn", what, ours, "ms", size.spawns, Floor(raw, typed), Goal(1.2, times=True)),
         Figure("spawn_many", at_once, ours_many, "ms", rounds, Floor(ours, "one spawn"),

@@ -23,6 +23,15 @@ HELLO = wire.encode(
         "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": _CLIENT},
     }
 )  # fmt: skip
+_MODERN = {
+    "protocolVersion": "2026-07-28", "clientInfo": _CLIENT, "clientCapabilities": {},
+}  # fmt: skip
+TOOLS = wire.encode(
+    {
+        "jsonrpc": "2.0", "id": 1, "method": "tools/list",
+        "params": {"_meta": {f"io.modelcontextprotocol/{key}": _MODERN[key] for key in _MODERN}},
+    }
+)  # fmt: skip
 _AGENT = 'echo $$ > "$1"\nexec cat\n'
 _ECHO = """\
 projects:
@@ -77,12 +86,16 @@ class Stage:
 
     def greet(self) -> None:
         """An MCP client says hello to the engine."""
+        self.answer(HELLO)
+
+    def answer(self, line: bytes) -> bytes:
+        """What the engine answers to an MCP client's first line."""
         preamble = wire.Preamble(wire.MCP, cwd=str(self.repository), pid=os.getpid())
         path = socket_path(self.team.home, self.team.env)
         opened, received = wire.connect(path, preamble, _DEADLINE).detach()
         with opened:
-            opened.sendall(HELLO)
-            wire.receive_line(opened, bytearray(received), None)
+            opened.sendall(line)
+            return wire.receive_line(opened, bytearray(received), None) + b"\n"
 
     def spawn(self) -> str:
         """A worker; returns its session."""

@@ -8,14 +8,11 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from ao_mcp.mcp.tools import Toolbox, listing_size
-from ao_mcp.operations.every import OPERATIONS
-from ao_mcp.service import Service
 from ao_mcp.start import engine_environment
 from bench import floors
 from bench.processes import Child, weight
 from bench.size import Size, milliseconds
-from bench.stage import HELLO, Stage, stage
+from bench.stage import HELLO, TOOLS, Stage, stage
 from bench.table import Figure, Floor, Goal
 
 _RELAY = (str(Path(sys.executable).with_name("ao-mcp")),)
@@ -39,7 +36,7 @@ def relay(size: Size) -> list[Figure]:
                    Goal(1.5, times=True))  # fmt: skip
     early = Figure("first_reply", "the same, while the engine is still starting",
                    milliseconds(*first), "ms", size.spawns, bare, Goal(3, times=True))  # fmt: skip
-    return [started, heavy, early, *_beside(size, bare, light), _listed(size)]
+    return [started, heavy, early, *_beside(size, bare, light), _listed()]
 
 
 def _beside(size: Size, bare: Floor, light: Floor) -> list[Figure]:
@@ -55,10 +52,12 @@ def _beside(size: Size, bare: Floor, light: Floor) -> list[Figure]:
     ]  # fmt: skip
 
 
-def _listed(size: Size) -> Figure:
+def _listed() -> Figure:
     """What a model is shown of the tools, as long as nobody asks for more or fewer."""
-    service = Service(None, OPERATIONS, "", "0", None)  # type: ignore[arg-type]  # no calls
-    return Figure("tools_list", "size of `tools/list`", listing_size(Toolbox(service)) / 1024, "KB",
+    with stage() as one:
+        one.team.call("about")
+        said = one.answer(TOOLS)
+    return Figure("tools_list", "size of `tools/list`, as it comes", len(said) / 1024, "KB",
                   1, None, Goal(20))  # fmt: skip
 
 

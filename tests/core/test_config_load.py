@@ -193,6 +193,21 @@ def test_both_spellings_are_one_setting(write: Write) -> None:
         ("projects: {a: {path: ., gates: [make, make]}}", "two checks have the same name"),
         ("projects: {a: {}, b: {path: .}}", "1: projects.a.path: it is missing"),
         ("reactions: {agent-idle: {escalateAfter: 1d}}", "a time such as 30s"),
+        (
+            "reactions: {all-complete: {action: auto-merge}}",
+            "all-complete.action: it cannot be had",
+        ),
+        ("reactions: {all-complete: {retries: 2}}", "all-complete.retries: it cannot be had"),
+        ("reactions: {all-complete: {escalateAfter: 1h}}", "escalate_after: it cannot be had"),
+        (
+            "reactions: {pr-closed: {threshold: 1h}}",
+            "threshold: it waits for nothing: leave it out",
+        ),
+        ("reactions: {pr-closed: {includeSummary: true}}", "it belongs to all-complete"),
+        (
+            "projects: {a: {path: ., reactions: {all-complete: {threshold: 1h}}}}",
+            "1: projects.a.reactions.all-complete.threshold: it waits for nothing",
+        ),
         ("lifecycle: {mergeCleanupIdleGraceMs: 300}", "is in milliseconds"),
         ("defaults: {runtime: {columns: 3}}", "1: defaults.runtime.plugin: it is missing"),
         ("defaults: {runtime: [tmux]}", "a plugin's name, or a table"),

@@ -1,11 +1,16 @@
 """Every kind of event has its body and its priority."""
 
+import ast
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import get_args
 
 import pytest
 
+import ao_core
+import ao_mcp
 from ao_core.model.event import (
     SPECS,
     Body,
@@ -58,7 +63,7 @@ def test_a_kind_refuses_every_body_but_its_own(kind: EventKind, spec: Spec) -> N
     [
         (EventKind.SESSION_NEEDS_INPUT, Priority.URGENT),
         (EventKind.SESSION_STUCK, Priority.URGENT),
-        (EventKind.SESSION_ERRORED, Priority.URGENT),
+        (EventKind.EVIDENCE_VERIFIED, Priority.INFO),
         (EventKind.PERMISSION_ASKED, Priority.URGENT),
         (EventKind.REVIEW_APPROVED, Priority.ACTION),
         (EventKind.MERGE_READY, Priority.ACTION),
@@ -80,3 +85,31 @@ def test_whatever_went_wrong_is_no_mere_information() -> None:
     kinds = [kind for kind in EventKind if kind.endswith(bad)]
     assert len(kinds) > 8
     assert [kind for kind in kinds if SPECS[kind].priority is Priority.INFO] == []
+
+
+# -- whether it can happen -------------------------------------------------------------------------
+
+
+def test_every_kind_can_happen() -> None:
+    made = {name for path in _code() for name in _made(ast.parse(path.read_text()))}
+    assert [kind.name for kind in EventKind if kind.name not in made] == []
+
+
+def _code() -> Iterator[Path]:
+    """All that could make an event: what only says which kinds there are makes none."""
+    for package in (ao_core, ao_mcp):
+        folder = Path(package.__path__[0])
+        yield from (path for path in folder.rglob("*.py") if path.parent != folder / "model")
+
+
+def _made(node: ast.AST) -> Iterator[str]:
+    """The kinds that are named other than to recognise an event of them."""
+    if isinstance(node, ast.Set | ast.Compare):
+        return
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        if node.value.id in ("EventKind", "_K"):
+            yield node.attr
+        return
+    parts = node.values if isinstance(node, ast.Dict) else ast.iter_child_nodes(node)
+    for part in parts:
+        yield from _made(part)

@@ -65,7 +65,9 @@ async def test_each_method_leaves_the_history_it_is_named_for(
     }
     if method is MergeMethod.REBASE:
         assert count == 2
-        assert await repository.git("log", "-1", "--format=%an %s", "main") == "A Person second"
+        shown = "--format=%an %s %(trailers:key=AO-Session,valueonly,separator=%x20)"
+        log = await repository.git("log", "-2", shown, "main")
+        assert log.splitlines() == ["A Person second app-1", "A Person first app-1"]
     else:
         assert (parents, count) == expected[method]
         body = await repository.git("log", "-1", "--format=%B", "main")

@@ -11,6 +11,7 @@ from inline_snapshot import snapshot
 from ao_core import prompt
 from ao_core.errors import BadRequest, ConfigError
 from ao_core.prompt import Worker
+from ao_core.wording import spoken
 
 WORKER = Worker("app-1", "app", "ao/app-1-x2y3z4", "main")
 FENCE = "0123456789abcdef"
@@ -150,6 +151,34 @@ def test_a_client_is_told_the_same_in_two_hundred_words() -> None:
     named = set(re.findall(r"`(\w+)`", text))
     core = {"list", "spawn", "wait", "answer", "send", "read", "review", "merge", "kill", "restore"}
     assert core <= named
+
+
+SPOKEN = """You lead: `spawn` them. All is well.
+
+- `list` and
+  `wait`. Then `list` again.
+- `kill` them.
+
+1. **Look.** `list` it.
+2. **End.** `kill` it. Then rest.
+"""
+
+
+@pytest.mark.parametrize(
+    ("absent", "left"),
+    [
+        ((), SPOKEN),
+        (("nothing", "key"), SPOKEN),
+        (("spawn", "kill"), "All is well.\n\n- `list` and\n  `wait`. Then `list` again.\n\n"
+         "1. **Look.** `list` it.\n2. Then rest.\n"),
+        (("wait",), SPOKEN.replace("`list` and\n  `wait`. ", "")),
+        (("spawn", "list", "kill"), "All is well.\n\n2. Then rest.\n"),
+    ],
+)  # fmt: skip
+def test_a_sentence_that_names_a_tool_which_is_not_there_is_left_out(
+    absent: tuple[str, ...], left: str
+) -> None:
+    assert spoken(SPOKEN, absent) == left
 
 
 def test_the_rules_of_a_repository_are_optional(tmp_path: Path) -> None:

@@ -28,6 +28,10 @@ from snapshot import snapshot
 from team import CONFIG, FILES, PLAIN, PROTOCOL, PROTOCOL_FILES, Kind, Team, git
 
 EVERY = os.environ.get("EVERY_STEP", "")
+# What a timer or another task does beside an act is not the same each time: such a step, noted
+# once, may not come again, not even in a team of its own. Those are few.
+MISSED = 1 / 4
+LEAST = 4  # of fewer rows, one may be missed
 KINDS = (PLAIN, PROTOCOL_FILES, FILES, PROTOCOL)
 MOST = 1_000_000 if EVERY == "all" else int(EVERY or 3)
 BOOK = Path(__file__).parents[2] / "build" / "every-step.txt"
@@ -421,7 +425,8 @@ def test_an_engine_killed_at_any_step_loses_nothing_and_does_nothing_twice(
         BOOK.parent.mkdir(exist_ok=True)
         with BOOK.open("a") as book:
             book.write(told)
-    assert any(row.reached for row in rows)
+    missed = [str(row) for row in rows if not row.reached and not row.faults]
+    assert len(missed) <= MISSED * max(len(rows), LEAST), missed
     assert not [str(row) for row in rows if row.faults]
 
 

@@ -156,6 +156,20 @@ def test_what_is_not_committed_counts_for_nothing_and_is_said(team: Team, gate: 
     assert ran(gate) == 1
 
 
+def test_gates_without_a_workspace_are_put_off_until_it_is_back(team: Team, gate: Path) -> None:
+    session = team.spawn("do: write good.txt <<a>>", "do: commit a")
+    path = Path(idle(team, session)["path"])
+    aside = path.rename(path.with_name("aside"))
+    report(team, session)
+    why = "the gates could not be run: its workspace is gone; this is tried again"
+    assert found(team, session, "unverified")["why"] == why
+    assert not done(team, session)
+    aside.rename(path)
+    assert done(team, session, 40)
+    assert found(team, session, "verified")["commit"] == git(path, "rev-parse", "HEAD")
+    assert ran(gate) == 1
+
+
 def test_the_same_failure_is_told_only_once(team: Team, gate: Path) -> None:
     session = team.spawn("do: write a.txt <<a>>", "do: commit a")
     idle(team, session)
@@ -204,6 +218,19 @@ class TestWithoutGates:
         shown = team.call("show", session=session)["evidence"]
         assert (shown["verdict"], shown["why"]) == ("unverified", "no gates are configured")
         assert len(team.heard(session)) == 1
+
+    def test_a_commit_by_hand_was_never_said_to_be_done(self, team: Team) -> None:
+        session = team.spawn("do: write a.txt <<a>>", "do: commit a")
+        path = Path(idle(team, session)["path"])
+        report(team, session)
+        assert done(team, session, 30)
+        git(path, "commit", "-q", "--allow-empty", "-m", "by hand")
+        team.nudge(session)
+        assert found(team, session, "stale")["commit"] == git(path, "rev-parse", "HEAD~1")
+        assert not done(team, session)
+        report(team, session)
+        assert done(team, session, 30)
+        assert found(team, session, "unverified")["commit"] == git(path, "rev-parse", "HEAD")
 
 
 class TestInterrupted:

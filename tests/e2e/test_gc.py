@@ -33,6 +33,7 @@ def test_what_ended_workers_left_is_told_and_goes_only_when_asked_and_saved(team
     kinds = {one["what"]: one["bytes"] for one in told["disk"]}
     assert kinds["worktrees"] > told["freed"]
     assert kinds["store"] > 0
+    assert kinds["journal"] > 0
     assert path.exists()
 
     done = gc(team, "--apply")

@@ -1,6 +1,7 @@
 """Eight clients at once, each doing what comes to its mind: in the end journal and world agree.
 
-Seven seconds of it, or with FULL_MINUTE set a minute; SEED repeats what another run printed.
+Seven seconds of it, or with FULL_MINUTE set (`make full-minute`) a minute; SEED repeats what
+another run printed.
 """
 
 import os

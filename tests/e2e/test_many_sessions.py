@@ -5,19 +5,31 @@ The agents are real panes and the work trees real ones; only that they were spaw
 
 import sys
 from collections import Counter
-from collections.abc import Generator, Sized
+from collections.abc import Callable, Coroutine, Generator, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import anyio
 import pytest
 
+from ao_core.config.own import Retention
+from ao_core.engine.budgets import Budgets
+from ao_core.engine.cleanup import Cleanup
 from ao_core.engine.engine import Engine
+from ao_core.engine.expiring import expire_messages
+from ao_core.engine.giving_up import give_up
 from ao_core.engine.loop import Loop
 from ao_core.engine.outlets import Outlets
+from ao_core.engine.overlap import Overlaps
+from ao_core.engine.pull_looks import Pulls
+from ao_core.engine.queue import Queue
 from ao_core.engine.reactions import Reactions
+from ao_core.engine.retention import keep_small
+from ao_core.engine.stocking import Stocking
+from ao_core.engine.timekeeping import keep_time
 from ao_core.ids import SessionId
 from ao_core.model.event import Event, EventKind
 from ao_core.model.session import RuntimeState
@@ -31,8 +43,8 @@ from crowd import crowd_at
 from inside import a_person
 
 MOST_STARTS = 3  # of children in one pass, whatever the number of sessions
-PASS = 10.0
-HOUR = 360  # passes
+PASS = 60.0
+HOUR = 60  # passes
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
@@ -118,23 +130,29 @@ async def test_an_hour_in_which_nothing_happens_leaves_nothing_behind_and_tells_
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, working = FakeClock(), list[str]()
-    told, kept = list[list[Event]](), list[dict[str, int]]()
+    told, kept, taken = list[list[Event]](), list[dict[str, int]](), list[Counter[str]]()
     monkeypatch.setattr("ao_mcp.app.SystemClock", lambda: clock)
     async with crowd_at(home, tmp_path) as crowd, anyio.create_task_group() as tasks:
         engine, loop = crowd.engine, Loop(crowd.engine)
-        reactions = Reactions(engine)
-        tasks.start_soon(reactions.run)
-        tasks.start_soon(Outlets(engine).run)
-        await crowd.alive(6)
-        working += await crowd.alive(4, S.WORKING, R.TASK_IN_PROGRESS)
-        await crowd.alive(2, S.NEEDS_INPUT, R.AWAITING_USER_INPUT)
-        await crowd.ended(100)
+        COUNTING.watch(engine, monkeypatch)
+        await crowd.alive(24)
+        working += await crowd.alive(16, S.WORKING, R.TASK_IN_PROGRESS)
+        await crowd.alive(10, S.NEEDS_INPUT, R.AWAITING_USER_INPUT)
+        await crowd.left(10)
+        await crowd.ended(940)
+        for part in beside(engine):
+            tasks.start_soon(part)
         for _ in range(2):
-            await goes_by(engine, loop, clock, HOUR // 2)
+            with COUNTING.counted() as counted:
+                await goes_by(engine, loop, clock, HOUR // 2)
+            taken.append(counted.store + Counter(starts=counted.starts))
             told.append(await journal(engine))
             kept.append(await sizes(engine, loop))
         tasks.cancel_scope.cancel()
     half, whole = told
+    assert taken[1]["starts"] <= MOST_STARTS * HOUR // 2
+    assert set(+taken[1]) == {"starts", "commit"}
+    assert taken[1]["commit"] == HOUR // 2  # those are the test's own
     assert whole == half
     for kind in (EventKind.SESSION_STUCK, EventKind.REACTION_TRIGGERED):
         assert sorted(str(event.session) for event in half if event.kind is kind) == sorted(working)
@@ -142,9 +160,27 @@ async def test_an_hour_in_which_nothing_happens_leaves_nothing_behind_and_tells_
     assert kept[0]["pursuits"] == len(working)
 
 
+def beside(engine: Engine) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+    """What runs beside the loop: first those that the clock wakes."""
+    return [
+        Reactions(engine).run, Budgets(engine).run, Cleanup(engine).run, Pulls(engine).run,
+        Stocking(engine).run, partial(keep_time, engine), partial(keep_small, engine, all_kept),
+        Outlets(engine).run, Queue(engine).run, Overlaps(engine).run,
+        partial(expire_messages, engine), partial(give_up, engine),
+    ]  # fmt: skip
+
+
+WOKEN = 7  # of them
+
+
+async def all_kept() -> Retention:
+    return Retention()
+
+
 async def goes_by(engine: Engine, loop: Loop, clock: FakeClock, passes: int) -> None:
-    """As the loop's timer has it, every ten seconds."""
+    """A look at everybody each minute; the others have clocks of their own, of five seconds on."""
     for _ in range(passes):
+        await clock.until_sleeping(WOKEN)
         await clock.advance(PASS)
         await loop.look(frozenset(SessionId(one.id) for one in engine.live()))
         await engine.records.store.commit([])  # whoever writes has written

@@ -50,3 +50,18 @@ def test_a_person_is_told_by_webhook_once_although_the_engine_was_killed(
         other = team.spawn("do: say done")
         team.until(other, "idle")
         assert len(receiver.sent) == 3
+
+
+def test_what_is_urgent_reaches_a_notifier_that_only_the_routing_names(team: Team) -> None:
+    with Receiver() as receiver:
+        config = team.repository / "agent-orchestrator.yaml"
+        hook = f"notifiers: {{hook: {{plugin: webhook, url: '{receiver.url}'}}}}\n"
+        config.write_text(f"{hook}notification_routing: {{urgent: [hook]}}\n{config.read_text()}")
+        team.trusted()
+        session = team.spawn("do: say hello")
+        team.until(session, "idle")
+        team.agent(session).kill()
+        eventually(lambda: bool(receiver.sent))
+        assert json.loads(receiver.sent[0].body)["kind"] == "reaction.agent-exited"
+        told = team.call("notify", text="by default")
+        assert [one["notifier"] for one in told["results"]] == ["lead"]

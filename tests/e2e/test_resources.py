@@ -1,6 +1,7 @@
 """Resources: what a client can read and follow, by the SDK's client and line by line."""
 
 import json
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -177,6 +178,18 @@ def test_who_comes_and_goes_is_told_as_another_list(team: Team, era: str) -> Non
         eventually(lambda: len(lists(client)) > count)
 
 
+def test_who_follows_the_projects_hears_of_what_their_workers_do(team: Team) -> None:
+    session = team.spawn("do: say ready")
+    team.until(session, "idle")
+    with listener(team) as client:
+        client.follow("legacy", "ao://projects", "ao://sessions")
+        team.tell(session, "do: ask which colour?")
+        team.until(session, "needs_input")
+        told = lines_of(team, session)[-1]
+        eventually(lambda: client.seen("ao://projects")[-1:] == [told])
+        assert client.seen("ao://projects") == client.seen("ao://sessions")
+
+
 def lists(client: Listener) -> list[dict[str, Any]]:
     return [one for one in client.told if one["method"].endswith("resources/list_changed")]
 
@@ -237,3 +250,27 @@ def test_a_client_with_channels_is_told_who_needs_it_in_our_words_alone(
     assert asks["content"].startswith(f"Worker {session} asks something; `answer` it.")
     assert asks["meta"]["session"] == session
     assert "Ignore" not in json.dumps(notices(client))
+
+
+@pytest.mark.parametrize("ends", ["killed", "restarted"])
+@pytest.mark.parametrize("before", [True, False], ids=["heard before", "heard nothing"])
+def test_a_notice_of_what_happened_between_two_engines_comes_once(
+    team: Team, ends: str, before: bool
+) -> None:
+    with listener(team) as client:
+        client.follow("legacy", name="claude-code")
+        assert "result" in client.ask(1, "ping")
+        if before:
+            team.until(team.spawn("do: ask What now?"), "needs_input")
+            eventually(lambda: bool(notices(client)))
+        client.process.send_signal(signal.SIGSTOP)  # so it joins the next engine only afterwards
+        again(team, ends)
+        session = team.spawn("do: ask And now?")
+        team.until(session, "needs_input")
+        client.process.send_signal(signal.SIGCONT)
+        eventually(lambda: session in [one["meta"].get("session") for one in notices(client)])
+        later = team.spawn("do: ask At last?")
+        team.until(later, "needs_input")
+        eventually(lambda: later in [one["meta"].get("session") for one in notices(client)])
+    lines = [int(one["meta"]["line"]) for one in notices(client)]
+    assert lines == sorted(set(lines))

@@ -36,7 +36,7 @@ async def test_a_tracker_is_not_asked_at_every_key(tmp_path: Path) -> None:
             told = await choices.complete(call, "issue", begun, {"project": "app"})
             assert len(told.values) == found
         assert asked == ["app"]
-        await choices.complete(call, "issues", "", {"project": "web"})
+        await choices.complete(call, "what", "", {"project": "web"})
         await choices.complete(Call(call.engine, Caller(Role.LEAD, "two")), "issue", "", {})
         assert asked == ["app", "web", None]
         await clock_of(books).advance(60)

@@ -13,6 +13,7 @@ import pytest
 from ao_core import platform
 from ao_mcp.start import find_engine
 from faces.terminal import AO, Terminal
+from receiver import Answer, Receiver
 from team import Team, eventually
 
 GATED = """\
@@ -391,6 +392,28 @@ def test_doctor_knows_whether_the_configuration_is_trusted(team: Team) -> None:
     told(team, "trust", "--yes")
     blocked = 0
     assert trust() == "ok"
+
+
+def test_doctor_tells_which_notifier_fails_since_when_and_why(team: Team) -> None:
+    def notifying() -> list[dict[str, Any]]:
+        return [one for one in told(team, "doctor")["checks"] if one["name"] == "notifying"]
+
+    with Receiver() as people:
+        people.answers += [Answer(401)] * 9
+        config = team.repository / "agent-orchestrator.yaml"
+        hook = f"notifiers: {{hook: {{plugin: webhook, url: '{people.url}'}}}}\n"
+        config.write_text(f"{hook}defaults: {{notifiers: [hook]}}\n{config.read_text()}")
+        team.trusted()
+        session = team.spawn("do: say hello")
+        team.until(session, "idle")
+        assert notifying() == []
+        team.agent(session).kill()
+        eventually(lambda: any("notification.failed" in line for line in team.journal()))
+        (found,) = notifying()
+    assert found["state"] == "warn"
+    assert found["found"].startswith("hook of sample has failed since 2")
+    assert "401 Unauthorized" in found["found"]
+    assert "ao notify" in found["remedy"]
 
 
 def test_doctor_works_where_hardly_anything_does(team: Team, tmp_path: Path) -> None:

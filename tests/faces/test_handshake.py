@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ao_mcp.handshake import FILE, Handshake, written
-from faces.home import LEGACY, RELAY, Home, RelayClient, eventually, temporary_home
+from ao_mcp.toolsets import Offer
+from faces.home import LEGACY, RELAY, Home, RelayClient, eventually, request, temporary_home
 
 MODERN = {
     "_meta": {
@@ -103,6 +104,37 @@ def test_another_version_is_not_believed(tmp_path: Path) -> None:
     hello = {"method": "initialize", "params": LEGACY}
     assert Handshake(file, "1.0").result(hello) == {"a": 1}
     assert Handshake(file, "1.1").result(hello) is None
+
+
+def test_what_is_remembered_speaks_of_offered_tools_only(tmp_path: Path) -> None:
+    file = tmp_path / FILE
+    reading = {"readOnlyHint": True}
+    listed = [{"name": "spawn"}, {"name": "list", "annotations": reading}, {"name": "list_issues"}]
+    told = {"instructions": "`list` them. `spawn` one. `list_issues` has the work.\n"}
+    answers = {"tools/list": {"tools": listed}}
+    every = {
+        "2025-06-18": {"initialize": told, **answers},
+        "2026-07-28": {"server/discover": told, **answers},
+    }
+    file.write_text(written("1", every))
+    discover = {"method": "server/discover", "params": MODERN}
+    for offer, left in (
+        (Offer(), told["instructions"]),
+        (Offer(read_only=True), "`list` them.\n"),
+        (Offer(("core",)), "`list` them. `spawn` one.\n"),
+        (Offer(("issues",)), "`list_issues` has the work.\n"),
+    ):
+        for hello in ({"method": "initialize", "params": LEGACY}, discover):
+            found = Handshake(file, "1", offer).result(hello)
+            assert found == {"instructions": left}
+
+
+def test_who_goes_on_where_we_never_stopped_is_answered_by_the_engine(home: Home) -> None:
+    with RelayClient(home) as client:
+        client.shake_hands()
+        client.say(request(1, "tools/list", {"cursor": "app-1"}))
+        let_go(home)
+        assert client.hear()["error"]["code"] == -32602
 
 
 VALUES = st.recursive(st.none() | st.text(), lambda v: st.dictionaries(st.text(), v) | st.lists(v))

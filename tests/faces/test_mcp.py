@@ -1,6 +1,7 @@
 """The tools as MCP clients see them: through the SDK's client, over the relay, in both eras."""
 
 import json
+from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
@@ -13,10 +14,12 @@ from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, Field
 
 from ao_core.engine.caller import Role
+from ao_core.engine.reading import MOST
 from ao_mcp.mcp.schema import input_schema, output_schema
 from ao_mcp.mcp.tools import Toolbox, listing_size
 from ao_mcp.operations.every import OPERATIONS
 from ao_mcp.service import Service
+from ao_mcp.toolsets import Offer, chosen
 from faces.home import LEGACY, RELAY, Home, RelayClient, temporary_home
 
 ERAS = ["legacy", "2026-07-28", "auto"]
@@ -105,14 +108,20 @@ async def test_a_cancelled_call_is_not_answered_and_the_next_one_is(home: Home) 
         assert (await client.call_tool("echo", {"text": "a"})).is_error is False
 
 
+def svg_of(icon: dict[str, Any]) -> str:
+    kind, _, data = icon["src"].partition(",")
+    assert (kind, icon["mimeType"]) == ("data:image/svg+xml;base64", "image/svg+xml")
+    return b64decode(data).decode()
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_version_of_the_handshake_is_spoken(home: Home, version: str) -> None:
     with RelayClient(home) as client:
         welcome = client.ask(0, "initialize", LEGACY | {"protocolVersion": version})["result"]
         assert welcome["protocolVersion"] == version
         about = welcome["serverInfo"]
-        (icon,) = about.pop("icons", [{"src": "data:image/svg+xml;base64,"}])
-        assert icon["src"].startswith("data:image/svg+xml;base64,")
+        (icon,) = about.pop("icons")
+        assert svg_of(icon).startswith("<svg ")
         assert about == {"name": "ao-mcp", "title": "Agent Orchestrator", "version": "0.1.0"}
         assert "tools" in client.ask(1, "tools/list")["result"]
 
@@ -158,6 +167,21 @@ def test_every_real_tool_says_what_it_and_its_arguments_are_for(toolbox: Toolbox
         assert tool.title
         assert tool.description
         assert tool.annotations
+
+
+def test_clients_are_told_which_tools_to_show_at_once_and_how_long_an_answer_may_be(
+    toolbox: Toolbox,
+) -> None:
+    told = {tool.name: tool.meta for tool in toolbox.tools(Role.LEAD, Offer(chosen("all")))}
+    at_once = {"anthropic/alwaysLoad": True}
+    assert {name: meta for name, meta in told.items() if meta is not None} == {
+        "spawn": at_once,
+        "list": at_once,
+        "wait": at_once,
+        "read": {"anthropic/maxResultSizeChars": MOST},
+    }
+    assert len(told) > 20
+    assert not [tool.name for tool in toolbox.tools(Role.WORKER) if tool.meta]
 
 
 class Leaf(BaseModel):

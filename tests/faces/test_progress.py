@@ -12,7 +12,7 @@ from ao_core.errors import WrongState
 from ao_core.testing.clock import FakeClock
 from ao_mcp.operations.contract import Call
 from ao_mcp.operations.merging import _relay  # pyright: ignore[reportPrivateUsage]
-from ao_mcp.operations.progress import EVERY, kept_up
+from ao_mcp.operations.progress import EVERY, kept_up, rising
 
 
 class Hearer:
@@ -77,3 +77,18 @@ async def test_a_step_that_takes_long_comes_ever_further_and_never_as_far_as_the
     assert numbers[:4] == [1.0, 1.5, 1.75, 1.875]
     assert numbers == sorted(numbers)
     assert client.heard[-1] == (2.0, 3.0, "gates of app-3")
+
+
+async def test_one_count_upon_another_goes_ever_further() -> None:
+    client = Hearer()
+    tell = rising(client.progress)
+    for done, total in ((0, None), (5, None), (0, 2), (1, 2), (1, 2), (2, 2)):
+        await tell(done, total, "")
+    assert [told[:2] for told in client.heard] == [
+        (0, None),
+        (5, None),
+        (6, 8),
+        (7, 8),
+        (8, 9),
+        (9, 9),
+    ]

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ao_core.wire import LINE_LIMIT
-from ao_mcp.relay import Lines
+from ao_mcp.lines import Lines
 from faces.home import LEGACY, RELAY, Home, RelayClient, request, temporary_home
 
 
@@ -55,8 +55,9 @@ def test_what_it_imports_is_standard_library_and_little_of_ours() -> None:
     )
     loaded = said.stdout.split()
     ours = {name for name in loaded if name.startswith("ao_") and "platform" not in name}
-    allowed = {"ao_core", "ao_core.errors", "ao_core.ids", "ao_core.wire", "ao_mcp"}
-    allowed |= {"ao_mcp.__main__", "ao_mcp.followed", "ao_mcp.handshake", "ao_mcp.relay"}
+    allowed = {"ao_core", "ao_core.errors", "ao_core.ids", "ao_core.wire", "ao_core.wording"}
+    allowed |= {"ao_mcp", "ao_mcp.__main__", "ao_mcp.asked", "ao_mcp.followed"}
+    allowed |= {"ao_mcp.handshake", "ao_mcp.lines", "ao_mcp.arguments", "ao_mcp.relay"}
     allowed |= {"ao_mcp.start", "ao_mcp.toolsets"}
     assert ours <= allowed
     foreign = {name.partition(".")[0] for name in loaded} - sys.stdlib_module_names
@@ -123,6 +124,10 @@ def test_requests_piped_in_at_once_are_answered_before_it_leaves(shared: Home) -
         (b'{"id":1}\n', -32600),
         (b"\n\r\n", None),
         (b'{"jsonrpc":"2.0","id":[[]],"method":"ping"}\n', -32600),
+        (b'{"jsonrpc":"2.0","id":true,"method":"ping"}\n', -32600),
+        (b'{"jsonrpc":"2.0","id":null,"method":"ping"}\n', -32600),
+        (b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}\n', -32600),
+        (b'{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"What?"}}\n', None),
     ],
 )
 def test_garbage_is_answered_and_harms_nothing(

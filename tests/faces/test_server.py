@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import anyio
@@ -38,7 +39,7 @@ async def serving(
     path = folder / "private" / "engine.sock"
     serve = partial(
         server.serve,
-        cast("Engine", None),
+        cast("Engine", SimpleNamespace(records=SimpleNamespace(head=0))),
         OPERATIONS,
         path,
         home_id="0123abcd",

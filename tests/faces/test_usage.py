@@ -7,6 +7,9 @@ import anyio
 import pytest
 
 from ao_core import platform
+from ao_core.store.sqlite import SqliteStore
+from ao_core.testing.clock import FakeClock
+from ao_core.testing.store_kit import said
 from ao_mcp import usage
 from ao_mcp.cli import machine_checks
 from ao_mcp.cli.checks import NOTE, OK
@@ -19,7 +22,10 @@ FILES = {
     "engine.log": "logs",
     "engine.log.1": "logs",
     "home.json": "other",
+    "journal/1-1.jsonl": "journal",
+    "journal/snapshot.jsonl": "store",
     "plugins/runtime-tmux/state": "plugins",
+    "plugins/runtime-process/app-1/0": "logs",
     "0123-app/worktrees/app-1/deep/file": "worktrees",
     "0123-app/archive/1.tar": "archives",
     "0123-app/prompts/app-1/task.md": "prompts",
@@ -56,6 +62,15 @@ def test_a_home_is_measured_by_what_its_files_are_for(home: Path, tmp_path: Path
         assert expected <= size < expected + each, kind
     assert found.whole
     assert usage.usage(home / "none").total == 0
+
+
+async def test_the_journal_is_told_apart_from_the_records_beside_it(tmp_path: Path) -> None:
+    async with SqliteStore(tmp_path / "ao.db", FakeClock()) as store:
+        before = usage.usage(tmp_path).kinds
+        await store.commit([], [said("x" * 100_000)])
+        after = usage.usage(tmp_path).kinds
+    assert before["journal"] == 0 < before["store"]
+    assert 100_000 < after["journal"] < 101_000
 
 
 def test_a_home_of_too_many_files_is_told_as_far_as_it_was_looked_at(

@@ -69,7 +69,7 @@ def test_a_call_is_answered_and_told_of_progress(tmp_path: Path) -> None:
         heard.append((done, total, text))
 
     with scripted(tmp_path, peer) as path, open_to(path) as connection:
-        assert connection.greeting == ("0.1.0", "0123abcd")
+        assert connection.greeting == wire.Greeting("0.1.0", "0123abcd")
         said = connection.call("echo", {"a": "\n\ud800"}, 5, hear)
     assert said == {"a": "\n\ud800"}
     assert heard == [(1.0, 2, "half")]

@@ -1,8 +1,8 @@
 """Unsaved work of every kind, in workspaces of either kind that go in every way there is.
 
 Works that go together share a workspace, and all of them go the ways that differ most. With
-EVERY_SALVAGE set each has one of its own, too, and goes every way, which takes many minutes. The
-table is printed, and written to build/salvage-*.txt.
+EVERY_SALVAGE set (`make every-salvage`) each has one of its own, too, and goes every way, which
+takes many minutes. The table is printed, and written to build/salvage-*.txt.
 """
 
 import os

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from ao_core.config import interpolate
 from ao_core.config.check import faults, field_called
 from ao_core.config.document import Document
-from ao_core.config.models import ProjectSettings, Settings
+from ao_core.config.models import ProjectSettings, Reactions, Settings, senseless
 from ao_core.config.parts import Context, PluginSettings
 from ao_core.config.problem import ConfigProblems, Problem, Where, problem
 
@@ -64,6 +64,7 @@ def checked(read: Document, environment: Mapping[str, str], user: Path) -> Layer
         settings = Settings.model_validate(filled.data, context=context)
     except ValidationError as exc:
         problems += _problems(exc, read)
+    problems += _meaningless(settings, read)
     if problems:
         raise ConfigProblems(sorted(set(problems), key=lambda one: one.line or 0))
     warnings = (*filled.warnings, *_unused(settings, read))
@@ -102,6 +103,19 @@ def _problems(error: ValidationError, read: Document) -> Iterator[Problem]:
 
 def _is_of_a_project(name: str) -> bool:
     return field_called(ProjectSettings, name) is not None and field_called(Settings, name) is None
+
+
+def _meaningless(settings: Settings, read: Document) -> Iterator[Problem]:
+    """What is said of a reaction that can have no such thing."""
+    places: list[tuple[Where, Reactions]] = [(("reactions",), settings.reactions)]
+    places += [
+        (("projects", id, "reactions"), one.reactions) for id, one in settings.projects.items()
+    ]
+    for where, reactions in places:
+        for key, reaction in reactions.items():
+            for name, why in senseless(key, reaction):
+                place = (*where, key, name)
+                yield problem(read.path, read.line(place), place, why)
 
 
 def _unused(settings: Settings, read: Document) -> Iterator[Problem]:

@@ -1,6 +1,6 @@
 """What may stand in `agent-orchestrator.yaml`, key by key, and what it comes to for a project."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -118,6 +118,27 @@ ReactionKey: TypeAlias = Literal[
 ]  # fmt: skip
 Reactions: TypeAlias = dict[ReactionKey, Reaction]
 
+_PATIENT = (
+    "agent-stuck", "agent-idle", "report-no-acknowledge", "report-stale", "report-needs-input",
+)  # fmt: skip
+_AT_THE_END = "it cannot be had once every worker is done: leave it out, people are told"
+_AT_ONCE = "it waits for nothing: leave it out; those that wait are " + ", ".join(_PATIENT)
+_ONLY_AT_THE_END = "it belongs to all-complete: leave it out here"
+
+
+def senseless(key: str, reaction: Reaction) -> Iterator[tuple[str, str]]:
+    """The fields that are set and can have no meaning for this reaction, each with what to do."""
+    is_set, at_the_end = reaction.model_fields_set, key == "all-complete"
+    if at_the_end and reaction.action != "notify":
+        yield "action", _AT_THE_END
+    for name in ("retries", "escalate_after"):
+        if at_the_end and name in is_set:
+            yield name, _AT_THE_END
+    if "threshold" in is_set and key not in _PATIENT:
+        yield "threshold", _AT_ONCE
+    if "include_summary" in is_set and not at_the_end:
+        yield "include_summary", _ONLY_AT_THE_END
+
 
 def _sent(
     escalate_after: int | timedelta, retries: int | None = None, threshold: timedelta | None = None
@@ -177,7 +198,7 @@ class Gates(Section):
 Workers: TypeAlias = Annotated[int, Field(ge=1, le=1_000)] | None
 
 
-Signing: TypeAlias = Literal["inherit", "off", "on"]
+Signing: TypeAlias = Literal["inherit", "off", "on"]  # of what workers commit, not of merges
 
 
 class CommitIdentity(Section):

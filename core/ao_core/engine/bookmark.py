@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ao_core.engine.records import Records
 from ao_core.model.event import NewEvent
 from ao_core.store.contract import Change, Put
-from ao_core.store.records import CURSOR, Cursor
+from ao_core.store.records import CURSOR, Cursor, Trouble
 
 _KEEP_UP = 500  # lines
 
@@ -19,6 +19,12 @@ class Bookmark:
         self._records, self._reader = records, reader
         self._revision = 0
         self._stored = 0
+        self.trouble: Trouble | None = None  # kept with the place
+
+    @property
+    def seq(self) -> int:
+        """The place as it is stored."""
+        return self._stored
 
     async def begin(self, first: int) -> int:
         """Where it left off; `first` for one that reads for the first time, which is noted."""
@@ -27,13 +33,14 @@ class Bookmark:
             await self.commit(first)
         else:
             self._revision, self._stored = row.revision, row.value.seq
+            self.trouble = row.value.trouble
         return self._stored
 
     async def commit(
         self, seq: int, changes: Sequence[Change] = (), events: Sequence[NewEvent] = ()
     ) -> None:
         """Note the place together with what was done about the lines up to there."""
-        place = Put(CURSOR, self._reader, Cursor(self._reader, seq), self._revision)
+        place = Put(CURSOR, self._reader, Cursor(self._reader, seq, self.trouble), self._revision)
         done = await self._records.commit([*changes, place], events)
         self._revision, self._stored = done.revisions[-1], seq
 

@@ -3,7 +3,7 @@
 A part of which nobody tells how much was used is unknown: it is neither near nor reached.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -29,12 +29,13 @@ class Stand(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How much of one part was used. `used` None is unknown."""
+    """How much of one part was used. `used` None is unknown; `least`: it is that much or more."""
 
     part: Part
     used: float | None
     limit: float
     stand: Stand
+    least: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +64,32 @@ def stand(limit: float | None, used: float | None) -> Stand:
 def weigh(budget: Budget, used: Spending) -> tuple[Finding, ...]:
     """Every part that is limited."""
     return tuple(
-        Finding(part, used.of(part), limit, stand(limit, used.of(part)))
+        Finding(part, used.of(part), limit, stand(limit, used.of(part)), part in used.least)
         for part in Part
         if (limit := budget.of(part)) is not None
     )
 
 
 def judge(
-    budget: Budget, used: Spending, told: Iterable[str], *, had_turn: bool = False
+    budget: Budget, used: Spending, told: Iterable[str], *, silent: Collection[Part] = ()
 ) -> Verdict:
-    """What follows. That a part is unknown is worth telling once a turn has ended without it."""
+    """What follows. That a part is unknown is worth telling of those in `silent`."""
     before, found = frozenset(told), weigh(budget, used)
-    worth = {Stand.NEAR, Stand.REACHED} | ({Stand.UNKNOWN} if had_turn else set[Stand]())
-    now = {_mark(one): one for one in found if one.stand in worth}
+    worth = [one for one in found if one.stand in (Stand.NEAR, Stand.REACHED)]
+    worth += [_unknown(one) for one in found if one.part in silent and _is_unknown(one)]
+    now = {_mark(one): one for one in worth}
     kept = {mark for mark in before if _still(mark, found)}
     news = tuple(one for mark, one in now.items() if mark not in kept)
     reached = tuple(one for one in found if one.stand is Stand.REACHED)
     return Verdict(news, reached, tuple(sorted(kept | now.keys())))
+
+
+def _is_unknown(one: Finding) -> bool:
+    return one.least or one.stand is Stand.UNKNOWN
+
+
+def _unknown(one: Finding) -> Finding:
+    return Finding(one.part, None, one.limit, Stand.UNKNOWN)
 
 
 def _mark(one: Finding) -> str:
@@ -89,10 +99,12 @@ def _mark(one: Finding) -> str:
 def _still(mark: str, found: Iterable[Finding]) -> bool:
     """Whether what was told holds: what is reached was near before, and is not told to be again."""
     part, _, then = mark.partition(":")
-    now = next((one.stand for one in found if one.part == part), Stand.OPEN)
-    if now is Stand.REACHED and then == Stand.NEAR:
-        return True
-    return now == then
+    now = next((one for one in found if one.part == part), None)
+    if now is None:
+        return then == Stand.OPEN
+    if then == Stand.UNKNOWN:
+        return _is_unknown(now)
+    return now.stand == then or (now.stand is Stand.REACHED and then == Stand.NEAR)
 
 
 def spending(session: Session, at: datetime) -> Spending:
@@ -113,12 +125,22 @@ def had_turn(session: Session) -> bool:
     return session.facts.state in _RESTS and session.facts.reason in ended
 
 
+def silent(session: Session, at: datetime) -> frozenset[Part]:
+    """Of what it tells nothing, and will not: a turn has ended without it, or it has."""
+    over = had_turn(session) or is_terminal(session)
+    return spending(session, at).untold if over else frozenset()
+
+
+def counting(sessions: Iterable[Session], at: datetime) -> list[Session]:
+    """Those that a ceiling is for: who lives, or was begun within the last day."""
+    return [one for one in sessions if not is_terminal(one) or at - one.created_at < CEILING_WINDOW]
+
+
 def together(sessions: Iterable[Session], at: datetime) -> Spending:
-    """What all have used that live, or were begun within the last day."""
+    """What all of them have used."""
     total = Spending()
-    for one in sessions:
-        if not is_terminal(one) or at - one.created_at < CEILING_WINDOW:
-            total = total.plus(spending(one, at))
+    for one in counting(sessions, at):
+        total = total.plus(spending(one, at))
     return total
 
 
@@ -139,6 +161,7 @@ _UNITS = {Part.MINUTES: " min", Part.TOKENS: " tokens", Part.COST: " USD"}
 
 def _said(one: Finding) -> str:
     used = "unknown" if one.used is None else _number(one.used)
+    used = f"at least {used}" if one.least else used
     return f"{used} of {_number(one.limit)}{_UNITS[one.part]}"
 
 

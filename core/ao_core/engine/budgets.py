@@ -18,8 +18,9 @@ from ao_core.engine.budget_rules import (
     Finding,
     Stand,
     counted,
-    had_turn,
+    counting,
     judge,
+    silent,
     spending,
     together,
 )
@@ -186,7 +187,9 @@ class Budgets:
         await reckon(engine)
         known = engine.records.find(BRAKE, CEILING)
         told = known.told if known else ()
-        verdict = judge(engine.ceiling, together(engine.records.all(SESSION), at), told)
+        every = counting(engine.records.all(SESSION), at)
+        quiet = frozenset(part for one in every for part in silent(one, at))
+        verdict = judge(engine.ceiling, together(every, at), told, silent=quiet)
         if verdict.told != told:
             revision = engine.records.revision(BRAKE, CEILING)
             put = Put(BRAKE, CEILING, Brake(at, ENGINE, verdict.told), revision)
@@ -229,8 +232,8 @@ def weighed(session: Session, at: datetime) -> Step | None:
     """What a session's budget leads to."""
     if _stays(session, at):
         return None
-    used, turn = spending(session, at), had_turn(session)
-    verdict = judge(session.budget, used, session.told_of, had_turn=turn)
+    used, quiet = spending(session, at), silent(session, at)
+    verdict = judge(session.budget, used, session.told_of, silent=quiet)
     if verdict.told == session.told_of and not verdict.reached:
         return None
     told = replace(session, told_of=verdict.told)
@@ -276,11 +279,13 @@ def due_in(session: Session, now: datetime) -> float | None:
 
 
 async def untold(engine: Engine, session: Session) -> tuple[str, ...]:
-    """Which parts of its budget cannot be held, in words."""
-    told = (await engine.agent_of(session)).tells(session.drive)
-    parts = [one for one in session.budget.parts if one is not Part.MINUTES and one not in told]
+    """Which parts of its budget, and of the ceiling for all, cannot be held, in words."""
+    told = {Part.MINUTES, *(await engine.agent_of(session)).tells(session.drive)}
     how = "in a terminal" if session.drive is Drive.TERMINAL else "by protocol"
+    limited = {"the budget": session.budget, "the ceiling for all workers": engine.ceiling}
     return tuple(
-        f"agent {session.agent} does not tell its {part} {how}: that part of the budget is not held"
-        for part in parts
+        f"agent {session.agent} does not tell its {part} {how}: that part of {what} is not held"
+        for what, budget in limited.items()
+        for part in budget.parts
+        if part not in told
     )

@@ -2,7 +2,8 @@
 
 Whether that is owed follows from the records alone: the worker has said so, and no evidence
 answers it yet. So an engine that was killed meanwhile is no special case: the next one finds the
-same, ends what is left of the gates, and runs them anew. What came of it, what the journal is told
+same, ends what is left of the gates, and runs them anew. Gates that cannot be run are tried again a
+few times, and then whoever leads is told why. What came of it, what the journal is told
 of it and the message to the worker are one commit. Evidence lapses with the next commit.
 """
 
@@ -36,7 +37,7 @@ from ao_core.errors import AoError
 from ao_core.git.repository import Git
 from ao_core.ids import SessionId
 from ao_core.model.event import EventKind, NewEvent, Shown
-from ao_core.model.evidence import LASTING, NONE, Evidence, GateRun, Verdict, is_at_rest, is_owed
+from ao_core.model.evidence import NONE, Evidence, GateRun, Verdict, is_at_rest, is_owed
 from ao_core.model.session import Session, is_terminal
 from ao_core.process import Run
 from ao_core.prompt import fenced, gates_prompt
@@ -58,6 +59,7 @@ _TOLD = 20_000  # characters of all that gates print, in one message
 _LEAST, _MOST = 300, 50  # characters of one, and how many gates
 _UNTIDY = "Gates count only where the workspace holds what was committed and nothing else. But:"
 _ORIGIN = "gates"
+_PAUSES = (10.0, 30.0, 120.0, 300.0)  # seconds, before gates that cannot be run are tried again
 _AT_ONCE = max(2, os.cpu_count() or 1)  # sessions whose gates are run
 _EVENT = {
     Verdict.VERIFIED: EventKind.EVIDENCE_VERIFIED,
@@ -73,11 +75,14 @@ def verdict_of(records: Records, session: SessionId) -> str:
     return known.verdict if known else NONE
 
 
-def see_to(engine: Engine, id: SessionId) -> None:
-    """Run the gates of a session if that is owed and nothing speaks against it now."""
+def see_to(engine: Engine, id: SessionId, *, anew: bool = False) -> None:
+    """Run the gates of a session if that is owed and nothing speaks against it now.
+
+    `anew`: what kept them from being run may be over, as after a start.
+    """
     session = engine.session(id)
     busy = id in engine.proving or len(engine.proving) >= _AT_ONCE or engine.is_ending(id)
-    if busy or not _is_due(engine, session):
+    if busy or not _is_due(engine, session, anew=anew):
         return
     engine.proving[id] = proof = Proof()
     engine.tasks.start_soon(_prove, engine, id, proof)
@@ -104,19 +109,28 @@ def lapsing(
 ) -> tuple[Session, Sequence[Change], Sequence[NewEvent]]:
     """What becomes of the evidence once the branch is seen at `head`, and of the word it is for."""
     known = records.find(EVIDENCE, session.id)
-    if known is None or known.verdict not in LASTING or head in (None, known.commit):
+    if known is None or known.verdict is Verdict.STALE or head in (None, known.commit):
+        return session, (), ()
+    if known.put_off:  # nothing was looked at yet
         return session, (), ()
     stale = replace(known, verdict=Verdict.STALE, why=f"it was for {known.commit[:12]}")
     if session.done == known.claimed:
-        session = replace(session, done=None)
+        session = replace(session, done=None, unproved=None)
     put = Put(EVIDENCE, session.id, stale, records.revision(EVIDENCE, session.id))
     return session, (put,), (_event(session, stale),)
 
 
-def _is_due(engine: Engine, session: Session) -> bool:
-    if session.done is None or not is_owed(session, engine.records.find(EVIDENCE, session.id)):
+def _is_due(engine: Engine, session: Session, *, anew: bool) -> bool:
+    known = engine.records.find(EVIDENCE, session.id)
+    if session.done is None or not is_owed(session, known):
         return False
+    if known is not None and known.claimed == session.done and not anew:  # they were put off
+        return _since(engine, known.at).total_seconds() >= _pause(known)
     return is_at_rest(session) or _since(engine, session.done) > _PATIENCE
+
+
+def _pause(known: Evidence) -> float:
+    return _PAUSES[min(known.tries, len(_PAUSES)) - 1]
 
 
 def _since(engine: Engine, moment: datetime) -> timedelta:
@@ -150,8 +164,18 @@ async def _prove(engine: Engine, id: SessionId, proof: Proof) -> None:
         proof.over.set()
     for one in list(engine.records.all(SESSION)):  # who waited for room
         see_to(engine, one.id)
+    known = engine.records.find(EVIDENCE, id)
+    if known is not None and known.put_off and id not in engine.proving:
+        engine.tasks.start_soon(_later, engine, id, _pause(known))
     if proof.scope.cancelled_caught:
         await engine.patiently(lambda: _close(engine, id), f"the gates of {id} are called off")
+
+
+async def _later(engine: Engine, id: SessionId, pause: float) -> None:
+    """Nobody else looks at one that has ended."""
+    await engine.clock.sleep(pause)
+    if engine.records.find(SESSION, id) is not None:
+        see_to(engine, id)
 
 
 async def _call_off(engine: Engine, id: SessionId, proof: Proof) -> None:
@@ -185,7 +209,7 @@ async def _answer(engine: Engine, id: SessionId) -> None:
 def _nothing(session: Session, why: str) -> Findings:
     last = session.commits[-1] if session.commits else session.base_commit
     why = visible(f"the gates could not be run: {why}", 500)
-    return Findings(last, "", Verdict.UNVERIFIED, why=why)
+    return Findings(last, "", Verdict.UNVERIFIED, why=why, unrun=True)
 
 
 async def _findings(engine: Engine, session: Session) -> Findings:
@@ -195,7 +219,7 @@ async def _findings(engine: Engine, session: Session) -> Findings:
     if not gates:
         return Findings(commit, "", Verdict.UNVERIFIED, why=NO_GATES)
     if not await anyio.Path(folder).is_dir():
-        return Findings(commit, "", Verdict.UNVERIFIED, why="its workspace is gone")
+        return _nothing(session, "its workspace is gone")
     run = run_through(await engine.runtime_of(session), folder, session.run.handle)
     known = engine.records.find(EVIDENCE, session.id)
     if known and _still_holds(known, commit, gates) and not await fault(Git(run, folder), commit):
@@ -233,20 +257,29 @@ async def _note(engine: Engine, then: Session, found: Findings, highest: Deliver
     """Commit the evidence, its event, the end of the act, and what the worker is told."""
 
     def step(now: Session) -> Step:
+        known, claimed = engine.records.find(EVIDENCE, now.id), now.done or then.done
         evidence = Evidence(
             now.id, found.commit, found.tree, found.verdict, engine.clock.now(), found.runs,
-            found.why, now.done or then.done, ungated=found.why == NO_GATES,
+            found.why, claimed, ungated=found.why == NO_GATES,
+            tries=_tries(known, claimed) + 1 if found.unrun else 0,
         )  # fmt: skip
-        known = engine.records.find(EVIDENCE, now.id)
         again = known is not None and known.told and _grounds(known) == _grounds(evidence)
         mendable = bool(_complaints(evidence)) and now.done is not None and not is_terminal(now)
         evidence = replace(evidence, told=mendable or again)
         put = Put(EVIDENCE, now.id, evidence, engine.records.revision(EVIDENCE, now.id))
         told, events = _telling(engine, now, evidence, highest) if mendable > again else ((), ())
         ended = _ended(engine, now.id, found.commit)
-        return Step(now, (_event(now, evidence), *events), (put, *ended, *told))
+        known_already = evidence.put_off and evidence.tries > 1
+        news = () if known_already else (_event(now, evidence), *events)
+        after = replace(now, unproved=evidence.why if evidence.given_up else None)
+        return Step(after, news, (put, *ended, *told))
 
     await engine.records.update(SESSION, then.id, step)
+
+
+def _tries(known: Evidence | None, claimed: datetime | None) -> int:
+    """How often they could not be run before, for the same word."""
+    return known.tries if known is not None and known.claimed == claimed else 0
 
 
 def _ended(engine: Engine, id: SessionId, commit: str) -> Sequence[Change]:

@@ -37,13 +37,17 @@ _HIDDEN = re.compile(r"[a-zS]")  # how `git ls-files -v` writes what git was tol
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What came of it. Without runs, `why` says what kept the gates from being run."""
+    """What came of it. Without runs, `why` says what kept the gates from being run.
+
+    `unrun`: it was nothing of the work's.
+    """
 
     commit: str
     tree: str
     verdict: Verdict
     runs: tuple[GateRun, ...] = ()
     why: str | None = None
+    unrun: bool = False
 
 
 @dataclass(slots=True)

@@ -36,7 +36,7 @@ from ao_core.engine.words import OWN_WORD
 from ao_core.errors import AoError
 from ao_core.ids import ProjectId, SessionId
 from ao_core.model.activity import Activity, ActivityState
-from ao_core.model.evidence import LASTING
+from ao_core.model.evidence import Verdict
 from ao_core.model.session import (
     GONE,
     Drive,
@@ -120,15 +120,17 @@ class Loop:
                 by_project[session.project].append(session)
         for id, sessions in by_project.items():
             try:
-                project = await self._engine.projects.by_id(id)
-            except AoError as exc:
-                look = partial(self._unseen, sessions, exc)
-            else:
-                look = partial(self._look_at, project, sessions)
-            try:
-                await look()
+                await self._look_into(id, sessions)
             except Exception:  # one project's trouble must not end the loop
                 _log.exception("could not look at project %s", id)
+
+    async def _look_into(self, id: ProjectId, sessions: Sequence[Session]) -> None:
+        try:
+            project = await self._engine.projects.by_id(id)
+        except AoError as exc:
+            await self._unseen(sessions, exc)
+        else:
+            await self._look_at(project, sessions)
 
     async def _unseen(self, sessions: Sequence[Session], why: AoError) -> None:
         """Their project cannot be opened: nobody knows how they are, and that is said."""
@@ -183,7 +185,7 @@ class Loop:
     async def _has_lapsed(self, project: Project, session: Session) -> bool:
         """Whether its branch may have left the commit that was looked at: no process is asked."""
         known = self._engine.records.find(EVIDENCE, session.id)
-        if known is None or known.verdict not in LASTING:
+        if known is None or known.verdict is Verdict.STALE:
             return False
         return await has_left(project, session, known.commit)
 

@@ -14,7 +14,6 @@ _EVENT = {
     SessionState.NEEDS_INPUT: EventKind.SESSION_NEEDS_INPUT,
     SessionState.DETECTING: EventKind.SESSION_DETECTING,
     SessionState.STUCK: EventKind.SESSION_STUCK,
-    SessionState.DONE: EventKind.SESSION_DONE,
 }
 
 
@@ -45,18 +44,21 @@ def asking(session: Session, tool: str, at: datetime) -> tuple[Session, tuple[Ne
 def ended(
     session: Session, reason: SessionReason, at: datetime, kind: EventKind, seen: Seen | None = None
 ) -> tuple[Session, tuple[NewEvent, ...]]:
-    """The session is over."""
+    """The session is over, and the journal is told how it ended."""
     status, signal = (seen.exit_status, seen.exit_signal) if seen else (None, None)
     lost = seen.detail if seen and reason is SessionReason.RUNTIME_LOST else None
     note = visible(lost, 200) if lost else _how(status, signal)
+    event = NewEvent(kind, Ended(reason, status, signal), session.project, session.id)
+    return over(session, reason, at, note), (event,)
+
+
+def over(session: Session, reason: SessionReason, at: datetime, note: str | None) -> Session:
+    """The session is over."""
     facts = SessionFacts(SessionState.TERMINATED, reason, at, note)
-    body = Ended(reason, status, signal)
-    event = NewEvent(kind, body, session.project, session.id)
     spent = worked(session, at)
-    after = replace(
+    return replace(
         session, facts=facts, doubt=None, question=None, asked_at=None, worked=spent, precedents=()
     )
-    return after, (event,)
 
 
 def _how(status: int | None, signal: int | None) -> str | None:

@@ -8,7 +8,15 @@ import anyio
 
 from ao_core.engine.engine import Engine
 from ao_core.engine.project import Project
-from ao_core.errors import AoError, BadRequest
+from ao_core.errors import (
+    AoError,
+    BadRequest,
+    BrokenPlugin,
+    NotFound,
+    NotInstalled,
+    Rejected,
+    Unauthorized,
+)
 from ao_core.ids import new_id
 from ao_core.model.event import EventKind, NewEvent, Priority, Told
 from ao_core.model.session import Session
@@ -18,15 +26,17 @@ from ao_core.slots.notifier import Note, Notifier
 
 _log = logging.getLogger(__name__)
 _DEADLINE = 30.0
+_FOR_GOOD = (Rejected, Unauthorized, NotFound, NotInstalled, BrokenPlugin)
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """One notifier, and why it did not get the note, if it did not."""
+    """One notifier, and why it did not get the note, if it did not. `again`: it may do so yet."""
 
     notifier: str
     error: str | None = None
     hint: str | None = None
+    again: bool = True
 
 
 def note(
@@ -42,14 +52,14 @@ def note(
 
 
 async def notify(project: Project, told: Note, to: tuple[str, ...] = ()) -> tuple[Delivered, ...]:
-    """Send to the named notifiers, or to all of the project's; the journal is told elsewhere."""
+    """Send to the named notifiers, or to those told by default; the journal is told elsewhere."""
     unknown = set(to) - project.notifiers.keys()
     if unknown:
         raise BadRequest(
             "No such notifier: " + ", ".join(sorted(unknown)),
             hint="Known: " + ", ".join(sorted(project.notifiers)),
         )
-    names = to or tuple(project.notifiers)
+    names = to or tuple(one.alias for one in project.settings.notifiers)
     results: dict[str, Delivered] = {}
 
     async def one(name: str) -> None:
@@ -67,7 +77,7 @@ async def deliver(name: str, notifier: Notifier[Any], told: Note) -> Delivered:
         with anyio.fail_after(_DEADLINE):
             await notifier.notify(told)
     except AoError as exc:
-        return Delivered(name, exc.message, exc.hint)
+        return Delivered(name, exc.message, exc.hint, again=not isinstance(exc, _FOR_GOOD))
     except TimeoutError:
         return Delivered(name, "It did not answer in time.")
     except Exception as exc:  # a plugin of anybody's

@@ -7,7 +7,7 @@ others at most.
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import TypeAlias
@@ -33,13 +33,14 @@ _READER = "overlap"
 _OTHERS = 20  # at most, those that moved last
 _PLACES = 20
 _DIFF = 4_000_000  # bytes
+_NEW, _NAMES = 1_000, 200_000  # files that git does not know yet, and the bytes of their names
 _REMEMBERED = 200
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+")
 _LOOKS = frozenset({
     EventKind.SESSION_COMMITTED, EventKind.SESSION_IDLE, EventKind.SESSION_NEEDS_INPUT,
 })  # fmt: skip
 _ENDS = frozenset({
-    EventKind.SESSION_KILLED, EventKind.SESSION_EXITED, EventKind.SESSION_ERRORED,
+    EventKind.SESSION_KILLED, EventKind.SESSION_EXITED,
     EventKind.PR_MERGED, EventKind.PR_CLOSED,
 })  # fmt: skip
 
@@ -164,12 +165,20 @@ class Overlaps:
         return meeting(mine, await self._changes(project, other, parted)) if mine else ()
 
     async def _changes(self, project: Project, session: Session, since: str) -> Changed:
+        lines = await self._once(session, since, lambda: _read(project, session, since))
+        new = await self._once(session, "", lambda: _untracked(project, session))
+        return (*lines, *new)
+
+    async def _once(
+        self, session: Session, since: str, read: Callable[[], Awaitable[Changed]]
+    ) -> Changed:
+        """What was read before, where it has not moved since."""
         last = session.commits[-1] if session.commits else ""
         key = (session.id, since, last, session.facts.since)
         if key not in self._seen:
             if len(self._seen) >= _REMEMBERED:
                 self._seen.clear()
-            self._seen[key] = await _read(project, session, since)
+            self._seen[key] = await read()
         return self._seen[key]
 
     def _told(
@@ -222,11 +231,29 @@ def _is_at_it(session: Session) -> bool:
 
 async def _read(project: Project, session: Session, since: str) -> Changed:
     """What it changed since a commit; in a work tree, also what it has not committed yet."""
-    here = Path(session.path)
-    there = await anyio.Path(here / ".git").exists() and not isinstance(project.workspace, Apart)
-    git = git_for(project, here if there else project.repository)
+    there = await _has_tree(project, session)
+    git = git_for(project, Path(session.path) if there else project.repository)
     end = () if there else (f"refs/heads/{session.branch}",)
     how = ("--unified=0", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-color")
     where = ("--src-prefix=a/", "--dst-prefix=b/", "--end-of-options", since, *end, "--")
     done = await git.attempt("-c", "core.quotePath=false", "diff", *how, *where, limit=_DIFF)
     return changed(done.stdout) if done.status == 0 else ()
+
+
+async def _untracked(project: Project, session: Session) -> Changed:
+    """The files that git does not know yet and is not to ignore, each as a whole and by its name.
+
+    They stand where a new file of a diff does, so one that is committed meets one that is not.
+    """
+    if not await _has_tree(project, session):
+        return ()
+    how = ("ls-files", "-z", "--others", "--exclude-standard")
+    done = await git_for(project, Path(session.path)).attempt(*how, limit=_NAMES)
+    names = done.stdout.split(b"\0")[:-1] if done.status == 0 else ()  # the last may have been cut
+    return tuple(Place(name.decode(errors="replace"), 0, -1) for name in names[:_NEW])
+
+
+async def _has_tree(project: Project, session: Session) -> bool:
+    """Whether its files are in a work tree of the project's repository."""
+    there = await anyio.Path(session.path, ".git").exists()
+    return there and not isinstance(project.workspace, Apart)

@@ -251,10 +251,10 @@ def _resuming(
         change, queued = engine.outbox.queueing(session, message)
         changes.append(change)
         events.append(queued)
-    return Step(_going_on(session, at), tuple(events), tuple(changes))
+    return Step(going_on(session, at), tuple(events), tuple(changes))
 
 
-def _going_on(session: Session, at: datetime) -> Session:
+def going_on(session: Session, at: datetime) -> Session:
     """Without its pause, in which it neither worked nor rested."""
     facts, seconds = session.facts, worked(session, at)
     if facts.state in _TIMED:

@@ -235,9 +235,7 @@ class Projects:
         workspace = await self._plugin("workspace", settings.workspace, scope)
         tracker = await self._plugin("tracker", settings.tracker, scope)
         scm = await self._plugin("scm", settings.scm, scope)
-        notifiers = {
-            choice.alias: await self._notifier(choice, scope) for choice in settings.notifiers
-        }
+        notifiers = {one.alias: await self._notifier(one, scope) for one in _people(settings)}
         return Project(
             record.id, settings, settings.path, common, record.prefix, home, config, runtime,
             cast("Workspace[Any]", workspace), cast("Tracker[Any]", tracker),
@@ -373,6 +371,12 @@ def _settings_at(loaded: Loaded, here: Path) -> tuple[EffectiveProject, Path | N
         if _same(settings.path, here):
             return settings, loaded.path
     return zero(here, loaded), None
+
+
+def _people(settings: EffectiveProject) -> Iterable[PluginChoice]:
+    """Every notifier that is told by default, or to which anything is routed."""
+    routed = (one for choices in settings.routing.values() for one in choices)
+    return {one.alias: one for one in (*settings.notifiers, *routed)}.values()
 
 
 def _same(one: Path, other: Path) -> bool:

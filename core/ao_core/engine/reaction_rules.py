@@ -40,7 +40,6 @@ _CAUSES: Mapping[EventKind, str] = {
     _K.WORKSPACE_ASTRAY: "agent-stuck",
     _K.SESSION_NEEDS_INPUT: "agent-needs-input",
     _K.SESSION_EXITED: "agent-exited",
-    _K.SESSION_ERRORED: "agent-exited",
     _K.PR_CLOSED: "pr-closed",
 }
 
@@ -50,7 +49,6 @@ _OPEN = ("ci-failed", "changes-requested", "bugbot-comments", "merge-conflicts",
 _ENDS: Mapping[EventKind, tuple[str, ...]] = {
     _K.SESSION_WORKING: ("agent-stuck", "agent-needs-input"),
     _K.SESSION_IDLE: ("agent-stuck", "agent-needs-input"),
-    _K.SESSION_DONE: ("agent-stuck", "agent-needs-input", IDLE),
     _K.SESSION_RESTORED: (*_MOVED, IDLE, "pr-closed"),
     _K.WORKSPACE_FOUND: ("agent-stuck",),
     _K.SESSION_COMMITTED: (IDLE,),
@@ -71,7 +69,7 @@ _STATES: Mapping[str, SessionState] = {
 }
 BEGINS = frozenset({_K.SESSION_SPAWN_STARTED, _K.SESSION_RESTORED, _K.SESSION_WORKING})
 OVERS = frozenset({
-    _K.SESSION_EXITED, _K.SESSION_KILLED, _K.SESSION_ERRORED, _K.SESSION_DONE, _K.PR_MERGED,
+    _K.SESSION_EXITED, _K.SESSION_KILLED, _K.SESSION_SPAWN_FAILED, _K.PR_MERGED,
     _K.EVIDENCE_VERIFIED, _K.EVIDENCE_UNVERIFIED,
 })  # fmt: skip
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from ao_core.config.models import Reaction
 from ao_core.engine.report_watch import NEEDS_INPUT, NO_ACKNOWLEDGE, STALE
 from ao_core.model.event import Event, EventKind, Merged, Moved, NewEvent, PullSeen, Said
 from ao_core.model.session import Session, derive_status
@@ -32,8 +33,15 @@ _SENT: Mapping[str, EventKind] = {
 }
 
 
-def told(session: Session, key: str, event: Event | None) -> str:
-    """One line for people."""
+def for_people(rule: Reaction) -> str | None:
+    """The configured words, unless it is a worker whom they are for."""
+    return None if rule.action == "send-to-agent" else rule.message
+
+
+def told(session: Session, key: str, event: Event | None, words: str | None = None) -> str:
+    """For people: in these `words`, or in one line of ours."""
+    if words:
+        return visible(words, _SAID)
     if event is not None and isinstance(event.body, Said):
         return visible(event.body.text, _SAID)
     more = (session.report or "") if key == NEEDS_INPUT else _more(event)
@@ -68,7 +76,11 @@ def follow_up(session: Session, key: str, event: Event | None) -> list[NewEvent]
     return [NewEvent(kind, body, session.project, session.id)]
 
 
-def summary(sessions: Iterable[Session]) -> str:
-    """How they all ended, in one line."""
+def summary(rule: Reaction, sessions: Iterable[Session]) -> str:
+    """That they all ended: as configured, or with how they did, in one line."""
+    if rule.message:
+        return visible(rule.message, _SAID)
+    if not rule.include_summary:
+        return "All is done."
     counts = Counter(str(derive_status(session)) for session in sessions)
     return "All is done: " + ", ".join(f"{count} {status}" for status, count in counts.items())

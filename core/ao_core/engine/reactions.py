@@ -1,17 +1,19 @@
 """Reacts to what the journal tells: work goes back to its worker, people are told, merges are made.
 
-One reader with a stored cursor. What it decides is committed together with how far it has read: so
-a crash loses nothing and does nothing twice. A merge alone takes place afterwards; that it is to be
-made stands in the record, and making it twice does no harm.
+One reader for each project, with a stored cursor. What it decides is committed together with how
+far it has read: so a crash loses nothing and does nothing twice. A merge alone takes place
+afterwards; that it is to be made stands in the record, and making it twice does no harm. While a
+project cannot be opened, its reader waits where it is, and no other does.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import anyio
+from anyio.abc import TaskGroup
 
 from ao_core import prompt
 from ao_core.config.models import Reaction
@@ -23,15 +25,16 @@ from ao_core.engine.bookmark import Bookmark
 from ao_core.engine.engine import Engine
 from ao_core.engine.judging import is_settled
 from ao_core.engine.reaction_rules import ALL_COMPLETE, Act, Trigger
-from ao_core.engine.reaction_words import evidence_of, follow_up, summary, told
+from ao_core.engine.reaction_words import evidence_of, follow_up, for_people, summary, told
+from ao_core.engine.retrying import waited_out
 from ao_core.engine.trains import Wish, merge
-from ao_core.errors import AoError, Conflict
+from ao_core.errors import AoError, Conflict, StoreUnavailable
 from ao_core.ids import ProjectId
-from ao_core.model.event import Event, EventKind, NewEvent, Reacted, Said
+from ao_core.model.event import Event, EventKind, NewEvent, Reacted, Summary
 from ao_core.model.evidence import is_shown
 from ao_core.model.session import PrState, Session, SessionState, is_terminal
 from ao_core.store.contract import Change, Drop, Put
-from ao_core.store.records import EVIDENCE, PURSUIT, SESSION, Pursuit
+from ao_core.store.records import CURSOR, EVIDENCE, PURSUIT, SESSION, Pursuit
 
 _log = logging.getLogger(__name__)
 _READER = "reactions"
@@ -56,40 +59,72 @@ class Reactions:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._lock = anyio.Lock()
-        self._bookmark = Bookmark(engine.records, _READER)
+        self._bookmark = Bookmark(engine.records, _READER)  # from where projects are looked for
         self._seq = 0
+        self._come: dict[str, int] = {}  # how far the reader of each project is
 
     @property
     def seen(self) -> int:
-        """The last line that was dealt with."""
-        return self._seq
+        """The last line that was dealt with, and all before it."""
+        return min(self._seq, *self._come.values()) if self._come else self._seq
 
     async def run(self) -> None:
         """Until cancelled."""
         # at first nothing of the past is reacted to
-        self._seq = await self._bookmark.begin(self._engine.records.head)
+        first = await self._bookmark.begin(self._engine.records.head)
         for pursuit in self._engine.records.all(PURSUIT):
             if pursuit.pending:
                 self._engine.tasks.start_soon(self._merge, pursuit)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._tick)
-            async with aclosing(self._engine.records.follow(self._seq)) as journal:
+            async for row in self._engine.records.store.scan(CURSOR, f"{_READER}/"):
+                await self._start(tasks, row.id.removeprefix(f"{_READER}/"), row.value.seq)
+            self._seq = first
+            async with aclosing(self._engine.records.follow(first)) as journal:
                 async for event in journal:
-                    await self._patiently(event)
+                    if event.project is not None:
+                        await self._start(tasks, event.project, event.seq - 1)
+                    await self._keep_up(self._bookmark, event.seq)
+                    self._seq = event.seq
 
-    async def _patiently(self, event: Event) -> None:
+    async def _start(self, tasks: TaskGroup, project: str, before: int) -> None:
+        """A project that something happens in has its reader from there on."""
+        if project in self._come:
+            return
+        bookmark = Bookmark(self._engine.records, f"{_READER}/{project}")
+        what = f"reactions of {project} begin"
+        await self._engine.patiently(lambda: bookmark.begin(before), what)
+        self._come[project] = bookmark.seq
+        tasks.start_soon(self._read, project, bookmark)
+
+    async def _read(self, project: str, bookmark: Bookmark) -> None:
+        async with aclosing(self._engine.records.follow(bookmark.seq)) as journal:
+            async for event in journal:
+                if event.project == project:
+                    await self._patiently(event, bookmark)
+                await self._keep_up(bookmark, event.seq)
+                self._come[project] = event.seq
+
+    async def _keep_up(self, bookmark: Bookmark, seq: int) -> None:
+        if bookmark.is_behind(seq):
+            await self._engine.patiently(lambda: bookmark.commit(seq), "reactions go on")
+
+    async def _patiently(self, event: Event, bookmark: Bookmark) -> None:
+        what, clock = f"reactions of {event.project} go on", self._engine.clock
+
+        async def take() -> None:
+            await self._engine.patiently(lambda: self._take(event, bookmark), what)
+
         try:
-            await self._engine.patiently(lambda: self._take(event), "reactions go on")
+            await waited_out(take, clock, what)
         except Exception:  # one line that cannot be dealt with must not end the others
             _log.exception("there was no reaction to line %d", event.seq)
-            self._seq = event.seq
 
     # -- a line ----------------------------------------------------------------------------------
 
-    async def _take(self, event: Event) -> None:
+    async def _take(self, event: Event, bookmark: Bookmark) -> None:
         async with self._lock:
-            deed = await self._deed(event)
-            await self._commit(deed, event.seq)
+            await self._commit(await self._deed(event), bookmark, event.seq)
 
     async def _deed(self, event: Event) -> Deed:
         deed = Deed()
@@ -163,13 +198,13 @@ class Reactions:
         revision = self._engine.records.revision(PURSUIT, pursuit.id)
         deed.changes.append(Put(PURSUIT, pursuit.id, pursuit, revision))
 
-    async def _commit(self, deed: Deed, seq: int | None = None) -> None:
-        acts = bool(deed.changes or deed.events)
-        if seq is not None and (acts or self._bookmark.is_behind(seq)):
-            await self._bookmark.commit(seq, deed.changes, deed.events)
-        elif acts:
+    async def _commit(self, deed: Deed, bookmark: Bookmark | None = None, seq: int = 0) -> None:
+        if not deed.changes and not deed.events:
+            return
+        if bookmark is not None:
+            await bookmark.commit(seq, deed.changes, deed.events)
+        else:
             await self._engine.records.commit(deed.changes, deed.events)
-        self._seq = seq or self._seq
         for session in deed.deliver:
             self._engine.deliver(session.id)
         for pursuit in deed.merge:
@@ -192,9 +227,8 @@ class Reactions:
         answer = rules.react(rule, known, trigger, *self._time)
         if answer.pursuit is not None and answer.act is not Act.NOTHING:
             self._put(deed, answer.pursuit)
-            text = summary(self._of(event.project)) if rule.include_summary else "All is done."
-            kind = EventKind.SUMMARY_ALL_COMPLETE
-            deed.events.append(NewEvent(kind, Said(text), event.project))
+            body = Summary(summary(rule, self._of(event.project)), rule.priority)
+            deed.events.append(NewEvent(EventKind.SUMMARY_ALL_COMPLETE, body, event.project))
 
     def _of(self, project: str) -> list[Session]:
         return [one for one in self._engine.records.all(SESSION) if one.project == project]
@@ -225,10 +259,10 @@ class Reactions:
         async with self._lock:
             deed = Deed()
             for pursuit in self._engine.records.all(PURSUIT):
-                await self._late(deed, pursuit)
+                await _apart(self._late(deed, pursuit))
             for session in self._engine.live():
-                await self._resting(deed, session)
-                await self._unheard(deed, session)
+                await _apart(self._resting(deed, session))
+                await _apart(self._unheard(deed, session))
             await self._commit(deed)
 
     async def _late(self, deed: Deed, pursuit: Pursuit) -> None:
@@ -298,13 +332,21 @@ class Reactions:
                 _log.info("what became of the merge of %s is known", session.id)
 
 
+async def _apart(look: Awaitable[None]) -> None:
+    """One project that cannot be opened keeps the clock from no other."""
+    try:
+        await look
+    except StoreUnavailable:
+        raise
+    except AoError as exc:
+        _log.debug("what is late was not looked for: %s", exc.message)
+
+
 def _reacted(
     session: Session, pursuit: Pursuit, rule: Reaction, act: Act, event: Event | None
 ) -> NewEvent:
     gave_up = act is Act.ESCALATE
+    cause = told(session, pursuit.key, event, None if gave_up else for_people(rule))
     kind = EventKind.REACTION_ESCALATED if gave_up else EventKind.REACTION_TRIGGERED
-    body = Reacted(
-        pursuit.key, act, pursuit.attempts, pursuit.fingerprint,
-        told(session, pursuit.key, event), rule.priority,
-    )  # fmt: skip
+    body = Reacted(pursuit.key, act, pursuit.attempts, pursuit.fingerprint, cause, rule.priority)
     return NewEvent(kind, body, session.project, session.id)

@@ -47,7 +47,7 @@ async def recover(engine: Engine) -> None:
         }
     )
     for session in list(engine.records.all(SESSION)):
-        see_to(engine, session.id)
+        see_to(engine, session.id, anew=True)
     engine.nudge(*(session.id for session in engine.live()))
     engine.deliver_all()
 

@@ -6,7 +6,7 @@ import anyio
 
 from ao_core.engine.engine import Engine
 from ao_core.engine.launching import bring_up
-from ao_core.engine.moves import ended
+from ao_core.engine.moves import over
 from ao_core.engine.project import Project
 from ao_core.engine.records import Step
 from ao_core.errors import AoError, StoreUnavailable
@@ -76,18 +76,15 @@ async def _put_back(engine: Engine, id: SessionId, place: int) -> None:
 async def _over(engine: Engine, id: SessionId, exc: Exception) -> None:
     reason = exc.message if isinstance(exc, AoError) else "an internal error; see the engine's log"
 
-    def over(session: Session) -> Step | None:
+    def step(session: Session) -> Step | None:
         if is_terminal(session):  # it was killed meanwhile
             return None
-        now = engine.clock.now()
-        why = SessionReason.ERROR_IN_PROCESS
-        after, _ = ended(session, why, now, EventKind.SESSION_ERRORED)
-        noted = replace(after, facts=replace(after.facts, note=visible(reason, 500)))
+        note, why = visible(reason, 500), SessionReason.ERROR_IN_PROCESS
         kind = EventKind.SESSION_SPAWN_FAILED
-        event = NewEvent(kind, Said(visible(reason, 500)), session.project, session.id)
-        return Step(noted, (event,))
+        event = NewEvent(kind, Said(note), session.project, session.id)
+        return Step(over(session, why, engine.clock.now(), note), (event,))
 
-    await engine.records.update(SESSION, id, over)
+    await engine.records.update(SESSION, id, step)
 
 
 async def started(engine: Engine, id: SessionId) -> Session:

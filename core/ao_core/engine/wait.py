@@ -52,19 +52,21 @@ _K = EventKind
 TELLS: Mapping[Until, frozenset[EventKind]] = {
     Until.ATTENTION: frozenset(
         {
-            _K.SESSION_NEEDS_INPUT, _K.SESSION_STUCK, _K.SESSION_EXITED, _K.SESSION_ERRORED,
+            _K.SESSION_NEEDS_INPUT, _K.SESSION_STUCK, _K.SESSION_EXITED,
             _K.SESSION_BLOCKED, _K.COPIES_SPARE,
             _K.SESSION_SPAWN_FAILED, _K.SESSION_KILLED, _K.SESSION_IDLE, _K.PERMISSION_ASKED,
+            _K.NOTIFICATION_FAILED,
             _K.MESSAGE_UNCERTAIN, _K.MESSAGE_FAILED, _K.INTENT_UNRESOLVED, _K.NOTE_LEAD,
             _K.MESSAGE_EXPIRED, _K.SESSION_SAID, _K.SESSION_OVERSTEPPED,
+            _K.EVIDENCE_UNVERIFIED,
             _K.SESSION_PAUSED, _K.MERGE_READY, _K.CI_FAILING, _K.REVIEW_CHANGES_REQUESTED,
         }
     ),
-    Until.IDLE: frozenset({_K.SESSION_IDLE, _K.SESSION_DONE, _K.SESSION_EXITED, _K.SESSION_KILLED}),
+    Until.IDLE: frozenset({_K.SESSION_IDLE, _K.SESSION_EXITED, _K.SESSION_KILLED}),
     Until.DONE: frozenset(
         {
-            _K.EVIDENCE_VERIFIED, _K.EVIDENCE_UNVERIFIED, _K.EVIDENCE_FAILED, _K.SESSION_DONE,
-            _K.SESSION_EXITED, _K.SESSION_KILLED, _K.SESSION_ERRORED, _K.SESSION_SPAWN_FAILED,
+            _K.EVIDENCE_VERIFIED, _K.EVIDENCE_UNVERIFIED, _K.EVIDENCE_FAILED,
+            _K.SESSION_EXITED, _K.SESSION_KILLED, _K.SESSION_SPAWN_FAILED,
         }
     ),
     Until.MERGED: frozenset({_K.PR_MERGED, _K.MERGE_COMPLETED}),
@@ -163,7 +165,16 @@ def _heard(
     if chosen and event.session not in chosen:
         return False
     heard.append(event)
-    return event.kind in TELLS[until] and (until is not Until.DONE or _is_done(engine, event))
+    return event.kind in TELLS[until] and _is_so(engine, event, until)
+
+
+def _is_so(engine: Engine, event: Event, until: Until) -> bool:
+    if until is Until.DONE:
+        return _is_done(engine, event)
+    if until is Until.ATTENTION and event.kind is EventKind.EVIDENCE_UNVERIFIED:
+        session = engine.records.find(SESSION, event.session or "")
+        return session is not None and session.unproved is not None  # else nobody need act
+    return True
 
 
 def _is_done(engine: Engine, event: Event) -> bool:

@@ -82,6 +82,7 @@ def _working(case: Case, hook: HookEvent) -> Case:
     if word is not None and hook.kind in _ANEW and _is_after(case, hook, word.at):
         word = Word(word.at)
     heard = replace(case.session, done=done, word=word)
+    heard = heard if done is not None else replace(heard, unproved=None)
     if hook.kind in _ANEW or heard.asked_at is None:  # else it goes on with what it need not know
         heard = replace(heard, question=None, asked_at=None)
     case = case.having(heard, want=Want.OUTBOX)
@@ -151,7 +152,7 @@ def _reported(case: Case, hook: HookEvent) -> Case:
     case = _said(case, hook)
     if hook.state is not None:
         done = hook.at if hook.state == DONE else None
-        case = case.having(replace(case.session, done=done))
+        case = case.having(replace(case.session, done=done, unproved=None))
     if hook.text == case.session.report:
         return case
     session = replace(case.session, report=hook.text)

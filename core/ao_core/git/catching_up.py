@@ -97,7 +97,7 @@ async def _join(
         return Joined(onto)
     if rebase:
         async with scratch_tree(git, scratch, place.head) as aside:
-            return await replay(aside, onto)
+            return await replay(aside, onto, session=session)
     message = message_of(f"Merge {base} into {place.branch}", session)
     wish = Wish(onto, MergeMethod.MERGE, message, await git.identity())
     return await combine(git, wish, place.head)

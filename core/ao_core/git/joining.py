@@ -17,6 +17,7 @@ import anyio.to_thread
 
 from ao_core.errors import CommandFailed, NotFound, NotInstalled, WrongState
 from ao_core.files import in_our_words
+from ao_core.git.naming import named
 from ao_core.git.repository import LONG, Git, Identity
 from ao_core.ids import SessionId, branch_name
 from ao_core.model.work import MergeMethod
@@ -65,8 +66,13 @@ async def combine(git: Git, wish: Wish, onto: str, known: str | None = None) -> 
     return Joined(await by.commit_tree(tree, parents, wish.message))
 
 
-async def replay(aside: Git, onto: str, known: str | None = None) -> Joined:
-    """Rebase what is checked out in a scratch tree, without the commits that `known` contains."""
+async def replay(
+    aside: Git, onto: str, known: str | None = None, *, session: SessionId | None
+) -> Joined:
+    """Rebase what is checked out in a scratch tree, without the commits that `known` contains.
+
+    Those that do not say which session they come from are said to be of `session`.
+    """
     how = ("--no-autosquash", "--no-update-refs", "--no-rerere-autoupdate", "--quiet")
     done = await aside.attempt(
         *("-c", "rebase.autoStash=false", "rebase", *how, "--empty=drop"),
@@ -74,7 +80,8 @@ async def replay(aside: Git, onto: str, known: str | None = None) -> Joined:
         deadline=LONG,
     )
     if done.status == 0:
-        return Joined(await commit_of(aside, "HEAD"))
+        commit = await commit_of(aside, "HEAD")
+        return Joined(await named(aside, onto, commit, session) if session else commit)
     conflicts = await aside.fields("diff", "--name-only", "--diff-filter=U", "-z")
     await aside.attempt("rebase", "--quit")
     if not conflicts:

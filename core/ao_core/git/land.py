@@ -57,18 +57,20 @@ async def land(
     wish = Wish(commit, method, text, author or committer)
     kept, branch = train_ref(home, train_id), branch_name(target)
     for _ in range(TRIES):
-        landed = await _once(git, wish, branch, scratch, kept)
+        landed = await _once(git, wish, branch, scratch, kept, session)
         if landed is not None:
             return landed
     return Landed(Landing.READY, blockers=(f"{target} keeps moving; try again",))
 
 
-async def _once(git: Git, wish: Wish, target: str, scratch: Path, kept: str) -> Landed | None:
+async def _once(
+    git: Git, wish: Wish, target: str, scratch: Path, kept: str, session: SessionId | None
+) -> Landed | None:
     """One attempt; None when the target moved meanwhile."""
     onto = await target_tip(git, target)
     if await git.is_ancestor(wish.head, onto):
         return Landed(Landing.ALREADY, onto)
-    joined = await _join(git, wish, onto, scratch)
+    joined = await _join(git, wish, onto, scratch, session)
     if joined.conflicts:
         return Landed(Landing.CONFLICT, conflicts=joined.conflicts)
     if joined.commit == onto:
@@ -76,8 +78,10 @@ async def _once(git: Git, wish: Wish, target: str, scratch: Path, kept: str) -> 
     return await deliver(git, target, joined.commit, onto, kept)
 
 
-async def _join(git: Git, wish: Wish, onto: str, scratch: Path) -> Joined:
+async def _join(
+    git: Git, wish: Wish, onto: str, scratch: Path, session: SessionId | None
+) -> Joined:
     if wish.method is not MergeMethod.REBASE:
         return await combine(git, wish, onto)
     async with scratch_tree(git, scratch, wish.head) as aside:
-        return await replay(aside, onto)
+        return await replay(aside, onto, session=session)

@@ -217,10 +217,10 @@ async def _judge(plan: _Plan, aside: Git, train: _Train, outlook: Outlook, commi
 
 
 async def _join(plan: _Plan, aside: Git, train: _Train, outlook: Outlook) -> Joined:
+    member = outlook.member
     if plan.method is MergeMethod.REBASE:
         await check_out(aside, outlook.head)
-        return await replay(aside, train.commit, train.known)
-    member = outlook.member
+        return await replay(aside, train.commit, train.known, session=member.id)
     title = " ".join(visible(member.title, _TITLE_LIMIT).split())
     author = member.author or plan.committer
     wish = Wish(outlook.head, plan.method, message_of(title, member.id), author)

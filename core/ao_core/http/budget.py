@@ -108,7 +108,6 @@ class Budget:
         self._count(claim, readings(response.headers, self._clock))
         if is_limited(response, self._clock):
             self.refused(response.headers)
-        self._whether_free()
 
     def failed(self, claim: Claim) -> None:
         """There was no answer; it may have been counted all the same."""

@@ -59,7 +59,7 @@ def attention(session: Session) -> tuple[Attention, str]:
         why = "its turn ended"
     if why is None:
         return Attention.NONE, ""
-    return Attention.LEAD, session.facts.note or why
+    return Attention.LEAD, "; ".join(filter(None, (session.facts.note or why, session.unproved)))
 
 
 def _standstill(session: Session, paused: Paused) -> tuple[Attention, str]:

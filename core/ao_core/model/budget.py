@@ -1,6 +1,6 @@
 """What a session may use, and what it has used. What nobody tells is unknown, never zero."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -42,23 +42,32 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """What was used; None is unknown."""
+    """What was used; None is unknown. Of parts in `least` somebody tells nothing: it is more."""
 
     minutes: float = 0.0
     tokens: int | None = None
     cost: float | None = None
+    least: frozenset[Part] = frozenset()
 
     def of(self, part: Part) -> float | None:
         """What was used of one part."""
         return getattr(self, part)
 
     def plus(self, other: "Spending") -> "Spending":
-        """Both together. What is known of one counts, also where the other tells nothing."""
-        return Spending(
+        """Both together. What is known of one is the least, where the other tells nothing."""
+        both = Spending(
             self.minutes + other.minutes,
             _added(self.tokens, other.tokens),
             _added_cost(self.cost, other.cost),
         )
+        more = self.least | other.least | self.untold | other.untold
+        return replace(both, least=more - both.untold)
+
+    @property
+    def untold(self) -> frozenset[Part]:
+        """Of what nothing is told, though there was work."""
+        parts = Part if self.minutes else ()
+        return frozenset(part for part in parts if self.of(part) is None)
 
 
 @dataclass(frozen=True, slots=True)

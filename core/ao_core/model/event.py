@@ -34,12 +34,10 @@ class EventKind(StrEnum):
     SESSION_NEEDS_INPUT = "session.needs_input"
     SESSION_DETECTING = "session.detecting"
     SESSION_STUCK = "session.stuck"
-    SESSION_DONE = "session.done"
     SESSION_EXITED = "session.exited"
     SESSION_KILLED = "session.killed"
     SESSION_OVERLAPS = "session.overlaps"
     SESSION_CLEANED_UP = "session.cleaned_up"
-    SESSION_ERRORED = "session.errored"
     SESSION_RESTORED = "session.restored"
     SESSION_REPORTED = "session.reported"
     SESSION_PAUSED = "session.paused"
@@ -243,6 +241,14 @@ class Reacted:
 
 
 @dataclass(frozen=True, slots=True)
+class Summary:
+    """How all of a project's workers ended."""
+
+    text: str
+    priority: Priority | None = None  # where the configuration says so
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """How a worker's word that it is done was found, at one commit."""
 
@@ -254,7 +260,8 @@ class Shown:
 
 Body: TypeAlias = (
     Said | Started | Moved | Ended | Saved | PullSeen | Merged | MessageMoved
-    | PermissionMoved | Unresolved | IssueMoved | Told | Reacted | Shown | Halted | Spent
+    | PermissionMoved | Unresolved | IssueMoved | Told | Reacted | Summary | Shown | Halted
+    | Spent
 )  # fmt: skip
 
 
@@ -282,12 +289,10 @@ SPECS: Mapping[EventKind, Spec] = {
     _K.SESSION_NEEDS_INPUT: Spec(Moved, _U),
     _K.SESSION_DETECTING: Spec(Moved, _I),
     _K.SESSION_STUCK: Spec(Moved, _U),
-    _K.SESSION_DONE: Spec(Moved, _A),
     _K.SESSION_EXITED: Spec(Ended, _U),
     _K.SESSION_KILLED: Spec(Ended, _W),
     _K.SESSION_OVERLAPS: Spec(Said, _W),
     _K.SESSION_CLEANED_UP: Spec(Ended, _I),
-    _K.SESSION_ERRORED: Spec(Ended, _U),
     _K.SESSION_RESTORED: Spec(Started, _I),
     _K.SESSION_REPORTED: Spec(Said, _I),
     _K.SESSION_PAUSED: Spec(Halted, _I),
@@ -346,11 +351,11 @@ SPECS: Mapping[EventKind, Spec] = {
     _K.NOTIFICATION_FAILED: Spec(Told, _W),
     _K.REACTION_TRIGGERED: Spec(Reacted, _I),
     _K.REACTION_ESCALATED: Spec(Reacted, _U),
-    _K.EVIDENCE_VERIFIED: Spec(Shown, _A),
+    _K.EVIDENCE_VERIFIED: Spec(Shown, _I),
     _K.EVIDENCE_FAILED: Spec(Shown, _W),
     _K.EVIDENCE_STALE: Spec(Shown, _I),
     _K.EVIDENCE_UNVERIFIED: Spec(Shown, _I),
-    _K.SUMMARY_ALL_COMPLETE: Spec(Said, _I),
+    _K.SUMMARY_ALL_COMPLETE: Spec(Summary, _I),
 }
 
 

@@ -19,7 +19,7 @@ class Verdict(StrEnum):
     UNVERIFIED = "unverified"
 
 
-LASTING = frozenset({Verdict.VERIFIED, Verdict.FAILED})  # until the next commit
+TRIES = 5  # for gates that cannot be run
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,8 @@ class Evidence:
     """How a session's work was found, at one commit.
 
     `claimed` is when the worker said that it was done, as `Session.done` had it: that much is
-    answered. `ungated` means that there was nothing to run; `told` that the worker knows.
+    answered. `ungated` means that there was nothing to run; `told` that the worker knows; `tries`,
+    how often the gates could not be run.
     """
 
     session: SessionId
@@ -67,6 +68,17 @@ class Evidence:
     claimed: datetime | None = None
     ungated: bool = False
     told: bool = False
+    tries: int = 0
+
+    @property
+    def put_off(self) -> bool:
+        """Whether the gates could not be run, and are to be tried again."""
+        return 0 < self.tries < TRIES
+
+    @property
+    def given_up(self) -> bool:
+        """Whether the gates could not be run, however often it was tried."""
+        return self.tries >= TRIES
 
     @property
     def failures(self) -> tuple[GateRun, ...]:
@@ -76,7 +88,9 @@ class Evidence:
 
 def is_owed(session: Session, known: Evidence | None) -> bool:
     """Whether the worker said that it is done, and nobody has looked yet."""
-    if session.done is None or (known is not None and known.claimed == session.done):
+    if session.done is None:
+        return False
+    if known is not None and known.claimed == session.done and not known.put_off:
         return False
     left = session.facts.reason is SessionReason.AGENT_PROCESS_EXITED and not session.workspace_gone
     return left or not is_terminal(session)

@@ -27,6 +27,10 @@ _BY_REASON: Mapping[_Case, str] = {
     (_S.STUCK, _R.NO_PROGRESS): "`read` its screen, `send` it a word; if it hangs, `kill` it and"
     " `restore` it.",
 }
+_UNPROVED = (
+    "Mend what is named, then `send` it a word: once it reports again that it is done, its gates"
+    " are run."
+)
 _GONE: Mapping[Footing, str] = {
     Footing.REMOVED: "`kill` it, then `restore` it: its work tree is made anew from {branch}. What"
     " was not committed is only where the folder went.",
@@ -42,7 +46,8 @@ def remedy(session: Session) -> str | None:
     """What to do about it; None where there is nothing to mend."""
     standing = session.standing
     if standing.is_firm or (is_terminal(session) and standing.footing is Footing.REMOVED):
-        return _BY_REASON.get((session.facts.state, session.facts.reason))
+        known = _BY_REASON.get((session.facts.state, session.facts.reason))
+        return known or (_UNPROVED if session.unproved else None)
     commit = session.commits[-1] if session.commits else session.base_commit
     return _GONE[standing.footing].format(
         branch=_word(session.branch), where=_word(standing.where), path=_word(session.path),

@@ -267,6 +267,7 @@ class Session:
     group: SessionId | None = None  # the first of the copies it is one of
     queued: int = 0  # its number in the queue, from when it is put there until it starts
     started: datetime | None = None  # when it was first let in
+    unproved: str | None = None  # why nobody could look at what it said is done
     precedents: tuple[Precedent, ...] = ()  # what it may do, or not, for as long as it lasts
 
 

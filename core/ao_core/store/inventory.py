@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from ao_core.errors import StoreError
 from ao_core.files import in_our_words
 from ao_core.store import database, folder
 from ao_core.store.choice import COMPANIONS, PLACES
@@ -16,6 +17,10 @@ from ao_core.store.kind import StoreKind
 from ao_core.store.state import Numbers
 
 _TRIES = 5
+_LINES = """
+SELECT total(length(CAST(body AS BLOB)) + length(at) + length(kind)
+    + ifnull(length(project), 0) + ifnull(length(session), 0)) FROM event
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,18 @@ def size(home: Path, kind: StoreKind) -> int:
     place = home / PLACES[kind]
     with in_our_words(place, "read"):
         return sum(map(_size, _parts(place)))
+
+
+def journal_inside(home: Path) -> int:
+    """The bytes of the journal's lines in the one file of a store; 0 where none can be read."""
+    place = home / PLACES["sqlite"]
+    if not place.is_file():
+        return 0
+    try:
+        with database.in_our_words(place), closing(database.connect_reader(place)) as db:
+            return int(db.execute(_LINES).fetchone()[0])
+    except StoreError:  # whoever needs it says what is wrong with it
+        return 0
 
 
 def _parts(place: Path) -> Iterator[Path]:

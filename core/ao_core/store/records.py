@@ -183,11 +183,20 @@ class Pursuit:
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """What a reader has failed at since then, for all it was tried."""
+
+    since: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far a reader of the journal has come."""
+    """How far a reader of the journal has come; `trouble` where the last it did has failed."""
 
     reader: str
     seq: int
+    trouble: Trouble | None = None
 
 
 @dataclass(frozen=True, slots=True)

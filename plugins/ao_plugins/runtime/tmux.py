@@ -194,7 +194,7 @@ class Tmux(TmuxKeyboard, Here[TmuxConfig], Mourning, Measurable):
                 if not any(row.lives for row in await self._rows()):
                     await self.control.ask("kill-server")
         await self.control.aclose()
-        await anyio.to_thread.run_sync(server.end_strays, self._argv)
+        await server.end_strays(self._argv)
         server.tidy(self._socket)
 
     async def _undo(self, name: str) -> None:

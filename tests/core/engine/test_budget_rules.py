@@ -10,6 +10,7 @@ from ao_core.engine.budget_rules import (
     counted,
     judge,
     said,
+    silent,
     spending,
     stand,
     together,
@@ -74,9 +75,9 @@ def test_after_a_raise_it_is_told_again_when_it_is_near_again() -> None:
 def test_what_nobody_tells_is_neither_near_nor_reached_and_said_after_a_turn() -> None:
     budget = Budget(tokens=10)
     assert judge(budget, Spending(99), ()).news == ()
-    told = judge(budget, Spending(99), (), had_turn=True)
+    told = judge(budget, Spending(99), (), silent=[Part.TOKENS])
     assert [one.stand for one in told.news] == [Stand.UNKNOWN]
-    assert judge(budget, Spending(99), told.told, had_turn=True).news == ()
+    assert judge(budget, Spending(99), told.told, silent=[Part.TOKENS]).news == ()
     assert said(weigh(budget, Spending(99))) == "unknown of 10 tokens"
 
 
@@ -84,7 +85,31 @@ def test_what_is_known_of_one_life_counts_beside_the_unknown_of_another() -> Non
     assert Usage().plus(Usage()).tokens is None
     assert Usage(1, None).plus(Usage(None, 4)).tokens == 5
     assert Usage(1, 2, 0.5).with_news(Usage(None, 7)) == Usage(1, 7, 0.5)
-    assert Spending(1).plus(Spending(2, 3)) == Spending(3, 3, None)
+    least = frozenset({Part.TOKENS})
+    assert Spending(1).plus(Spending(2, 3)) == Spending(3, 3, None, least)
+    assert Spending().plus(Spending(2, 3)) == Spending(2, 3)  # it has not begun to work
+
+
+def test_what_somebody_does_not_tell_is_no_nought_beside_the_others() -> None:
+    at = START + 2 * MINUTE
+    tells = in_state(a_session(usage=Usage(5, 5)), SessionState.IDLE, MINUTE)
+    starts = replace(a_session("app-2"), created_at=at)
+    rests = in_state(a_session("app-2"), SessionState.IDLE, MINUTE)
+    ceiling, used = Budget(tokens=10, cost=5.0), together([tells, rests], at)
+    assert silent(starts, at) == frozenset()
+    assert silent(rests, at) == {Part.TOKENS, Part.COST}
+    assert silent(tells, at) == silent(over(tells), at) == {Part.COST}
+    assert said(weigh(ceiling, used)) == "at least 10 of 10 tokens, unknown of 5 USD"
+    first = judge(ceiling, used, (), silent=silent(rests, at))
+    assert [(one.part, one.stand, one.used) for one in first.news] == [
+        (Part.TOKENS, Stand.REACHED, 10),
+        (Part.TOKENS, Stand.UNKNOWN, None),
+        (Part.COST, Stand.UNKNOWN, None),
+    ]
+    assert judge(ceiling, used, first.told, silent=silent(rests, at)).news == ()
+    assert judge(ceiling, used, first.told).told == first.told
+    after = judge(ceiling, together([tells], at), first.told)
+    assert after.told == ("cost:unknown", "tokens:reached")
 
 
 def test_what_is_known_is_shown_beside_what_is_limited() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import reduce
+from types import SimpleNamespace
 from typing import Any, cast
 from unittest.mock import AsyncMock, Mock
 
@@ -9,8 +10,9 @@ import pytest
 
 from ao_core.engine import budgets
 from ao_core.engine.budget_rules import counted
-from ao_core.engine.budgets import Budgets, by_log
-from ao_core.model.budget import Budget
+from ao_core.engine.budgets import Budgets, by_log, untold
+from ao_core.model.budget import Budget, Part, Spent
+from ao_core.model.event import EventKind
 from ao_core.model.session import Drive, SessionFacts, SessionReason, SessionState
 from ao_core.model.usage import Usage
 from ao_core.slots.agent import AgentInfo, Conversable, Launch
@@ -87,3 +89,22 @@ async def test_what_is_written_after_a_turn_has_ended_is_counted_too(
         agent.used = Usage(used, 5)
         await Budgets(engine).look_at(session.id)
         assert engine.session(session.id).usage.input_tokens == known
+
+
+async def test_a_ceiling_that_cannot_be_held_is_told_of_once_and_at_the_start(books: Books) -> None:
+    agent = SimpleNamespace(tells=Mock(return_value=frozenset({Part.COST})))
+    ceiling, engine = Budget(tokens=100, cost=5.0), cast("Any", an_engine(books))
+    engine.agent_of, engine.ceiling = AsyncMock(return_value=agent), ceiling
+    facts = SessionFacts(SessionState.IDLE, SessionReason.TURN_ENDED, books.clock.now())
+    quiet = a_session(facts=facts, worked=60.0, usage=Usage(cost_usd=1.0))
+    await books.keep(quiet)
+    await books.keep(a_session("app-2", worked=60.0, usage=Usage(5, 5, 1.0)))
+    looks = Budgets(engine, AsyncMock(return_value=ceiling))
+    for _ in range(2):
+        await looks.look()
+    (event,) = await books.journal(EventKind.BUDGET_UNKNOWN)
+    assert (event.session, event.body) == (None, Spent("tokens", None, 100, all_sessions=True))
+    assert await untold(engine, quiet) == (
+        "agent double does not tell its tokens in a terminal:"
+        " that part of the ceiling for all workers is not held",
+    )

@@ -1,11 +1,14 @@
 """A worker's word that it is done: when it holds, when it no longer does, and what answers it."""
 
-from dataclasses import replace
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import anyio
 import pytest
 
 from ao_core import spool
@@ -17,18 +20,23 @@ from ao_core.engine.evidence import lapsing, see_to, verdict_of
 from ao_core.engine.gates import Proof
 from ao_core.engine.project import Project
 from ao_core.engine.side import has_left
-from ao_core.errors import BadRequest
+from ao_core.engine.wait import Until, wait
+from ao_core.engine.waiting import is_done
+from ao_core.errors import BadRequest, CommandFailed
 from ao_core.ids import SessionId
 from ao_core.model.activity import Source
+from ao_core.model.attention import Attention, attention
 from ao_core.model.event import EventKind, Shown
-from ao_core.model.evidence import Evidence, GateRun, Verdict, is_at_rest, is_owed
+from ao_core.model.evidence import TRIES, Evidence, GateRun, Verdict, is_at_rest, is_owed, is_shown
+from ao_core.model.remedy import remedy
 from ao_core.model.session import Session
 from ao_core.model.session import SessionState as S
 from ao_core.spool import HookEvent, HookKind
 from ao_core.store.contract import Put
 from ao_core.store.records import EVIDENCE
 from ao_core.testing.repository import sample
-from books import START, Books, a_session, over
+from bare_engine import an_engine
+from books import START, Books, a_session, clock_of, over
 
 ID = SessionId("app-1")
 FAILS = GateRun("tests", ("make", "test"), 2, None, 1.5, "no")
@@ -134,15 +142,19 @@ def test_a_turn_that_goes_on_is_not_its_last_word(state: S) -> None:
 # -- the next commit -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("verdict", [Verdict.VERIFIED, Verdict.FAILED])
+@pytest.mark.parametrize("verdict", [Verdict.VERIFIED, Verdict.FAILED, Verdict.UNVERIFIED])
 async def test_it_lapses_with_the_next_commit_and_so_does_the_word(
     books: Books, verdict: Verdict
 ) -> None:
     session = a_session(done=at(5))
-    await books.records.commit([Put(EVIDENCE, ID, evidence(verdict), 0)])
+    found = replace(evidence(verdict), ungated=verdict is Verdict.UNVERIFIED)
+    await books.records.commit([Put(EVIDENCE, ID, found, 0)])
     after, changes, events = lapsing(books.records, session, "c2")
     assert after.done is None
     await books.records.commit(changes, events)
+    known = books.records.find(EVIDENCE, ID)
+    assert not is_shown(after, known)
+    assert not is_done(after, known)
     assert verdict_of(books.records, ID) == "stale"
     (event,) = await books.journal(EventKind.EVIDENCE_STALE)
     failed = ("tests",) if verdict is Verdict.FAILED else ()
@@ -175,7 +187,9 @@ def test_a_gate_tells_how_it_ended() -> None:
 # -- when it is looked at --------------------------------------------------------------------------
 
 
-async def started(books: Books, session: Session, seconds: float, **engine: Any) -> bool:
+async def started(
+    books: Books, session: Session, seconds: float, *, anew: bool = False, **engine: Any
+) -> bool:
     """Whether the gates of a session are begun at this moment."""
     await books.keep(session)
     begun: list[str] = []
@@ -189,7 +203,7 @@ async def started(books: Books, session: Session, seconds: float, **engine: Any)
         tasks=SimpleNamespace(start_soon=start),
     )  # fmt: skip
     vars(made).update(engine)
-    see_to(cast("Engine", made), ID)
+    see_to(cast("Engine", made), ID, anew=anew)
     return begun == [ID]
 
 
@@ -217,6 +231,88 @@ async def test_it_is_not_looked_at_twice_at_once_nor_while_it_is_being_ended(boo
     assert not await started(books, SAID_SO, 30, is_ending=_yes)
     others = {f"app-{number}": Proof() for number in range(100, 400)}
     assert not await started(books, SAID_SO, 30, proving=others)
+
+
+# -- gates that cannot be run ----------------------------------------------------------------------
+
+
+async def test_what_was_put_off_is_looked_at_after_a_pause_or_by_the_next_engine(
+    books: Books,
+) -> None:
+    put_off = replace(evidence(Verdict.UNVERIFIED), tries=2)
+    await books.records.commit([Put(EVIDENCE, ID, put_off, 0)])
+    assert is_owed(SAID_SO, put_off)
+    assert not await started(books, SAID_SO, 30)
+    assert await started(books, SAID_SO, 30, anew=True)
+    assert await started(books, SAID_SO, 36)
+    assert lapsing(books.records, SAID_SO, "c2") == (SAID_SO, (), ())
+    assert not is_owed(SAID_SO, replace(put_off, tries=TRIES))
+
+
+@dataclass
+class Ailing:
+    """A project whose runtime fails as often as it is told to."""
+
+    times: int
+    settings: Any = field(default_factory=lambda: SimpleNamespace(gates=()))
+
+    async def look(self, session: object) -> object:
+        self.times -= 1
+        if self.times >= 0:
+            raise CommandFailed("the runtime went away")
+        return self
+
+
+@asynccontextmanager
+async def proving(books: Books, project: Ailing) -> AsyncGenerator[Engine]:
+    await books.keep(SAID_SO)
+    engine = an_engine(books, project)
+    async with anyio.create_task_group() as tasks:
+        vars(engine).update(project_of=project.look, proving={}, tasks=tasks, is_ending=_no)
+        see_to(engine, ID)
+        yield engine
+        tasks.cancel_scope.cancel()
+
+
+async def told_so(books: Books, tries: int) -> Evidence:
+    with anyio.fail_after(10):
+        while (known := books.records.find(EVIDENCE, ID)) is None or known.tries != tries:
+            await clock_of(books).advance(1)
+    return known
+
+
+async def test_gates_that_cannot_be_run_are_tried_again_and_then_the_lead_is_told_why(
+    books: Books,
+) -> None:
+    async with proving(books, Ailing(99)) as engine:
+        await told_so(books, 1)
+        assert (await wait(engine, [ID], Until.ATTENTION, 0, 0)).reached is False
+        assert attention(books.records.session(ID)) == (Attention.LEAD, "its turn ended")
+        known = await told_so(books, TRIES)
+        why = "the gates could not be run: the runtime went away"
+        session = books.records.session(ID)
+        assert (known.why, known.claimed, session.unproved) == (why, SAID_SO.done, why)
+        assert attention(session) == (Attention.LEAD, f"its turn ended; {why}")
+        assert "reports again" in (remedy(session) or "")
+        assert (await wait(engine, [ID], Until.ATTENTION, 0, 0)).reached
+        assert not is_owed(session, known)
+        assert not is_shown(session, known)
+        told = await books.journal(EventKind.EVIDENCE_UNVERIFIED)
+        assert [one.body.why for one in told if isinstance(one.body, Shown)] == [why, why]
+        await clock_of(books).advance(3600)
+        assert books.records.find(EVIDENCE, ID) == known
+        later = heard(session, said(HookKind.TURN_STARTED, 50))
+        assert (later.done, later.unproved) == (None, None)
+        assert heard(session, said(HookKind.REPORTED, 50, "done")).unproved is None
+
+
+async def test_gates_that_can_be_run_again_are_run_for_the_same_word(books: Books) -> None:
+    async with proving(books, Ailing(2)):
+        known = await told_so(books, 2)
+        assert known.put_off
+        known = await told_so(books, 0)
+        assert is_shown(books.records.session(ID), known)
+        assert (known.claimed, books.records.session(ID).unproved) == (SAID_SO.done, None)
 
 
 async def test_git_itself_need_not_be_asked_whether_a_branch_has_moved(tmp_path: Path) -> None:

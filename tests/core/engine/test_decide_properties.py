@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,9 +17,11 @@ from hypothesis.stateful import (
 from ao_core.engine.case import Decided, Observation, Policy
 from ao_core.engine.decide import decide
 from ao_core.engine.moves import ended
+from ao_core.engine.pausing import going_on, pausing
 from ao_core.model.activity import Activity, ActivityState, Source
 from ao_core.model.event import Ended, EventKind, Moved, NewEvent
 from ao_core.model.judgement import Judgement
+from ao_core.model.pause import Paused, PauseReason
 from ao_core.model.session import (
     GONE,
     TERMINAL_STATES,
@@ -32,9 +34,11 @@ from ao_core.model.session import (
     Session,
     SessionFacts,
     is_terminal,
+    worked,
 )
 from ao_core.model.session import SessionReason as R
 from ao_core.model.session import SessionState as S
+from ao_core.model.standing import FIRM, Footing, Standing
 from ao_core.model.work import Check, CheckState, Pull, PullState, ReviewDecision
 from ao_core.slots.runtime import Seen
 from ao_core.spool import HookEvent, HookKind
@@ -57,6 +61,7 @@ DEATHS = {
     R.AGENT_PROCESS_EXITED: EventKind.SESSION_EXITED,
     R.RUNTIME_LOST: EventKind.SESSION_KILLED,
 }
+STOOD = {True: EventKind.WORKSPACE_FOUND, False: EventKind.WORKSPACE_ASTRAY}
 
 _OVER = {PrReason.MERGED, PrReason.CLOSED_UNMERGED}
 REASONS = {
@@ -75,7 +80,7 @@ POLICIES = st.builds(
     Policy,
     looks=st.integers(1, 5),
     doubt=st.timedeltas(timedelta(seconds=1), timedelta(minutes=10)),
-    silence=st.timedeltas(timedelta(seconds=1), timedelta(minutes=20)),
+    silence=st.sampled_from([1, 60, 600]).map(lambda seconds: timedelta(seconds=seconds)),
     rest=st.timedeltas(timedelta(), timedelta(seconds=30)),
 )
 
@@ -90,6 +95,8 @@ class Glance:
     pull: tuple[PullState, int, str] | None
     head: str | None
     judgement: Judgement | None = None
+    sign: int | None = None
+    standing: Standing | None = None
 
     def made(self, seconds: int, generation: int) -> Observation:
         """As it was made then."""
@@ -102,7 +109,8 @@ class Glance:
                 for kind, age, text in hooks
             ),
             _activity(self.activity, seconds), _pull(self.pull), self.head,
-            generation=generation, judgement=self.judgement,
+            sign=None if self.sign is None else now - timedelta(seconds=self.sign),
+            standing=self.standing, generation=generation, judgement=self.judgement,
         )  # fmt: skip
 
 
@@ -146,13 +154,22 @@ JUDGEMENTS = st.none() | st.builds(
     st.sampled_from(ReviewDecision), conflicts=st.sampled_from([None, True, False]),
     mergeable=st.booleans(),
 )  # fmt: skip
+SIGNS = st.none() | AGES
+STANDINGS = st.none() | st.sampled_from(
+    [FIRM, *(Standing(footing, where) for footing in Footing for where in ("", "x"))]
+)
+LIVES = st.none() | st.just(Seen(RuntimeState.ALIVE))
+QUIET = st.builds(
+    Glance, LIVES, st.just(()), st.none(), st.none(), st.none(), sign=AGES, standing=STANDINGS
+)
 
 
 def glances(runtimes: st.SearchStrategy[Seen] = RUNTIMES) -> st.SearchStrategy[Glance]:
     """As the loop makes them: what hooks say, or else what one that lives shows."""
-    heard = st.builds(Glance, st.none() | runtimes, HOOKS, st.none(), PULLS, HEADS, JUDGEMENTS)
-    lives = st.none() | st.just(Seen(RuntimeState.ALIVE))
-    return heard | st.builds(Glance, lives, st.just(()), ACTIVITIES, PULLS, HEADS, JUDGEMENTS)
+    beside = (PULLS, HEADS, JUDGEMENTS, SIGNS, STANDINGS)
+    heard = st.builds(Glance, st.none() | runtimes, HOOKS, st.none(), *beside)
+    shown = st.builds(Glance, LIVES, st.just(()), ACTIVITIES, *beside)
+    return heard | shown | QUIET
 
 
 # -- what must hold of every single step ----------------------------------------------------------
@@ -171,6 +188,9 @@ def check(before: Session, seen: Observation, decided: Decided, policy: Policy) 
     told_as_moved(before, decided)
     for_a_cause(before, seen, decided, policy)
     beside_the_facts(before, seen, decided)
+    where_it_stands(before, seen, decided)
+    for_its_silence(before, seen, decided, policy)
+    for_its_signs(before, seen, decided)
     assert decided == decide(before, seen, policy)
 
 
@@ -220,10 +240,66 @@ def beside_the_facts(before: Session, seen: Observation, decided: Decided) -> No
     assert after.pr.reason in REASONS[after.pr.state]
     assert after.generation == before.generation
     assert after.run.handle == before.run.handle
+    assert after.paused == before.paused
+    if before.paused is not None and before.paused.since <= seen.at:
+        assert worked(after, seen.at) == worked(before, seen.at)
     if is_terminal(before):
         assert replace(after, pr=before.pr, merged_as=before.merged_as) == before
     if seen.generation != before.generation:
         assert (after.activity, after.run) == (before.activity, before.run)
+        assert after.standing == before.standing
+
+
+def where_it_stands(before: Session, seen: Observation, decided: Decided) -> None:
+    """It is where it was seen last, which is told when it changes."""
+    looked = seen.generation == before.generation and not is_terminal(before)
+    found = seen.standing if looked and seen.standing is not None else before.standing
+    assert decided.session.standing == found
+    told = [event.kind for event in decided.events if event.kind in STOOD.values()]
+    assert told == ([STOOD[found.is_firm]] if found != before.standing else [])
+
+
+def for_its_silence(before: Session, seen: Observation, decided: Decided, policy: Policy) -> None:
+    """Who is found to hang was at work, is not paused, and has moved nothing for long enough."""
+    after, mine = decided.session, seen.generation == before.generation
+    if is_silent(after) and after.facts != before.facts:
+        assert mine
+        assert before.facts.state is S.WORKING
+        assert before.paused is None
+        assert seen.sign is not None
+        known = after.activity.at if after.activity else before.facts.since
+        assert seen.at - max(seen.sign, before.facts.since, known) > policy.silence
+    if mine and says_nothing(seen) and is_at_work(before) and before.paused is None:
+        known = before.activity.at if before.activity else before.facts.since
+        last = max(seen.sign or seen.at, before.facts.since, known)
+        assert is_silent(after) is (seen.at - last > policy.silence)
+
+
+def for_its_signs(before: Session, seen: Observation, decided: Decided) -> None:
+    """Who was thought to hang works again as soon as it moves, and only then."""
+    after, known = decided.session, before.activity
+    blocked = known is not None and known.state is ActivityState.BLOCKED
+    hangs = (before.facts.state, before.facts.reason) == (S.STUCK, R.NO_PROGRESS)
+    if not hangs or not says_nothing(seen):
+        return
+    mine = seen.generation == before.generation
+    moves = mine and seen.sign is not None and before.facts.since < min(seen.sign, seen.at)
+    assert (after.facts.state is S.WORKING) is (moves and not blocked)
+
+
+def is_silent(session: Session) -> bool:
+    """Whether it was found to hang: one that says so itself has other words for it."""
+    return session.facts.state is S.STUCK and (session.facts.note or "").startswith("no hook")
+
+
+def is_at_work(session: Session) -> bool:
+    return (session.facts.state, session.facts.reason) == (S.WORKING, R.TASK_IN_PROGRESS)
+
+
+def says_nothing(seen: Observation) -> bool:
+    """Whether it was only seen to be there."""
+    lives = seen.seen is None or seen.seen.state is RuntimeState.ALIVE
+    return lives and not seen.hooks and seen.activity is None
 
 
 def _pull_of(session: Session) -> tuple[object, ...]:
@@ -286,6 +362,10 @@ class Life(RuleBasedStateMachine):
     def look_at_one_that_lives(self, glance: Glance, pause: int) -> None:
         self.look(glance, pause)
 
+    @rule(glance=QUIET, pause=PAUSES)
+    def see_only_that_it_is_there(self, glance: Glance, pause: int) -> None:
+        self.look(glance, pause)
+
     @precondition(lambda self: self.past)
     @rule()
     def look_again(self) -> None:
@@ -304,6 +384,20 @@ class Life(RuleBasedStateMachine):
         kind, why = EventKind.SESSION_KILLED, R.MANUALLY_KILLED
         self.session, _ = ended(self.session, why, at, kind)
 
+    @rule(why=st.sampled_from(PauseReason))
+    def pause(self, why: PauseReason) -> None:
+        at = START + timedelta(seconds=self.seconds)
+        if step := pausing(self.session, Paused(why, at, "c1")):
+            self.session = step.value
+
+    @precondition(lambda self: self.session.paused and not is_terminal(self.session))
+    @rule()
+    def resume(self) -> None:
+        at = START + timedelta(seconds=self.seconds)
+        before, self.session = self.session, going_on(self.session, at)
+        assert self.session.paused is None
+        assert worked(self.session, at) == worked(before, at)
+
     @precondition(lambda self: is_terminal(self.session))
     @rule(up=st.booleans())
     def restore(self, up: bool) -> None:
@@ -314,6 +408,7 @@ class Life(RuleBasedStateMachine):
         self.session = replace(
             self.session, facts=SessionFacts(S.NOT_STARTED, R.SPAWN_REQUESTED, at),
             run=up_run if up else RuntimeFacts(), activity=None, doubt=None, question=None,
+            asked_at=None, word=None, standing=FIRM,
             generation=self.session.generation + 1,
         )  # fmt: skip
         self.began_over += 1
@@ -343,10 +438,10 @@ def test_what_was_seen_of_the_agent_before_a_restore_says_nothing_of_the_one_aft
     for count, glance in enumerate(seen):
         old = replace(glance.made(count, 1), pull=None, head=None)
         decided = decide(session, old, policy)
-        quiet = decided.session.facts.reason is R.NO_PROGRESS  # time goes by all the same
-        assert quiet or decided.events == ()
+        assert decided.events == ()
         session = decided.session
         assert (session.run, session.activity) == (restored.run, restored.activity)
+        assert session.standing == restored.standing
     assert not is_terminal(session)
 
 
@@ -396,6 +491,37 @@ def test_a_death_is_told_once_in_whatever_order_the_looks_arrive(
         deaths += sum(isinstance(event.body, Ended) for event in decided.events)
     assert deaths == 1
     assert is_terminal(session)
+
+
+def asked(at: datetime) -> Paused:
+    return Paused(PauseReason.ASKED, at, "c1")
+
+
+TURNS = st.builds(
+    Glance, st.none(), AGES.map(lambda age: ((HookKind.TURN_STARTED, age, None),)),
+    st.none(), st.none(), st.none(),
+)  # fmt: skip
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(QUIET | TURNS, st.integers(1, 400), st.booleans())), POLICIES)
+def test_one_that_was_paused_is_given_its_whole_time_again(
+    looks: Sequence[tuple[Glance, int, bool]], policy: Policy
+) -> None:
+    session, seconds, resumed = replace(a_session(), generation=1), 0, 0
+    for glance, pause, turns in looks:
+        seconds += pause
+        at = START + timedelta(seconds=seconds)
+        if turns and session.paused is None and (step := pausing(session, asked(at))):
+            session = step.value
+        elif turns:
+            session, resumed = going_on(session, at), seconds
+        was, seen = session, glance.made(seconds, 1)
+        decided = decide(was, seen, policy)
+        check(was, seen, decided, policy)
+        session = decided.session
+        if is_silent(session) and not is_silent(was):
+            assert timedelta(seconds=seconds - resumed) > policy.silence
 
 
 TOLD = st.sampled_from([

@@ -219,10 +219,53 @@ async def test_copies_of_one_task_are_not_told_of_each_other(books: Books, tmp_p
         assert await field.told() == []
 
 
-async def test_who_has_changed_nothing_costs_one_look(books: Books, tmp_path: Path) -> None:
+async def test_the_same_new_file_is_told_of_before_anybody_commits_it(
+    books: Books, tmp_path: Path
+) -> None:
+    async with field_of(books, tmp_path) as field:
+        (field.main.path / ".git" / "info" / "exclude").write_text("*.log\n")
+        for id in (ONE, TWO):
+            for name in ("neuer Plan.txt", "run.log", f"{id}.txt"):
+                (field.work[id].path / name).write_text(id)
+            await field.rests(id)
+        assert field.stored() == [("neuer Plan.txt",)]
+        assert [who for who, _ in await field.told()] == [TWO, ONE]
+        field.calls.clear()
+        await field.work[ONE].git("add", "neuer Plan.txt")
+        await field.commit(ONE)
+        assert field.stored() == [("neuer Plan.txt",)]
+        assert sum("ls-files" in call for call in field.calls) == 1
+        assert len(await field.told()) == 2
+
+
+async def test_of_very_many_new_files_so_many_are_looked_at(
+    books: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ao_core.engine.overlap._NEW", 1)
+    async with field_of(books, tmp_path) as field:
+        for id in (ONE, TWO):
+            for name in ("a.txt", "b.txt"):
+                (field.work[id].path / name).write_text(id)
+            await field.rests(id)
+        assert field.stored() == [("a.txt",)]
+
+
+async def test_a_name_that_was_cut_is_nobodys_file(
+    books: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ao_core.engine.overlap._NAMES", 9)
+    async with field_of(books, tmp_path) as field:
+        for id in (ONE, TWO):
+            for name in ("a.txt", f"bcd-{id}.txt"):
+                (field.work[id].path / name).write_text(id)
+            await field.rests(id)
+        assert field.stored() == [("a.txt",)]
+
+
+async def test_who_has_changed_nothing_costs_two_looks(books: Books, tmp_path: Path) -> None:
     async with field_of(books, tmp_path) as field:
         await field.write(ONE, 5, "mine")
         await field.commit(ONE)
         field.calls.clear()
         await field.rests(TWO)
-        assert len(field.calls) == 1
+        assert len(field.calls) == 2

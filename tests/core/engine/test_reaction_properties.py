@@ -149,7 +149,7 @@ class Hurried:
         self.slept.append(seconds)
 
 
-NOTE = Note("home-1", "session.done", Priority.INFO, "a title", "a body", START)
+NOTE = Note("home-1", "evidence.verified", Priority.INFO, "a title", "a body", START)
 
 
 @settings(max_examples=30, deadline=None)

@@ -15,19 +15,22 @@ from ao_core.config.models import DEFAULT_REACTIONS, Reaction
 from ao_core.engine.reactions import Reactions
 from ao_core.engine.records import Step
 from ao_core.engine.trains import Wish
-from ao_core.errors import WrongState
+from ao_core.errors import ConfigError, WrongState
 from ao_core.git.train import Fate
-from ao_core.ids import SessionId
+from ao_core.ids import ProjectId, SessionId
 from ao_core.model.event import (
     Body,
+    Ended,
     EventKind,
     Merged,
     Moved,
     NewEvent,
+    Priority,
     PullSeen,
     Reacted,
     Said,
     Shown,
+    Summary,
 )
 from ao_core.model.evidence import Evidence, Verdict
 from ao_core.model.session import (
@@ -49,6 +52,7 @@ from fused_store import Crash, FusedStore
 
 MOST = 60
 FAILING = PrFacts(PrState.OPEN, PrReason.CI_FAILING, 7, "https://example.invalid/7", "h")
+LEFT = Ended("agent_process_exited", 0)
 RED = PullSeen(7, "https://example.invalid/7", "h", "lint: line 3 is too long")
 
 
@@ -60,10 +64,25 @@ async def books(tmp_path: Path) -> AsyncGenerator[Books]:
 
 @asynccontextmanager
 async def reacting(
-    books: Books, rules: Mapping[str, Reaction] = DEFAULT_REACTIONS
+    books: Books,
+    rules: Mapping[str, Reaction] = DEFAULT_REACTIONS,
+    shut: Mapping[str, Exception] | None = None,
 ) -> AsyncGenerator[Reactions]:
-    settings = SimpleNamespace(reactions=rules)
-    engine = an_engine(books, SimpleNamespace(settings=settings))
+    """With reactions going on; as long as a project is in `shut`, it cannot be opened."""
+    project = SimpleNamespace(settings=SimpleNamespace(reactions=rules))
+
+    async def by_id(id: str) -> SimpleNamespace:
+        await anyio.lowlevel.checkpoint()
+        if shut and id in shut:
+            raise shut[id]
+        return project
+
+    async def project_of(session: Session) -> SimpleNamespace:
+        return await by_id(session.project)
+
+    engine = an_engine(books, project)
+    engine.projects.__dict__["by_id"] = by_id
+    engine.__dict__["project_of"] = project_of
     reactions = Reactions(engine)
     async with anyio.create_task_group() as tasks:
         engine.__dict__["tasks"] = tasks
@@ -82,9 +101,9 @@ async def caught_up(reactions: Reactions, books: Books) -> None:
 
 
 async def happened(
-    books: Books, kind: EventKind, body: Body, session: str | None = "app-1"
+    books: Books, kind: EventKind, body: Body, session: str | None = "app-1", project: str = "app"
 ) -> None:
-    await books.records.commit([], [NewEvent(kind, body, "app", session)])
+    await books.records.commit([], [NewEvent(kind, body, project, session)])
 
 
 def told(books: Books) -> list[str]:
@@ -192,6 +211,37 @@ async def test_the_words_and_the_way_can_be_changed(books: Books) -> None:
         assert told(books) == ["Look at the log."]
 
 
+async def causes(books: Books) -> list[str | None]:
+    kinds = (EventKind.REACTION_TRIGGERED, EventKind.REACTION_ESCALATED)
+    found = [event.body for event in await books.journal(*kinds)]
+    return [body.cause for body in found if isinstance(body, Reacted)]
+
+
+async def test_people_are_told_in_the_words_of_the_configuration(books: Books) -> None:
+    await books.keep(over(a_session()))
+    rules = {"agent-exited": Reaction(message="Look at it.", priority=Priority.WARNING)}
+    async with reacting(books, rules) as reactions:
+        await happened(books, EventKind.SESSION_EXITED, LEFT)
+        await caught_up(reactions, books)
+        assert await causes(books) == ["Look at it."]
+
+
+async def test_words_that_are_for_the_worker_are_not_told_to_people(books: Books) -> None:
+    await books.keep(a_session(pr=FAILING))
+    words = Reaction(action="send-to-agent", message="Mend it.", retries=0)
+    for rule in (words, replace_auto(words)):
+        async with reacting(books, {"ci-failed": rule}) as reactions:
+            await happened(books, EventKind.CI_FAILING, RED)
+            await happened(books, EventKind.CI_PASSING, RED)
+            await caught_up(reactions, books)
+    assert await causes(books) == ["its checks fail: lint: line 3 is too long"] * 2
+
+
+def replace_auto(rule: Reaction) -> Reaction:
+    """The same, but that nothing is sent."""
+    return rule.model_copy(update={"auto": False})
+
+
 async def test_a_worker_that_rests_with_nothing_to_show_is_woken_at_most_so_often(
     books: Books,
 ) -> None:
@@ -233,17 +283,46 @@ async def test_the_end_of_the_last_one_is_told_once_until_another_begins(books: 
     await books.keep(over(a_session()), over(a_session("app-2")))
     async with reacting(books) as reactions:
         for session in ("app-1", "app-2"):
-            await happened(books, EventKind.SESSION_DONE, Moved("idle", "done", "r"), session)
+            await happened(books, EventKind.SESSION_EXITED, LEFT, session)
         await caught_up(reactions, books)
         (summary,) = await books.journal(EventKind.SUMMARY_ALL_COMPLETE)
-        assert summary.body == Said("All is done: 2 terminated")
+        assert summary.body == Summary("All is done: 2 terminated", Priority.INFO)
         await books.keep(a_session("app-3"))
         await happened(books, EventKind.SESSION_WORKING, Moved("idle", "working", "r"), "app-3")
-        await happened(books, EventKind.SESSION_DONE, Moved("idle", "done", "r"), "app-2")
+        await happened(books, EventKind.SESSION_EXITED, LEFT, "app-2")
         await books.keep(over(a_session("app-3")))
-        await happened(books, EventKind.SESSION_DONE, Moved("idle", "done", "r"), "app-3")
+        await happened(books, EventKind.SESSION_EXITED, LEFT, "app-3")
         await caught_up(reactions, books)
         assert len(await books.journal(EventKind.SUMMARY_ALL_COMPLETE)) == 2
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        (
+            Reaction(message="ALL OVER", priority=Priority.URGENT),
+            Summary("ALL OVER", Priority.URGENT),
+        ),
+        (Reaction(priority=Priority.ACTION), Summary("All is done.", Priority.ACTION)),
+    ],
+)
+async def test_the_end_of_the_last_one_is_told_as_configured(
+    books: Books, rule: Reaction, told: Summary
+) -> None:
+    await books.keep(over(a_session()))
+    async with reacting(books, {"all-complete": rule}) as reactions:
+        await happened(books, EventKind.SESSION_EXITED, LEFT)
+        await caught_up(reactions, books)
+        (summary,) = await books.journal(EventKind.SUMMARY_ALL_COMPLETE)
+        assert summary.body == told
+
+
+async def test_one_that_could_not_be_started_is_over_as_well(books: Books) -> None:
+    await books.keep(over(a_session()))
+    async with reacting(books) as reactions:
+        await happened(books, EventKind.SESSION_SPAWN_FAILED, Said("its branch is taken"))
+        await caught_up(reactions, books)
+        assert len(await books.journal(EventKind.SUMMARY_ALL_COMPLETE)) == 1
 
 
 async def test_one_whose_work_was_verified_is_over_and_one_whose_gates_fail_is_not(
@@ -263,6 +342,69 @@ async def test_one_whose_work_was_verified_is_over_and_one_whose_gates_fail_is_n
         await happened(books, EventKind.EVIDENCE_VERIFIED, shown)
         await caught_up(reactions, books)
         assert len(await books.journal(EventKind.SUMMARY_ALL_COMPLETE)) == 1
+
+
+# -- what cannot be dealt with ---------------------------------------------------------------------
+
+BROKEN = ConfigError("its configuration cannot be read")
+
+
+async def settled(books: Books) -> None:
+    """Until nobody does anything but wait; the store's threads may be at it meanwhile."""
+    for _ in range(10):
+        await books.store.commit([])
+        await anyio.wait_all_tasks_blocked()
+
+
+async def test_what_happens_while_its_project_cannot_be_opened_waits_and_nobody_else_does(
+    books: Books,
+) -> None:
+    other = replace(a_session("other-1", pr=FAILING), project=ProjectId("other"))
+    await books.keep(a_session(pr=FAILING), other)
+    shut: dict[str, Exception] = {"app": BROKEN}
+    async with reacting(books, shut=shut):
+        await happened(books, EventKind.CI_FAILING, RED)
+        await happened(books, EventKind.CI_FAILING, RED, "other-1", "other")
+        await settled(books)
+        assert [one.session for one in books.records.all(MESSAGE)] == ["other-1"]
+        shut.clear()
+        await clock_of(books).advance(1)
+        await settled(books)
+        assert [one.session for one in books.records.all(MESSAGE)] == ["other-1", "app-1"]
+
+
+async def test_what_had_to_wait_is_seen_to_by_the_next_engine(books: Books) -> None:
+    await books.keep(a_session(pr=FAILING))
+    async with reacting(books, shut={"app": BROKEN}):
+        await happened(books, EventKind.CI_FAILING, RED)
+        await settled(books)
+    assert told(books) == []
+    after = await books_on(books.store, FakeClock(START))
+    async with reacting(after) as reactions:
+        await caught_up(reactions, after)
+    assert len(told(after)) == 1
+
+
+async def test_a_line_that_is_stumbled_over_does_not_end_the_others(books: Books) -> None:
+    await books.keep(a_session(pr=FAILING))
+    shut: dict[str, Exception] = {"app": ZeroDivisionError()}
+    async with reacting(books, shut=shut) as reactions:
+        await happened(books, EventKind.CI_FAILING, RED)
+        await caught_up(reactions, books)
+        shut.clear()
+        await happened(books, EventKind.CI_FAILING, RED)
+        await caught_up(reactions, books)
+        assert len(told(books)) == 1
+
+
+async def test_a_project_that_cannot_be_opened_keeps_the_clock_from_no_other(books: Books) -> None:
+    resting = in_state(SessionState.IDLE, Reason.TURN_ENDED)
+    other = replace(resting, id=SessionId("other-1"), project=ProjectId("other"))
+    await books.keep(resting, other)
+    async with reacting(books, shut={"app": BROKEN}) as reactions:
+        await clock_of(books).advance(301)
+        await reactions.look_at_the_clock()
+        assert [one.session for one in books.records.all(MESSAGE)] == ["other-1"]
 
 
 # -- merges ----------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from ao_core.engine.wait import News, Until, wait
 from ao_core.errors import Unknown
 from ao_core.ids import SessionId
 from ao_core.model.event import EventKind as K
-from ao_core.model.event import Moved, NewEvent, PullSeen, Said, Shown
+from ao_core.model.event import Moved, NewEvent, PullSeen, Said, Shown, Told
 from ao_core.model.evidence import Evidence
 from ao_core.model.evidence import Verdict as V
 from ao_core.model.session import (
@@ -72,6 +72,13 @@ async def meanwhile(books: Books, *events: NewEvent) -> None:
     await anyio.wait_all_tasks_blocked()
     for event in events:
         await books.records.commit([], [event])
+
+
+async def test_a_note_that_reached_nobody_needs_attention(books: Books) -> None:
+    body = Told("note-1", "desk", "it is stuck", "never")
+    before = books.records.head
+    await books.records.commit([], [NewEvent(K.NOTIFICATION_FAILED, body, "app", ID)])
+    assert (await waited(books, Until.ATTENTION, before)).reached
 
 
 # -- with a cursor: what came after it ------------------------------------------------------------

@@ -120,6 +120,47 @@ async def test_all_that_fits_lands_at_once_in_the_history_the_method_is_named_fo
     assert await here.left_nothing()
 
 
+async def test_what_is_replayed_says_whose_it_is_and_is_the_same_else(here: Yard) -> None:
+    git = here.repository.git
+    member = await here.worker(1, {"a.txt": "a\n"})
+    await git("checkout", "-q", "w1")
+    for name, message in (
+        ("b.txt", "By another\n\nAO-Session: app-9"),
+        ("c.txt", "Not at its end\n\nAO-Session: app-9\n\nmore\n---\nand more"),
+        ("d.txt", "By two\n\nWith words: in it.\n\nCo-authored-by: B <b@example.com>"),
+    ):
+        await here.repository.commit(name, message=message)
+    dated = ("-c", "user.name=W", "commit", "-q", "--amend", "--no-edit")
+    await git(*dated, "--author=Ä <w@example.com>", "--date=2001-02-03T04:05:06+0700")
+    await git("checkout", "-q", "--detach", "main")
+    tip = await here.on_main("later.txt", "later\n")
+    facts = ("log", "--format=%an|%ae|%ad|%T|%s", "main..w1")
+    authors = [line.split("|") for line in (await git(*facts)).splitlines()]
+
+    assert fates(await here.train(member, method=MergeMethod.REBASE)) == {ONE: Fate.LANDED}
+    landed = [line.split("|") for line in (await git("log", facts[1], f"{tip}..main")).splitlines()]
+    assert [(*one[:3], one[4]) for one in landed] == [(*one[:3], one[4]) for one in authors]
+    assert landed[0][2] == "Sat Feb 3 04:05:06 2001 +0700"
+    bodies = (await git("log", "--format=%B%x00", f"{tip}..main")).split("\0")[:-1]
+    assert [body.strip() for body in bodies] == [
+        "By two\n\nWith words: in it.\n\nCo-authored-by: B <b@example.com>\nAO-Session: app-1",
+        "Not at its end\n\nAO-Session: app-9\n\nmore\n---\nand more\n\nAO-Session: app-1",
+        "By another\n\nAO-Session: app-9",
+        "w1 a.txt\n\nAO-Session: app-1",
+    ]
+    assert await git("fsck", "--strict", "--no-dangling") == ""
+    assert await git("merge-base", tip, "main") == tip
+
+
+async def test_a_commit_that_says_whose_it_is_stays_the_very_same(here: Yard) -> None:
+    member = await here.worker(1, {})
+    await here.repository.git("checkout", "-q", "w1")
+    made = await here.repository.commit("b.txt", message="By another\n\nAO-Session: app-9")
+    await here.repository.git("checkout", "-q", "--detach", "main")
+    result = await here.train(member, method=MergeMethod.REBASE)
+    assert result.commit == made == await here.repository.git("rev-parse", "main")
+
+
 @pytest.mark.parametrize("method", METHODS)
 async def test_one_in_conflict_stays_behind_and_the_train_goes_on(
     here: Yard, method: MergeMethod

@@ -65,9 +65,9 @@ async def test_a_clean_workspace_gets_what_its_base_has(
     assert await there.git("status", "--porcelain") == ""
     assert await there.git("rev-list", "--count", "--merges", "main..w1") == str(int(not rebase))
     assert await there.git("rev-list", "--count", "--no-merges", "main..w1") == "2"
-    if not rebase:
-        body = await there.git("log", "-1", "--format=%B")
-        assert body == "Merge main into w1\n\nAO-Session: app-1"
+    body = await there.git("log", "-1", "--format=%B")
+    subject = "w1 b.txt" if rebase else "Merge main into w1"
+    assert body == f"{subject}\n\nAO-Session: app-1"
     assert await there.git("merge-base", "main", "w1") == await there.git("rev-parse", "main")
     assert (await catch_up(here, there, rebase)) == Landed(Landing.ALREADY, head)
     assert await only_theirs(here)

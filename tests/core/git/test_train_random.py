@@ -1,7 +1,8 @@
 """Whatever was edited: the target passes its gate and has what is said, or is as before.
 
 The gate is a program. Among the files it looks at are some whose lines only make sense together,
-so that work which merges cleanly can still be wrong.
+so that work which merges cleanly can still be wrong. What the target has then is what a person has
+who merges the same work, in the same order, with git alone.
 """
 
 import sys
@@ -12,13 +13,16 @@ from pathlib import Path
 from typing import TypeAlias
 
 import anyio
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ao_core.git.train import Fate, Member, Outcome, TrainResult
+from ao_core.errors import CommandFailed
+from ao_core.git.train import Fate, Member, Outcome, Ride, TrainResult
 from ao_core.ids import SessionId, session_id
 from ao_core.model.work import MergeMethod
 from ao_core.process import run
+from ao_core.testing.repository import Sample
 from rounds import rounds
 from train_yard import METHODS, Yard, bytes_of, yard
 
@@ -98,7 +102,14 @@ async def check(folder: Path, case: Case) -> None:
     before, refs = await git("rev-parse", "main"), await here.refs()
     files = bytes_of(here.repository.path, but=[".git"])
     members = [Member(_id(n), f"w{n}", f"Work {n}") for n in range(1, len(case.works) + 1)]
-    result = await here.train(*members, method=case.method, gate=gate, all_or_nothing=case.whole)
+    tried = list[Ride]()
+
+    async def boarded(ride: Ride) -> None:
+        tried.append(ride)
+
+    result = await here.train(
+        *members, method=case.method, gate=gate, all_or_nothing=case.whole, boarded=boarded
+    )
     after = await git("rev-parse", "main")
     assert await here.left_nothing()
     if result.outcome is Outcome.LANDED:
@@ -114,20 +125,58 @@ async def check(folder: Path, case: Case) -> None:
     if case.whole and result.outcome is not Outcome.BLOCKED:
         assert {ride.fate for ride in result.members} <= {Fate.LANDED, Fate.READY, Fate.ALREADY}
     await contains_what_it_says(here, result)
+    if result.commit is not None:
+        place = folder / "hand"
+        await here.repository.git("clone", "-q", "-n", "-s", str(here.repository.path), str(place))
+        await is_as_by_hand(here.repository.at(place), before, case, tried, result.commit)
+
+
+async def is_as_by_hand(
+    person: Sample, before: str, case: Case, tried: Sequence[Ride], commit: str
+) -> None:
+    """What was taken can be merged, what was not cannot or fails, and not a line is lost."""
+    await person.git("checkout", "-q", "--detach", before)
+    for ride in tried:
+        head, tip = f"origin/w{_number(ride.id)}", await person.git("rev-parse", "HEAD")
+        if ride.fate is Fate.LANDED:
+            assert await merged(person, head), ride
+            if case.method is MergeMethod.MERGE:
+                await person.git("merge-base", "--is-ancestor", head, commit)
+        elif ride.fate in (Fate.CONFLICT, Fate.FAILED) and case.method is not MergeMethod.REBASE:
+            clean = await merged(person, head)
+            assert clean is (ride.fate is Fate.FAILED), ride
+            assert not clean or await gate(person.path, "") is not None, ride
+            await person.git("reset", "-q", "--hard", tip)
+    assert await person.git("diff", "--stat", "HEAD", commit) == ""
+
+
+async def merged(person: Sample, head: str) -> bool:
+    """Whether it could be."""
+    try:
+        await person.git("merge", "-q", "--no-edit", head)
+    except CommandFailed:
+        await person.git("merge", "--abort")
+        return False
+    return True
 
 
 async def contains_what_it_says(here: Yard, result: TrainResult) -> None:
     """Every session's own mark is in the target exactly if its work is said to be."""
     held_in = await here.files(result.commit or "main")
     for ride in result.members:
-        n = int(ride.id.rpartition("-")[2])
+        n = _number(ride.id)
         inside = ride.fate in (Fate.LANDED, Fate.READY, Fate.ALREADY)
         assert (f"mark{n}.txt" in held_in) is inside, ride
         if ride.fate in (Fate.FAILED, Fate.LEFT_OUT):
             assert ride.why
+        assert ride.unproved is (ride.fate is Fate.FAILED)  # git itself fails at none of them
         if ride.fate is Fate.CONFLICT:
             assert ride.files
             assert ride.whom
+
+
+def _number(id: str) -> int:
+    return int(id.rpartition("-")[2])
 
 
 def _id(n: int) -> SessionId:
@@ -154,6 +203,7 @@ CASES = st.builds(
 )
 
 
+@pytest.mark.timeout(300)
 @example(Case(APART, MergeMethod.MERGE))
 @example(Case(APART, MergeMethod.REBASE, held=True, later="9\n8"))
 @example(Case(APART, MergeMethod.SQUASH, whole=True))

@@ -6,8 +6,10 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from subprocess import PIPE, Popen, TimeoutExpired
+from subprocess import PIPE, Popen
 
+import anyio
+import anyio.to_thread
 import pytest
 
 from ao_plugins.runtime._tmux import server
@@ -41,18 +43,17 @@ def holding(folder: Path, child: str, over: bool = False) -> Generator[tuple[lis
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def outlives(process: Server) -> bool:
-    try:
-        process.wait(0.2)
-    except TimeoutExpired:
-        return True
-    return False
+async def outlives(process: Server) -> bool:
+    """Whether it is there after a while; who was told to end is gone by then."""
+    with anyio.move_on_after(0.3):
+        await anyio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
+    return process.poll() is None
 
 
-def test_one_that_holds_an_agent_stays(tmp_path: Path) -> None:
+async def test_one_that_holds_an_agent_stays(tmp_path: Path) -> None:
     with holding(tmp_path, "os.execvp('sleep', ['sleep', '30'])") as (argv, process):
-        server.end_strays(argv)
-        assert outlives(process)
+        await server.end_strays(argv)
+        assert await outlives(process)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,9 @@ def test_one_that_holds_an_agent_stays(tmp_path: Path) -> None:
     ],
     ids=["a zombie", "about to start it", "what it begins with"],
 )
-def test_one_that_holds_but_what_it_began_with_goes(tmp_path: Path, child: str, over: bool) -> None:
+async def test_one_that_holds_but_what_it_began_with_goes(
+    tmp_path: Path, child: str, over: bool
+) -> None:
     with holding(tmp_path, child, over) as (argv, process):
-        server.end_strays(argv)
-        assert not outlives(process)
+        await server.end_strays(argv)
+        assert not await outlives(process)

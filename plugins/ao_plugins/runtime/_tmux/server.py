@@ -5,12 +5,12 @@ import re
 import shutil
 import signal
 import socket
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import psutil
 
 from ao_core.errors import BadRequest, ConfigError
@@ -145,29 +145,42 @@ def nudge(server: int) -> None:
         os.kill(server, signal.SIGCHLD)
 
 
-def end_strays(argv: Sequence[str]) -> None:
+async def end_strays(argv: Sequence[str]) -> None:
     """End servers of ours that cannot be reached and hold nobody, and clients of theirs.
 
     An engine that was killed while tmux came up may have left such a pair. `argv` is how each of
     our servers and clients was started; one that holds an agent has it as a child.
     """
-    for process in psutil.process_iter():
+    for process in await anyio.to_thread.run_sync(_ours, argv):
         with suppress(psutil.Error):
-            if _are_ours(_words(process), argv) and not _holds_somebody(process, argv):
+            if not await _holds_somebody(process, argv):
                 process.terminate()
 
 
-def _holds_somebody(server: psutil.Process, argv: Sequence[str]) -> bool:
+def _ours(argv: Sequence[str]) -> list[psutil.Process]:
+    found: list[psutil.Process] = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            found += [process] if _are_ours(_words(process), argv) else []
+    return found
+
+
+async def _holds_somebody(server: psutil.Process, argv: Sequence[str]) -> bool:
     """Whether it has an agent, once it is clear what it is just starting.
 
     What it began with may run yet, and where nobody nudges a server, that stays there as a zombie.
     """
-    give_up = time.monotonic() + _BEGINNING
-    while living := [words for child in server.children() if (words := _words(child))]:
-        if time.monotonic() > give_up or not all(_begins(words, argv) for words in living):
-            return True
-        time.sleep(_LOOK_AGAIN)
-    return False
+    with anyio.move_on_after(_BEGINNING):
+        while living := await anyio.to_thread.run_sync(_children, server):
+            if not all(_begins(words, argv) for words in living):
+                return True
+            await anyio.sleep(_LOOK_AGAIN)
+        return False
+    return True
+
+
+def _children(server: psutil.Process) -> list[tuple[str, ...]]:
+    return [words for child in server.children() if (words := _words(child))]
 
 
 def _begins(words: Sequence[str], argv: Sequence[str]) -> bool:

@@ -1,0 +1,25 @@
+"""A stand-in of its own for each test, and a client that is let in."""
+
+import ssl
+from collections.abc import Generator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from standins.github import GitHub, hosted
+
+PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # one that knows nobody is made at once
+
+
+@pytest.fixture
+def github(tmp_path: Path) -> Generator[GitHub]:
+    with hosted(tmp_path / "host") as host:
+        yield host
+
+
+@pytest.fixture
+def client(github: GitHub) -> Generator[httpx.Client]:
+    headers = {"authorization": f"Bearer {github.token}"}
+    with httpx.Client(base_url=github.url, headers=headers, trust_env=False, verify=PLAIN) as one:
+        yield one
