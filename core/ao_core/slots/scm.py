@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ao_core.git.train import Boarded, Gate, TrainResult
 from ao_core.ids import SessionId
@@ -40,7 +41,12 @@ class WorkRef:
 
 
 class Scm(Plugin[ConfigT]):
-    """The pull requests of one repository."""
+    """The pull requests of one repository.
+
+    `remote` is git's name for where work has to be pushed, and where its targets are; None: here.
+    """
+
+    remote: ClassVar[str | None] = None
 
     @abstractmethod
     async def find(self, work: WorkRef) -> Pull | None:

@@ -13,6 +13,7 @@ import anyio.to_thread
 from pydantic import Field
 
 from ao_core.errors import Unavailable
+from ao_core.git.origin import REMOTE
 from ao_core.http import Urgency
 from ao_core.model.judgement import Judgement
 from ao_core.model.work import (
@@ -64,6 +65,7 @@ class GitHubScm(
 
     manifest = Manifest("github", "scm", "Pull requests on GitHub", "1.0.0")
     config_type = GitHubScmConfig
+    remote = REMOTE
 
     async def open(self) -> None:
         """Find out which repository this is, and who signs in."""
