@@ -129,7 +129,7 @@ class _Train:
         riders = [Rider(one.session.id, pull, _title(one.session)) for one, pull in going]
         intents = [] if self.wish.dry_run else await self._begin(riders)
         try:
-            return await travel(self.project.scm, riders, self._journey(riders))
+            return await travel(self.project.scm, riders, self._journey(riders), self.engine.clock)
         except AoError as exc:
             for intent in intents:
                 await self.engine.intents.end(intent, Ending.FAILED, exc.code)

@@ -126,7 +126,7 @@ class Rider:
 @dataclass(frozen=True, slots=True)
 class Journey:
     """How a train is to go: `gate` proves each member, `boarded` hears of each; `whole`: all land
-    or none.
+    or none. `patience` is how many seconds checks are waited for, where the host runs them.
     """
 
     method: MergeMethod
@@ -134,6 +134,7 @@ class Journey:
     boarded: Boarded | None = None
     whole: bool = False
     dry_run: bool = False
+    patience: float = 600.0
 
 
 class Trainable(ABC):
