@@ -118,6 +118,7 @@ class _Train:
         if not going or (stuck and self.wish.whole):
             return self._report(_left(self.found, stuck), TrainResult(_nothing(going), ()))
         result = await self._travel(list(going.values()))
+        self.engine.upstream.moved(self.project)
         shares = [
             _share(await self._settled(*going[ride.id], result, ride), ride)
             for ride in result.members
