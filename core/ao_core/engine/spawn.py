@@ -31,7 +31,7 @@ from ao_core.errors import (
     WrongState,
     raise_all,
 )
-from ao_core.ids import SessionId, branch_name, session_id
+from ao_core.ids import SessionId, session_id
 from ao_core.model.session import (
     Drive,
     Session,
@@ -135,7 +135,7 @@ async def _check(engine: Engine, caller: Caller, wish: Wish) -> Checked:
     agent = _Check(lambda: _agent(engine, caller, project, named))
     held = _Check(lambda: _held(engine, project, named, wish.drive or project.settings.drive))
     issue = _Check(lambda: _issue(project, wish))
-    base = _Check(lambda: _base(project, wish))
+    base = _Check(lambda: _base(engine, project, wish))
     after = _Check(lambda: _after(engine, wish))
     target, hint = wish.base or project.branch, wish.branch
     taken = _Check(lambda: adopted(engine, project, hint, target, copies=wish.copies))
@@ -213,11 +213,10 @@ async def _issue(project: Project, wish: Wish) -> Issue | None:
     return issue
 
 
-async def _base(project: Project, wish: Wish) -> tuple[str, str]:
-    git = git_for(project, project.repository)
-    await git.usable()
+async def _base(engine: Engine, project: Project, wish: Wish) -> tuple[str, str]:
+    await git_for(project, project.repository).usable()
     base = wish.base or project.branch
-    commit = await git.branch_tip(branch_name(base))
+    commit = await engine.upstream.tip(project, base, engine.clock)
     if commit is None:
         raise BadRequest(
             f"The base {ascii(base)[:60]} is not a branch of {project.repository}.",

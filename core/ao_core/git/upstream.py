@@ -1,6 +1,6 @@
-"""What a branch is at its remote now, asked without a person: nothing of theirs is moved."""
+"""A branch at its remote, without a person who could be asked: nothing of theirs is overwritten."""
 
-from ao_core.errors import CommandFailed, NotFound, Unavailable
+from ao_core.errors import CommandFailed, Conflict, NotFound, Unavailable
 from ao_core.git.origin import REMOTE
 from ao_core.git.repository import Git
 
@@ -34,6 +34,20 @@ async def fetched(git: Git, branch: str, remote: str = REMOTE) -> str:
     if commit is None:
         raise NotFound(f"{remote} has no branch {branch}", hint="Push it first.")
     return commit
+
+
+async def pushed(git: Git, branch: str, remote: str = REMOTE) -> None:
+    """Bring a branch of ours to the remote, where nothing is ever overwritten."""
+    ref = f"refs/heads/{branch}"
+    args = (*await _ssh(git), "push", "--quiet", "--no-verify", "--", remote, f"{ref}:{ref}")
+    done = await git.attempt(*args, deadline=_PATIENCE)
+    if done.status == 0:
+        return
+    if b"[rejected]" in done.stderr or b"non-fast-forward" in done.stderr:
+        hint = f"Fetch {branch} from {remote} in its workspace, and merge it."
+        raise Conflict(f"{remote} has commits of {branch} that are not here", hint=hint)
+    hint = f"Try `git push {remote} {branch}` in its workspace."
+    raise Unavailable(f"git could not push {branch} to {remote}", hint=hint)
 
 
 async def _ssh(git: Git) -> tuple[str, ...]:
