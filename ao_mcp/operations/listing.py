@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ao_core.engine.asking_github import gh_use_of
 from ao_core.engine.budget_rules import said, spending, weigh
 from ao_core.engine.evidence import verdict_of
 from ao_core.engine.holds import why as why_it_waits
@@ -235,6 +236,7 @@ class Shown(Reply):
     cost_usd: float | None = None
     minutes: float = Field(default=0.0, description="At work.")
     budget: str | None = Field(default=None, description="Used of what it may use.")
+    asked_github: str | None = Field(default=None, description="Its commands of `gh`.")
     exit_status: int | None = None
     exit_signal: int | None = None
     attach: tuple[str, ...] = Field(default=(), description="Command that attaches a person.")
@@ -292,6 +294,7 @@ async def _show(call: Call, asked: Show) -> Shown:
         cost_usd=usage.cost_usd,
         minutes=round(used.minutes, 2),
         budget=said(weigh(session.budget, used)) or None,
+        asked_github=(await gh_use_of(call.engine, session)).told(),
         exit_status=session.run.exit_status,
         exit_signal=session.run.exit_signal,
         attach=tuple(attach),
