@@ -35,7 +35,7 @@ def work_of(session: Session) -> WorkRef:
     """The session's work, as a source host needs to know it."""
     return WorkRef(
         session.id, session.branch, session.base, session.base_commit, session.title,
-        session.path, session.commits,
+        session.path, session.commits, session.pull,
     )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from ao_core.engine.reserving import Checked, Wish, in_line, reserve
 from ao_core.engine.room import team_of
 from ao_core.engine.side import git_for
 from ao_core.engine.starting import carry_out, settled, started
+from ao_core.engine.taking_over import taking_over, task_of
 from ao_core.engine.waiting import by_number
 from ao_core.errors import (
     AoError,
@@ -61,6 +62,7 @@ async def spawn_all(
     if ticket.subject is not None:
         ids = _copies(engine, session_id(ticket.subject))
         return await _each(ids, lambda id: _repeated(engine, caller, wish, id))
+    wish = replace(wish, prompt=task_of(wish))
     if not wish.issue and not (wish.prompt or "").strip():
         raise BadRequest("There is nothing to do.", hint="Give `issue`, `prompt`, or both.")
     allow_start(engine)
@@ -131,6 +133,7 @@ def _anew(engine: Engine, session: Session) -> Step | None:
 async def _check(engine: Engine, caller: Caller, wish: Wish) -> Checked:
     """Look at everything that could fail, and tell all of it at once."""
     project = await engine.projects.for_caller(caller, wish.project)
+    wish = await taking_over(project, wish)
     named = wish.agent or project.settings.agent or await engine.projects.first_agent(caller)
     agent = _Check(lambda: _agent(engine, caller, project, named))
     held = _Check(lambda: _held(engine, project, named, wish.drive or project.settings.drive))

@@ -20,19 +20,28 @@ def tracking(branch: str, remote: str = REMOTE) -> str:
 
 async def fetched(git: Git, branch: str, remote: str = REMOTE) -> str:
     """Bring a branch of the remote here, as its mirror alone; its commit."""
-    wanted = f"+refs/heads/{branch}:{tracking(branch, remote)}"
-    args = (*await _ssh(git), "fetch", *_QUIETLY, "--", remote, wanted)
+    mirror = tracking(branch, remote)
+    return await _fetched(git, remote, f"refs/heads/{branch}", mirror, f"branch {branch}")
+
+
+async def fetched_ref(git: Git, ref: str, remote: str = REMOTE) -> str:
+    """Bring what a ref of the remote holds here, as its mirror in our own corner; its commit."""
+    mirror = f"refs/ao/fetched/{remote}/{ref.removeprefix('refs/')}"
+    return await _fetched(git, remote, ref, mirror, ref)
+
+
+async def _fetched(git: Git, remote: str, ref: str, mirror: str, what: str) -> str:
+    args = (*await _ssh(git), "fetch", *_QUIETLY, "--", remote, f"+{ref}:{mirror}")
     try:
         done = await git.attempt(*args, deadline=_PATIENCE)
     except CommandFailed as exc:
-        raise _unreachable(remote, branch) from exc
-    if done.status != 0:
-        if b"couldn't find remote ref" in done.stderr:
-            raise NotFound(f"{remote} has no branch {branch}", hint="Push it first.")
-        raise _unreachable(remote, branch)
-    commit = await git.resolve(tracking(branch, remote))
+        raise _unreachable(remote, what, ref) from exc
+    missing = done.status != 0 and b"couldn't find remote ref" in done.stderr
+    if done.status != 0 and not missing:
+        raise _unreachable(remote, what, ref)
+    commit = None if missing else await git.resolve(mirror)
     if commit is None:
-        raise NotFound(f"{remote} has no branch {branch}", hint="Push it first.")
+        raise NotFound(f"{remote} has no {what}", hint="Push it first.")
     return commit
 
 
@@ -55,6 +64,6 @@ async def _ssh(git: Git) -> tuple[str, ...]:
     return () if set_already.status == 0 else _SSH
 
 
-def _unreachable(remote: str, branch: str) -> Unavailable:
-    hint = f"Try `git fetch {remote} {branch}` in the repository: it must work without a password."
-    return Unavailable(f"git could not fetch {branch} from {remote}", hint=hint)
+def _unreachable(remote: str, what: str, ref: str) -> Unavailable:
+    hint = f"Try `git fetch {remote} {ref}` in the repository: it must work without a password."
+    return Unavailable(f"git could not fetch {what} from {remote}", hint=hint)

@@ -28,7 +28,7 @@ from ao_core.plugin import ConfigT, Plugin
 class WorkRef:
     """A session's work, as a source host needs to know it.
 
-    A pull request belongs to it only if its head is one of `commits`.
+    A pull request belongs to it only if its head is one of `commits`, or it `claimed` that number.
     """
 
     session: str
@@ -38,6 +38,7 @@ class WorkRef:
     title: str
     path: str
     commits: tuple[str, ...] = ()
+    claimed: int | None = None
 
 
 class Scm(Plugin[ConfigT]):
@@ -126,7 +127,7 @@ class Rider:
 @dataclass(frozen=True, slots=True)
 class Journey:
     """How a train is to go: `gate` proves each member, `boarded` hears of each; `whole`: all land
-    or none.
+    or none. `patience` is how many seconds checks are waited for, where the host runs them.
     """
 
     method: MergeMethod
@@ -134,6 +135,7 @@ class Journey:
     boarded: Boarded | None = None
     whole: bool = False
     dry_run: bool = False
+    patience: float = 600.0
 
 
 class Trainable(ABC):
@@ -153,10 +155,6 @@ class Trainable(ABC):
 
 class Claimable(ABC):
     """A host whose pull requests may be made by others, and be taken over."""
-
-    @abstractmethod
-    async def claim(self, session: str, pull: Pull) -> None:
-        """It is this session's from now on; `WrongState` where it is another session's."""
 
     @abstractmethod
     def ref_of(self, pull: Pull) -> str:

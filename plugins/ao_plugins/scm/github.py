@@ -103,10 +103,6 @@ class GitHubScm(
         return {seen.number: await self._judge.of(seen, told[seen.number])
                 for seen in known if seen.number in told}  # fmt: skip
 
-    async def claim(self, session: str, pull: Pull) -> None:
-        """It is this session's from now on."""
-        await self._found.claim(session, pull.number)
-
     def ref_of(self, pull: Pull) -> str:
         """Where GitHub keeps its head, also of a fork's."""
         return f"refs/pull/{pull.number}/head"

@@ -45,14 +45,14 @@ class OnGitHub:
 
 class TestGitHubScm(OnGitHub, ScmContract):
     @pytest.fixture(autouse=True)
-    def host(self, github: GitHub) -> None:
-        self.github = github
+    def _there(self, github: GitHub) -> None:
+        self.there = github
 
     def make(self, scope: Scope) -> GitHubScm:
-        return GitHubScm(GitHubScmConfig(api=f"{self.github.url}/api/v3"), scope)
+        return GitHubScm(GitHubScmConfig(api=f"{self.there.url}/api/v3"), scope)
 
     async def show(self, repository: Sample, work: WorkRef) -> None:
         await repository.git("push", "-q", "origin", work.branch)
-        at = self.github.world.named("acme/app")
+        at = self.there.world.named("acme/app")
         if not any(one.head == work.branch for one in at.pulls.values()):
-            self.github.world.pull("acme/app", work.branch, title=work.title)
+            self.there.world.pull("acme/app", work.branch, title=work.title)
