@@ -226,20 +226,20 @@ class Shown(Reply):
     pull_request: str = "none"
     merged_as: str | None = None
     commits: tuple[str, ...] = ()
-    salvage: tuple[str, ...] = Field(default=(), description="Refs that hold saved work.")
+    salvage: tuple[str, ...] = Field(default=(), description="Refs of saved work.")
     credentials: tuple[str, ...] = ()
     permissions_pending: tuple[PermissionLine, ...] = ()
     always: tuple[str, ...] = ()
     messages: tuple[MessageLine, ...] = ()
-    input_tokens: int | None = Field(default=None, description="As the agent tells; else null.")
+    input_tokens: int | None = Field(default=None, description="As the agent tells.")
     output_tokens: int | None = None
     cost_usd: float | None = None
     minutes: float = Field(default=0.0, description="At work.")
     budget: str | None = Field(default=None, description="Used of what it may use.")
-    asked_github: str | None = Field(default=None, description="Its commands of `gh`.")
+    gh: str = ""
     exit_status: int | None = None
     exit_signal: int | None = None
-    attach: tuple[str, ...] = Field(default=(), description="Command that attaches a person.")
+    attach: tuple[str, ...] = Field(default=(), description="Attaches a person.")
 
 
 async def _show(call: Call, asked: Show) -> Shown:
@@ -294,7 +294,7 @@ async def _show(call: Call, asked: Show) -> Shown:
         cost_usd=usage.cost_usd,
         minutes=round(used.minutes, 2),
         budget=said(weigh(session.budget, used)) or None,
-        asked_github=(await gh_use_of(call.engine, session)).told(),
+        gh=(await gh_use_of(call.engine, session)).told(),
         exit_status=session.run.exit_status,
         exit_signal=session.run.exit_signal,
         attach=tuple(attach),

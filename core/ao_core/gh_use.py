@@ -29,10 +29,10 @@ class GhUse:
         """All of them."""
         return self.commands.total()
 
-    def told(self) -> str | None:
-        """In one line, with those that were most; None where there were none."""
+    def told(self) -> str:
+        """In one line, with those that were most; nothing where there were none."""
         if not self.total:
-            return None
+            return ""
         most = ", ".join(f"{name} {count}" for name, count in self.commands.most_common(_TOLD))
         return f"{commands(self.total)}: {most}"
 

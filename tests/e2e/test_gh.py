@@ -75,7 +75,7 @@ def test_a_pull_request_by_gh_is_known_at_once_and_what_gh_asks_is_counted(
     page = f"{github.url}/acme/app/pull/1"
     path = Path(shown["path"])
     assert (path / "created.log").read_text() == f"{page}\n"
-    assert shown["asked_github"] == "2 commands: pr list 1, pr create 1"
+    assert shown["gh"] == "2 commands: pr list 1, pr create 1"
     (line,) = [one for one in team.journal() if " session.proposed " in one]
     assert page in line
     told = subprocess.run(

@@ -240,38 +240,6 @@ def test_a_report_is_told_once() -> None:
     assert kinds(look(once.session, 2, hook=hook(HookKind.REPORTED, 2, "half done"))) == []
 
 
-PAGE = "https://github.com/acme/app/pull/1"
-
-
-@pytest.mark.parametrize(
-    ("said", "told"),
-    [
-        (PAGE, [K.SESSION_PROPOSED]),
-        ("http://127.0.0.1:8080/a/b.c/pull/12", [K.SESSION_PROPOSED]),
-        (None, []),
-        ("", []),
-        (f"{PAGE}\nand more", []),
-        (f"see {PAGE}", []),
-        ("https://github.com/acme/app/pull/0", []),
-        ("javascript://github.com/acme/app/pull/1", []),
-    ],
-)
-def test_a_pull_request_that_it_opened_is_looked_at_whatever_it_says(
-    said: str | None, told: list[K]
-) -> None:
-    was = look(a_session(), 2, hook=hook(HookKind.TURN_STARTED, 2)).session
-    decided = look(was, 3, hook=hook(HookKind.PULL_OPENED, 1, said))
-    assert (kinds(decided), decided.wants) == (told, {Want.PULL})
-    assert [event.body for event in decided.events] == [Said(said or "")] * len(told)
-    assert decided.session == was
-
-
-def test_a_pull_request_that_is_known_is_not_told_of_again() -> None:
-    known = replace(look(a_session(), 1, pull=pull(PullState.OPEN)).session.pr, url=PAGE)
-    decided = look(a_session(pr=known), 1, hook=hook(HookKind.PULL_OPENED, 1, PAGE))
-    assert (kinds(decided), decided.wants) == ([], {Want.PULL})
-
-
 @pytest.mark.parametrize("kind", [HookKind.TURN_STARTED, HookKind.ACCEPTED])
 def test_the_beginning_of_a_turn_that_is_heard_late_does_not_end_the_wait_for_a_permission(
     kind: HookKind,
