@@ -37,12 +37,10 @@ class List(Request):
     """Which sessions to list."""
 
     project: ProjectName = None
-    status: Annotated[
-        str | None, Field(description="Only sessions with this status.", max_length=40)
-    ] = None
-    attention: Annotated[bool, Field(description="Only sessions somebody must act on.")] = False
+    status: Annotated[str | None, Field(description="Only of this status.", max_length=40)] = None
+    attention: Annotated[bool, Field(description="Only who needs somebody.")] = False
     ended: Annotated[bool, Field(description="Also who ended and needs nobody.")] = False
-    limit: Annotated[int, Field(ge=1, le=500, description="At most this many.")] = 50
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
     cursor: Annotated[str | None, Field(description="Go on after this session.", max_length=60)] = (
         None
     )
@@ -226,12 +224,12 @@ class Shown(Reply):
     pull_request: str = "none"
     merged_as: str | None = None
     commits: tuple[str, ...] = ()
-    salvage: tuple[str, ...] = Field(default=(), description="Refs of saved work.")
+    salvage: tuple[str, ...] = Field(default=(), description="Refs that hold saved work.")
     credentials: tuple[str, ...] = ()
     permissions_pending: tuple[PermissionLine, ...] = ()
     always: tuple[str, ...] = ()
     messages: tuple[MessageLine, ...] = ()
-    input_tokens: int | None = Field(default=None, description="As the agent tells.")
+    input_tokens: int | None = Field(default=None, description="As the agent tells; else null.")
     output_tokens: int | None = None
     cost_usd: float | None = None
     minutes: float = Field(default=0.0, description="At work.")
@@ -239,7 +237,7 @@ class Shown(Reply):
     gh: str = ""
     exit_status: int | None = None
     exit_signal: int | None = None
-    attach: tuple[str, ...] = Field(default=(), description="Attaches a person.")
+    attach: tuple[str, ...] = Field(default=(), description="Command that attaches a person.")
 
 
 async def _show(call: Call, asked: Show) -> Shown:
