@@ -18,6 +18,7 @@ from ao_core.config.load import engine_settings
 from ao_core.config.models import Settings
 from ao_core.config.own import Confirm, Retention
 from ao_core.config.problem import ConfigProblems
+from ao_core.engine import wrappers
 from ao_core.engine.awake import Awake
 from ao_core.engine.boot import look_after_boot
 from ao_core.engine.budgets import Budgets
@@ -132,6 +133,7 @@ async def _engine(home: Home, stack: AsyncExitStack, redactor: Redactor) -> Engi
     )  # fmt: skip
     stack.callback(engine.spools.close)
     await anyio.to_thread.run_sync(_write_wrapper, home)
+    await anyio.to_thread.run_sync(wrappers.write, home)
     return engine
 
 

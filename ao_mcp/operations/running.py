@@ -7,6 +7,7 @@ from pydantic import Field
 
 from ao_core.allowance import states
 from ao_core.config.trust import code_digest, is_trusted, trust
+from ao_core.engine.asking_github import asked_github
 from ao_core.engine.host_limits import in_words
 from ao_core.engine.outlets import Failing, failing
 from ao_core.engine.reading import line_of
@@ -72,6 +73,10 @@ class Engine(Reply):
     stopped: dict[str, tuple[str, ...]] = Field(
         description="Who went down with a stop or the machine, by project, and is still wanted."
     )
+    asked_github: dict[str, int] = Field(
+        default_factory=dict[str, int],
+        description="Commands of `gh` that live workers have run, by session.",
+    )
     failing: tuple[str, ...] = Field(
         default=(), description="Notifiers whose notes do not arrive, since when, and why."
     )
@@ -93,6 +98,7 @@ async def _about(call: Call, asked: About) -> Engine:
         first=engine.records.store.first,
         snapshots=sum(len(one.salvage) for one in engine.records.all(SESSION)),
         stopped={str(id): sessions for id, sessions in left(engine).items()},
+        asked_github=await asked_github(engine),
         failing=tuple([_failing(one) for one in await failing(engine)]),
         http=engine.http or None,
         http_problem=_problem(engine.http_problem),

@@ -31,10 +31,13 @@ INDEX: Index = {
         "clone": Entry("ao_plugins.workspace.clone:Clone"),
         "worktree": Entry("ao_plugins.workspace.worktree:Worktree"),
     },
-    "tracker": {"local": Entry("ao_plugins.tracker.local:LocalTracker")},
+    "tracker": {
+        "github": Entry("ao_plugins.tracker.github:GitHubTracker"),
+        "local": Entry("ao_plugins.tracker.local:LocalTracker"),
+    },
     "scm": {
-        "local": Entry("ao_plugins.scm.local:LocalScm"),
         "github": Entry("ao_plugins.scm.github:GitHubScm"),
+        "local": Entry("ao_plugins.scm.local:LocalScm"),
     },
     "notifier": {
         "desktop": Entry("ao_plugins.notifier.desktop:Desktop"),

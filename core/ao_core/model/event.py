@@ -40,6 +40,7 @@ class EventKind(StrEnum):
     SESSION_CLEANED_UP = "session.cleaned_up"
     SESSION_RESTORED = "session.restored"
     SESSION_REPORTED = "session.reported"
+    SESSION_PROPOSED = "session.proposed"
     SESSION_PAUSED = "session.paused"
     SESSION_RESUMED = "session.resumed"
     ENGINE_PAUSED = "engine.paused"
@@ -297,6 +298,7 @@ SPECS: Mapping[EventKind, Spec] = {
     _K.SESSION_CLEANED_UP: Spec(Ended, _I),
     _K.SESSION_RESTORED: Spec(Started, _I),
     _K.SESSION_REPORTED: Spec(Said, _I),
+    _K.SESSION_PROPOSED: Spec(Said, _I),
     _K.SESSION_PAUSED: Spec(Halted, _I),
     _K.SESSION_RESUMED: Spec(Halted, _I),
     _K.ENGINE_PAUSED: Spec(Halted, _W),

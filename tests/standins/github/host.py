@@ -16,6 +16,7 @@ from standins.github import (
     rest_pulls,
     rest_repositories,
     rest_reviews,
+    rest_search,
     smart_http,
 )
 from standins.github.api import Api, Call
@@ -36,6 +37,7 @@ ROOMS = (
     rest_pulls,
     rest_repositories,
     rest_reviews,
+    rest_search,
 )
 TOKEN = "ghp_standin"
 NEEDED = ("github-rest.json.gz", "github.graphql")
