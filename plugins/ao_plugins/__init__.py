@@ -31,7 +31,10 @@ INDEX: Index = {
         "clone": Entry("ao_plugins.workspace.clone:Clone"),
         "worktree": Entry("ao_plugins.workspace.worktree:Worktree"),
     },
-    "tracker": {"local": Entry("ao_plugins.tracker.local:LocalTracker")},
+    "tracker": {
+        "linear": Entry("ao_plugins.tracker.linear:LinearTracker"),
+        "local": Entry("ao_plugins.tracker.local:LocalTracker"),
+    },
     "scm": {"local": Entry("ao_plugins.scm.local:LocalScm")},
     "notifier": {
         "desktop": Entry("ao_plugins.notifier.desktop:Desktop"),
