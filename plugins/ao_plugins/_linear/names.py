@@ -10,6 +10,7 @@ from ao_core.errors import ConfigError, NotFound, Rejected
 from ao_core.http import GraphQL
 from ao_plugins._linear import documents
 from ao_plugins._linear.answer import Nodes, Shape
+from ao_plugins._linear.once import repeated
 from ao_plugins._linear.shape import Label, Named, Person, one_line
 
 ME = "me"
@@ -67,7 +68,7 @@ class Names:
 
     async def labels(self, names: Iterable[str], team: str) -> list[str]:
         """The ids of labels that the team's issues can bear; one that is not there is made."""
-        wanted = {one.casefold(): one for one in map(one_line, names)}
+        wanted = spelt(names)
         if not wanted:
             return []
         async with self._making:
@@ -106,14 +107,26 @@ class Names:
 
     async def _new(self, name: str, team: str) -> str:
         given = {"input": {"id": str(uuid4()), "name": name, "teamId": team}}
+
+        async def make() -> _Created:
+            return await self._graph.ask(documents.NEW_LABEL, given, into=_Created)
+
         try:
-            made = await self._graph.ask(documents.NEW_LABEL, given, into=_Created)
-        except Rejected:  # somebody else was quicker
+            made = await repeated(make)
+        except Rejected:  # somebody else was quicker, or an earlier try
             known = await self._known([name], team)
             if name.casefold() not in known:
                 raise
             return known[name.casefold()]
         return made.issue_label_create.issue_label.id
+
+
+def spelt(labels: Iterable[str]) -> dict[str, str]:
+    """Labels by small letters, each as it was written first: Linear tells no capitals apart."""
+    written: dict[str, str] = {}
+    for one in map(one_line, labels):
+        written.setdefault(one.casefold(), one)
+    return written
 
 
 def team_filter(team: str | None) -> Mapping[str, Any] | None:

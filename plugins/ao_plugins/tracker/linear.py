@@ -20,7 +20,7 @@ from ao_plugins._linear import documents
 from ao_plugins._linear.answer import Nodes, Shape, Turn
 from ao_plugins._linear.filters import filter_of
 from ao_plugins._linear.host import HINT, Reached, linear, somebody
-from ao_plugins._linear.names import Names, is_uuid
+from ao_plugins._linear.names import Names, is_uuid, spelt
 from ao_plugins._linear.shape import BODY, Found, Label, named_in, one_line, page_of
 from ao_plugins._linear.states import State, chosen, meant
 from ao_plugins._linear.writing import Writing
@@ -177,9 +177,9 @@ class LinearTracker(Tracker[LinearConfig]):
 
     async def _labels(self, before: _Before, change: IssueChange) -> dict[str, Any]:
         borne = {one.name.casefold(): one.id for one in before.labels.nodes}
-        wanted = {one_line(one).casefold(): one for one in change.add_labels}
+        wanted = spelt(change.add_labels)
         new = [name for key, name in wanted.items() if key not in borne]
-        unwanted = {one_line(one).casefold() for one in change.remove_labels} - wanted.keys()
+        unwanted = spelt(change.remove_labels).keys() - wanted.keys()
         added = await self._names.labels(new, before.team.id)
         removed = [borne[key] for key in borne if key in unwanted]
         found = {"addedLabelIds": added, "removedLabelIds": removed}
@@ -195,13 +195,17 @@ class LinearTracker(Tracker[LinearConfig]):
             raise
 
     def _told(self, found: Found) -> Issue:
-        named = named_in(found.url)
+        self._learn(found.url)
+        return found.issue()
+
+    def _learn(self, url: str) -> None:
+        named = named_in(url)
         if named and named[0] and self.config.workspace is None:
             self._workspace = named[0]
-        return found.issue()
 
     def _is_meant(self, url: str, id: str) -> bool:
         """An address of another workspace may have an identifier that is known here, too."""
+        self._learn(url)
         wanted, named = named_in(id), named_in(url)
         return not (wanted and wanted[0] and named) or wanted[0] == named[0]
 

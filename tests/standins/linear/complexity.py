@@ -26,7 +26,7 @@ def complexity(schema: GraphQLSchema, asked: Asked) -> int:
     """A tenth for each property, one for each object, as often as a connection may bring them."""
     counting = _Counting(schema, asked.document, asked.variables)
     root = schema.get_root_type(asked.operation.operation)
-    return math.ceil(counting.of(asked.operation.selection_set, root))
+    return math.ceil(round(counting.of(asked.operation.selection_set, root), 3))
 
 
 class _Counting:

@@ -115,8 +115,9 @@ class World:
     def issue(
         self, team: Team, title: str, *, by: User | None = None, id: str | None = None, **more: Any
     ) -> Issue:
-        more.setdefault("state", self.state(team, "unstarted"))
-        more.setdefault("creator", by or self.every(User)[0])
+        more = {"creator": by or self.every(User)[0], **more}
+        if "state" not in more:
+            more["state"] = self.state(team, "unstarted")
         issue = self._made(Issue, id=id, team=team, number=team.counted + 1, title=title, **more)
         team.counted += 1
         team.issues.append(issue)
