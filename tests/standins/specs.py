@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 _BUILT = Path(__file__).parents[2] / "build" / "specs"
+_NAMED = os.environ.get("AO_SPECS")  # read early: some tests forget what begins so
 
 # what `make specs` fetches, and how each file is called here
 PACKAGES = (
@@ -63,8 +64,8 @@ def put_in_place(folder: Path) -> None:
 
 
 def _folders() -> Iterator[Path]:
-    if named := os.environ.get("AO_SPECS"):
-        yield Path(named)
+    if _NAMED:
+        yield Path(_NAMED)
     yield _BUILT
 
 

@@ -25,10 +25,9 @@ from standins.linear.records import (
 R = TypeVar("R", bound=Record)
 WORKFLOW = (
     ("Triage", "triage"), ("Backlog", "backlog"), ("Todo", "unstarted"),
-    ("In Review", "started"), ("In Progress", "started"), ("Done", "completed"),
+    ("In Progress", "started"), ("In Review", "started"), ("Done", "completed"),
     ("Canceled", "canceled"), ("Duplicate", "duplicate"),
 )  # fmt: skip
-_POSITIONS = {"In Review": 1002.0}  # it is told of before another that comes before it
 _ENTITIES = {"IssueLabel": "Issue label", "WorkflowState": "Workflow state"}
 
 
@@ -97,10 +96,8 @@ class World:
     def team(self, key: str, workflow: Iterable[tuple[str, str]] = WORKFLOW) -> Team:
         team = self._made(Team, key=key, name=key.title())
         for place, (name, type) in enumerate(workflow):
-            position = _POSITIONS.get(name, float(place))
-            team.states.append(
-                self._made(State, team=team, name=name, type=type, position=position)
-            )
+            facts = {"team": team, "name": name, "type": type, "position": float(place)}
+            team.states.append(self._made(State, **facts))
         return team
 
     def label(
@@ -123,7 +120,7 @@ class World:
         team.issues.append(issue)
         self._identified[issue.identifier] = issue
         if issue.parent:
-            issue.parent.children.append(issue)
+            self.adopt(issue.parent, issue)
         return issue
 
     def comment(self, issue: Issue, body: str, by: User, id: str | None = None) -> Comment:
@@ -131,6 +128,10 @@ class World:
         issue.comments.append(comment)
         self.touch(issue)
         return comment
+
+    def adopt(self, parent: Issue, issue: Issue) -> None:
+        issue.parent = parent
+        parent.children.append(issue)
 
     def attach(self, issue: Issue, title: str, url: str) -> None:
         issue.attachments.append(self._made(Attachment, issue=issue, title=title, url=url))
