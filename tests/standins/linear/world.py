@@ -96,8 +96,8 @@ class World:
     def team(self, key: str, workflow: Iterable[tuple[str, str]] = WORKFLOW) -> Team:
         team = self._made(Team, key=key, name=key.title())
         for place, (name, type) in enumerate(workflow):
-            facts = {"team": team, "name": name, "type": type, "position": float(place)}
-            team.states.append(self._made(State, **facts))
+            at = float(place)
+            team.states.append(self._made(State, team=team, name=name, type=type, position=at))
         return team
 
     def label(
