@@ -35,7 +35,10 @@ INDEX: Index = {
         "linear": Entry("ao_plugins.tracker.linear:LinearTracker"),
         "local": Entry("ao_plugins.tracker.local:LocalTracker"),
     },
-    "scm": {"local": Entry("ao_plugins.scm.local:LocalScm")},
+    "scm": {
+        "github": Entry("ao_plugins.scm.github:GitHubScm"),
+        "local": Entry("ao_plugins.scm.local:LocalScm"),
+    },
     "notifier": {
         "desktop": Entry("ao_plugins.notifier.desktop:Desktop"),
         "lead": Entry("ao_plugins.notifier.lead:Lead"),

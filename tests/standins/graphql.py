@@ -87,7 +87,7 @@ class Connection:
         first, last = arguments.get("first"), arguments.get("last")
         end = end if first is None else min(end, begin + first)
         begin = begin if last is None else max(begin, end - last)
-        self.total_count = len(items)
+        self.items, self.total_count = items, len(items)
         self.nodes = items[begin:end]
         self.edges = [Edge(one, _cursor(begin + n)) for n, one in enumerate(self.nodes, 1)]
         ends = (self.edges[0].cursor, self.edges[-1].cursor) if self.edges else (None, None)
@@ -222,12 +222,21 @@ class Graph:
                     f"`{argument.name.value}` on `{node.name.value}` must be within 1-{self._most}."
                 )
                 return 1
+        if not _lists(node):
+            return 0  # how many there are can be asked without a page of them
         if self._usual is None:
             price.problems.append(
                 "You must provide a `first` or `last` value to properly paginate the "
                 f"`{node.name.value}` connection."
             )
         return self._usual or 1
+
+
+def _lists(node: FieldNode) -> bool:
+    """Whether some of a connection are asked for; what is in a fragment counts."""
+    chosen = node.selection_set.selections if node.selection_set else ()
+    names = {one.name.value for one in chosen if isinstance(one, FieldNode)}
+    return len(names) < len(chosen) or not names.isdisjoint({"nodes", "edges", "pageInfo"})
 
 
 def _number(node: Any, variables: Mapping[str, Any]) -> int | None:
