@@ -33,6 +33,7 @@ INDEX: Index = {
     },
     "tracker": {
         "github": Entry("ao_plugins.tracker.github:GitHubTracker"),
+        "linear": Entry("ao_plugins.tracker.linear:LinearTracker"),
         "local": Entry("ao_plugins.tracker.local:LocalTracker"),
     },
     "scm": {
