@@ -19,6 +19,7 @@ from standins.gitlab.records import (
     Rule,
     Status,
     User,
+    Version,
 )
 from standins.gitlab.world import World
 
@@ -81,6 +82,10 @@ class Telling:
         more = {"description_html": one.description, "is_project_label": True}
         return {**told, "description": one.description, **more}
 
+    def labels(self, one: Issue) -> list[Facts]:
+        """Its labels with all that is known of them."""
+        return [self.label(label) for label in sorted(one.labels, key=lambda x: x.name)]
+
     # -- git -------------------------------------------------------------------------------------
 
     def commit(self, one: Commit, at: Project) -> Facts:
@@ -118,6 +123,16 @@ class Telling:
             "author": self.user(one.author),
         }  # fmt: skip
 
+    def job_as_status(self, one: Job) -> Facts:
+        """Jobs are statuses of their commit, too."""
+        run = one.pipeline
+        return {
+            "id": one.id, "sha": run.sha, "ref": run.ref, "status": one.status, "name": one.name,
+            "target_url": self.page(run.project, "jobs", one.id), "description": None,
+            "created_at": one.created_at, "allow_failure": one.allow_failure,
+            "pipeline_id": run.id, "author": self.user(run.user),
+        }  # fmt: skip
+
     # -- pipelines -------------------------------------------------------------------------------
 
     def pipeline(self, one: Pipeline | None) -> Facts | None:
@@ -129,7 +144,7 @@ class Telling:
         return {
             "id": one.id, "iid": one.iid, "project_id": one.project.id, "sha": one.sha,
             "ref": one.ref, "status": status, "source": one.source, "web_url": page,
-            "created_at": one.created_at, "updated_at": one.created_at, "before_sha": "0" * 40,
+            "created_at": one.created_at, "updated_at": one.updated_at, "before_sha": "0" * 40,
             "tag": False, "user": self.user(one.user), "started_at": one.created_at,
             "finished_at": done, "name": None,
             "detailed_status": {
@@ -182,7 +197,8 @@ class Telling:
     def whole_merge_request(self, one: MergeRequest, by: User) -> Facts:
         """As it is shown alone; one that was just made has no diff yet."""
         refs = {"base_sha": one.base_sha, "head_sha": one.sha, "start_sha": one.start_sha}
-        run, ready = self._world.head_pipeline(one), one.prepared_at is not None
+        runs, ready = self._world.pipelines(one), one.prepared_at is not None
+        run = runs[0] if runs else None
         changed = one.project.bare.changed(one.start_sha, one.sha) if ready else []
         return {
             **self.merge_request(one), "subscribed": False, "merge_error": one.merge_error,
@@ -229,6 +245,14 @@ class Telling:
     def _rule(self, rule: Rule) -> Facts:
         kind = "regular" if rule.users else "any_approver"
         return {"id": rule.id, "name": rule.name, "rule_type": kind}
+
+    def version(self, one: MergeRequest, made: Version) -> Facts:
+        changed = one.project.bare.changed(made.start, made.head)
+        return {
+            "id": made.id, "head_commit_sha": made.head, "base_commit_sha": made.base,
+            "start_commit_sha": made.start, "created_at": made.created_at,
+            "merge_request_id": one.id, "state": "collected", "real_size": str(len(changed)),
+        }  # fmt: skip
 
     def reviewer(self, one: MergeRequest, user: User) -> Facts:
         state = self._world.reviewer_state(one, user)

@@ -174,6 +174,7 @@ class MergeRequest(Issue):
     worked_out: tuple[str, str] | None = None
     tree: str | None = None
     due: list[Due] = field(default_factory=list[Due])
+    versions: list["Version"] = field(default_factory=list["Version"])
 
     kind = "MergeRequest"
     sign = "!"
@@ -181,6 +182,17 @@ class MergeRequest(Issue):
     @property
     def draft(self) -> bool:
         return self.title.lower().startswith(("draft:", "[draft]", "(draft)"))
+
+
+@dataclass(frozen=True)
+class Version:
+    """What a merge request was after a push."""
+
+    id: int
+    head: str
+    base: str
+    start: str
+    created_at: Moment
 
 
 @dataclass(eq=False, kw_only=True)
@@ -238,6 +250,7 @@ class Pipeline:
     ref: str
     source: str
     created_at: Moment
+    updated_at: Moment
     merge_request: MergeRequest | None = None
     given: str | None = None
     jobs: list["Job"] = field(default_factory=list["Job"])

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 
-from standins.gitlab.facts import Telling
+from standins.gitlab.facts import Telling, moment_of
 from standins.gitlab.records import Issue, MergeRequest, Project, User
 from standins.gitlab.state import Access, NotFound, Refused
 from standins.gitlab.world import World
@@ -172,7 +172,7 @@ def _fits(one: Issue, query: Mapping[str, str]) -> bool:
         and query.get("author_username", one.author.username) == one.author.username
         and query.get("author_id", str(one.author.id)) == str(one.author.id)
         and _assigned(one, query)
-        and (since is None or one.updated_at >= since)
+        and (since is None or moment_of(one.updated_at) >= moment_of(since))
     )
 
 

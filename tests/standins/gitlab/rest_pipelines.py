@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from standins.gitlab.facts import moment_of
 from standins.gitlab.records import DEVELOPER, Job, Pipeline
 from standins.gitlab.rest import Answer, Asked, answers, found, of_id
 from standins.gitlab.state import Refused
@@ -18,6 +19,10 @@ def listed(asked: Asked) -> Answer:
         and query.get("source", run.source) == run.source
         and query.get("status", world.status(run)) == world.status(run)
     ]
+    if query.get("order_by") == "updated_at":
+        kept.sort(key=lambda run: run.updated_at, reverse=True)
+    if since := query.get("updated_after"):
+        kept = [run for run in kept if moment_of(run.updated_at) > moment_of(since)]
     if query.get("sort") == "asc":
         kept.reverse()
     return Answer(200, [asked.telling.pipeline(run) for run in asked.page_of(kept)])
@@ -69,9 +74,18 @@ def job_retried(asked: Asked) -> Answer:
 
 @answers("statuses/list")
 def statuses(asked: Asked) -> Answer:
-    sha, name = found(asked.at.bare.find(asked.path["sha"])), asked.query.get("name")
-    kept = [one for one in asked.at.statuses if one.sha == sha and name in (None, one.name)]
-    return Answer(200, [asked.telling.status(one) for one in asked.page_of(kept)])
+    """Jobs are among them."""
+    at, sha, telling = asked.at, found(asked.at.bare.find(asked.path["sha"])), asked.telling
+    jobs = [one for run in at.pipelines if run.sha == sha for one in run.jobs if not one.retried]
+    told = [*map(telling.job_as_status, jobs)]
+    told += [telling.status(one) for one in at.statuses if one.sha == sha]
+    kept = [
+        one
+        for one in told
+        if asked.query.get("name", one["name"]) == one["name"]
+        and asked.query.get("pipeline_id", str(one["pipeline_id"])) == str(one["pipeline_id"])
+    ]
+    return Answer(200, asked.page_of(kept))
 
 
 @answers("statuses/create")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from standins.gitlab.records import DEVELOPER, MAINTAINER, Hook
+from standins.gitlab.records import DEVELOPER, MAINTAINER, Hook, User
 from standins.gitlab.rest import Answer, Asked, answers, found, of_id
 from standins.gitlab.state import NotFound, Refused
 
@@ -21,6 +21,11 @@ def users(asked: Asked) -> Answer:
         if (name is None or name.lower() == one.username.lower()) and text in one.username.lower()
     ]
     return Answer(200, asked.telling.users(asked.page_of(kept)))
+
+
+@answers("users/get")
+def account(asked: Asked) -> Answer:
+    return Answer(200, asked.telling.user(_known(asked)))
 
 
 @answers("projects/get")
@@ -126,6 +131,12 @@ def hook_gone(asked: Asked) -> Answer:
     asked.at_least(MAINTAINER)
     asked.at.hooks.remove(_hook(asked))
     return Answer(204)
+
+
+def _known(asked: Asked) -> User:
+    if one := asked.world.by_id(int(asked.path["user_id"])):
+        return one
+    raise NotFound("User")
 
 
 def _hook(asked: Asked) -> Hook:
