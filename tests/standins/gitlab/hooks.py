@@ -43,7 +43,6 @@ class Delivery:
     body: bytes
     status: int | None = None
     key: str = field(default_factory=lambda: str(uuid4()))  # the same when it is told again
-    id: str = field(default_factory=lambda: str(uuid4()))
 
     @property
     def url(self) -> str:
@@ -55,7 +54,7 @@ class Delivery:
         return {
             "Content-Type": "application/json", "User-Agent": "GitLab/18.0.0",
             "Idempotency-Key": self.key, "X-Gitlab-Event": _NAMES[self.kind],
-            "X-Gitlab-Webhook-UUID": self.id, "X-Gitlab-Instance": self.instance,
+            "X-Gitlab-Webhook-UUID": self.hook.uuid, "X-Gitlab-Instance": self.instance,
             "X-Gitlab-Event-UUID": self.event, **token,
         }  # fmt: skip
 
@@ -71,7 +70,7 @@ class Messenger(Postman[Delivery]):
     def again(self, delivery: Delivery) -> None:
         """The same once more, as the host does when it was not heard."""
         told = (delivery.hook, delivery.kind, delivery.event, delivery.instance, delivery.body)
-        self.post(Delivery(*told, key=delivery.key, id=delivery.id))
+        self.post(Delivery(*told, key=delivery.key))
 
     def _heard(self, event: Event) -> None:
         hooks = [one for one in event.project.hooks if _SETTINGS[event.kind] in one.wants]

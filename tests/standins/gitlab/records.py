@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from uuid import uuid4
 
 from standins.git import Bare
 
@@ -300,3 +301,4 @@ class Hook:
     wants: set[str]
     created_at: Moment
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
+    uuid: str = field(default_factory=lambda: str(uuid4()))
