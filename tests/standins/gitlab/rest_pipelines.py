@@ -10,11 +10,13 @@ from standins.gitlab.state import Refused
 
 @answers("pipelines/list")
 def listed(asked: Asked) -> Answer:
+    """Those that others have started are only told to who asks for them."""
     query, world = asked.query, asked.world
     kept = [
         run
         for run in asked.at.pipelines[::-1]
-        if query.get("ref", run.ref) == run.ref
+        if (run.source != "parent_pipeline" or "source" in query)
+        and query.get("ref", run.ref) == run.ref
         and query.get("sha", run.sha) == run.sha
         and query.get("source", run.source) == run.source
         and query.get("status", world.status(run)) == world.status(run)
