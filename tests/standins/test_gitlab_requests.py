@@ -156,10 +156,15 @@ def test_errors_come_as_often_as_arranged(gitlab: GitLab, asking: httpx.Client) 
     assert said[3].headers["retry-after"] == "7"
 
 
-def test_an_answer_may_be_late_or_end_in_the_middle(gitlab: GitLab, asking: httpx.Client) -> None:
+def test_an_answer_may_be_late_or_giant_or_end_in_the_middle(
+    gitlab: GitLab, asking: httpx.Client
+) -> None:
     gitlab.faults.next("*", "slow", seconds=60)
     with pytest.raises(httpx.ReadTimeout):
         asking.get("/user", timeout=0.05)
+    gitlab.faults.next("*", "giant", size=1_000_000)
+    giant = asking.get("/user")
+    assert (len(giant.content) > 1_000_000, giant.json()["username"]) == (True, "root")
     gitlab.faults.next("*", "truncated")
     with pytest.raises(httpx.RemoteProtocolError):
         asking.get("/user")
