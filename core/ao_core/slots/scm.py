@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ao_core.git.train import Boarded, Gate, TrainResult
 from ao_core.ids import SessionId
@@ -27,7 +28,7 @@ from ao_core.plugin import ConfigT, Plugin
 class WorkRef:
     """A session's work, as a source host needs to know it.
 
-    A pull request belongs to it only if its head is one of `commits`.
+    A pull request belongs to it only if its head is one of `commits`, or it `claimed` that number.
     """
 
     session: str
@@ -37,10 +38,16 @@ class WorkRef:
     title: str
     path: str
     commits: tuple[str, ...] = ()
+    claimed: int | None = None
 
 
 class Scm(Plugin[ConfigT]):
-    """The pull requests of one repository."""
+    """The pull requests of one repository.
+
+    `remote` is git's name for where work has to be pushed, and where its targets are; None: here.
+    """
+
+    remote: ClassVar[str | None] = None
 
     @abstractmethod
     async def find(self, work: WorkRef) -> Pull | None:
@@ -120,7 +127,7 @@ class Rider:
 @dataclass(frozen=True, slots=True)
 class Journey:
     """How a train is to go: `gate` proves each member, `boarded` hears of each; `whole`: all land
-    or none.
+    or none. `patience` is how many seconds checks are waited for, where the host runs them.
     """
 
     method: MergeMethod
@@ -128,6 +135,7 @@ class Journey:
     boarded: Boarded | None = None
     whole: bool = False
     dry_run: bool = False
+    patience: float = 600.0
 
 
 class Trainable(ABC):
@@ -143,6 +151,54 @@ class Trainable(ABC):
 
     async def tidy(self) -> None:
         """Remove what the trains of an engine that was killed have left."""
+
+
+class Claimable(ABC):
+    """A host whose pull requests may be made by others, and be taken over."""
+
+    @abstractmethod
+    def ref_of(self, pull: Pull) -> str:
+        """The ref at the remote that has its head, also where its branch is in a fork."""
+
+
+class Updating(ABC):
+    """A host that can bring a target into a pull request's branch by itself."""
+
+    @abstractmethod
+    async def catch_up(self, pull: Pull, *, rebase: bool = False) -> Pull:
+        """Have exactly `pull.head` brought up to date; the pull request with its new head."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """What to change on a pull request; None leaves it alone. `reviewers` are asked, too."""
+
+    title: str | None = None
+    body: str | None = None
+    base: str | None = None
+    draft: bool | None = None
+    assignees: tuple[str, ...] = ()
+    reviewers: tuple[str, ...] = ()
+
+
+class Authoring(ABC):
+    """A host where pull requests are made and changed from here."""
+
+    @abstractmethod
+    async def propose(self, work: WorkRef, body: str = "", *, draft: bool = False) -> Pull:
+        """Make a pull request of a branch that was pushed; one that is open already is returned."""
+
+    @abstractmethod
+    async def amend(self, pull: Pull, change: Amendment) -> Pull:
+        """Change it; a change half made is reported in the error."""
+
+    @abstractmethod
+    async def reply(self, pull: Pull, comment: str, text: str) -> None:
+        """Answer a remark, by its id."""
+
+    @abstractmethod
+    async def resolve(self, pull: Pull, comment: str) -> None:
+        """Say that a remark is settled, by its id."""
 
 
 class Reviewable(ABC):
