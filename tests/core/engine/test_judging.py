@@ -86,7 +86,9 @@ def test_what_reviewers_ask_for_is_listed_with_its_places_and_each_remark_once()
     session, (event,) = judged(opened(), first)
     assert event.kind is EventKind.REVIEW_CHANGES_REQUESTED
     assert isinstance(event.body, PullSeen)
-    assert event.body.detail == "1. ann: Please split this.\n2. a.py:7 ben: Why twice?\n   thread c1"
+    assert (
+        event.body.detail == "1. ann: Please split this.\n2. a.py:7 ben: Why twice?\n   thread c1"
+    )
     assert session.pr.reason is PrReason.CHANGES_REQUESTED
     more = replace(first, comments=(REMARK, replace(REMARK, id="c2", body="And here?", line=None)))
     session, (event,) = judged(session, more)
