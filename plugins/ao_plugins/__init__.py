@@ -31,8 +31,14 @@ INDEX: Index = {
         "clone": Entry("ao_plugins.workspace.clone:Clone"),
         "worktree": Entry("ao_plugins.workspace.worktree:Worktree"),
     },
-    "tracker": {"local": Entry("ao_plugins.tracker.local:LocalTracker")},
-    "scm": {"local": Entry("ao_plugins.scm.local:LocalScm")},
+    "tracker": {
+        "gitlab": Entry("ao_plugins.tracker.gitlab:GitLabTracker"),
+        "local": Entry("ao_plugins.tracker.local:LocalTracker"),
+    },
+    "scm": {
+        "gitlab": Entry("ao_plugins.scm.gitlab:GitLabScm"),
+        "local": Entry("ao_plugins.scm.local:LocalScm"),
+    },
     "notifier": {
         "desktop": Entry("ao_plugins.notifier.desktop:Desktop"),
         "lead": Entry("ao_plugins.notifier.lead:Lead"),
