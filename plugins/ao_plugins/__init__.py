@@ -36,8 +36,10 @@ INDEX: Index = {
         "local": Entry("ao_plugins.tracker.local:LocalTracker"),
     },
     "scm": {
+        "github": Entry("ao_plugins.scm.github:GitHubScm"),
         "gitlab": Entry("ao_plugins.scm.gitlab:GitLabScm"),
         "local": Entry("ao_plugins.scm.local:LocalScm"),
+    },
     },
     "notifier": {
         "desktop": Entry("ao_plugins.notifier.desktop:Desktop"),
