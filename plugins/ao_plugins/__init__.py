@@ -40,7 +40,6 @@ INDEX: Index = {
         "gitlab": Entry("ao_plugins.scm.gitlab:GitLabScm"),
         "local": Entry("ao_plugins.scm.local:LocalScm"),
     },
-    },
     "notifier": {
         "desktop": Entry("ao_plugins.notifier.desktop:Desktop"),
         "lead": Entry("ao_plugins.notifier.lead:Lead"),

@@ -57,7 +57,7 @@ _WORDS = {
     "title_regex": "its title is not as the project wants it",
     "unchecked": UNKNOWN,
 }
-_WAITING = frozenset({UNKNOWN, PENDING, SYNCING})
+_WAITING = frozenset({UNKNOWN, PENDING, SYNCING, BEHIND})
 _NONE = frozenset({"mergeable", "can_be_merged", "not_open"})  # that it has ended is told otherwise
 
 
@@ -78,8 +78,13 @@ def blockers(
 
 
 def is_waiting(found: Sequence[str]) -> bool:
-    """Whether time alone takes all of that away."""
+    """Whether time alone, or its target brought into it, takes all of that away."""
     return bool(found) and _WAITING.issuperset(found)
+
+
+def is_behind(found: Sequence[str]) -> bool:
+    """Whether its target has to be brought into it."""
+    return BEHIND in found
 
 
 def own_word(seen: Seen, method: MergeMethod | None = None) -> str | None:

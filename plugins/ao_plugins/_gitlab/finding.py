@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import anyio
 import anyio.to_thread
 
-from ao_core.errors import PluginError
+from ao_core.errors import PluginError, WrongState
 from ao_core.http import Urgency
 from ao_core.slots.scm import WorkRef
 from ao_plugins._claims import Claims
@@ -41,34 +41,32 @@ class Finding:
         """The merge request of each session; one that could not be looked at is left out."""
         opened = await self.looks.opened(urgency)
         found = {work.session: self._best(work, opened.values()) for work in works}
-        rest = [work for work in works if found[work.session] is None]
-        held = {number for work in rest for number in self.claims.of(work.session)[-1:]}
-        ended = await self.looks.at(held, urgency) if held else {}
-        for work in rest:
-            kept = self.claims.of(work.session)[-1:]
-            if kept:
-                found[work.session] = ended.get(kept[0])
-            elif not await self._searched(work, found, urgency):
-                del found[work.session]
-        self._note(opened, ended)
+        self._note(opened)
+        for work in works:
+            if found[work.session] is None:
+                await self._search(work, found, urgency)
         await self._claimed(found)
         return found
 
     async def claim(self, session: str, number: int) -> None:
         """It is this session's from now on."""
+        whose = self.claims.whose(number)
+        if whose not in (None, session):
+            raise WrongState(f"!{number} is of session {whose}")
         async with self._writing:
             await anyio.to_thread.run_sync(self.claims.claim, session, number)
 
-    async def _searched(
-        self, work: WorkRef, found: dict[str, Seen | None], urgency: Urgency
-    ) -> bool:
-        """Whether its branch could be asked about."""
+    async def _search(self, work: WorkRef, found: dict[str, Seen | None], urgency: Urgency) -> None:
+        """Among those that have ended, on its branch or taken over."""
         try:
-            on_branch = await self.looks.on(work.branch, urgency)
+            ended = await self.looks.on(work.branch, urgency)
+            latest = [one for one in self.claims.of(work.session)[-1:] if one not in ended]
+            ended |= await self.looks.at(latest, urgency)
         except PluginError:
-            return False
-        found[work.session] = self._best(work, on_branch.values())
-        return True
+            del found[work.session]
+            return
+        self._note(ended)
+        found[work.session] = self._best(work, ended.values())
 
     def _best(self, work: WorkRef, among: Iterable[Seen]) -> Seen | None:
         fit = [one for one in among if self._is_of(work, one)]
@@ -85,9 +83,8 @@ class Finding:
             if one is not None and self.claims.of(session)[-1:] != (one.iid,):
                 await self.claim(session, one.iid)
 
-    def _note(self, *looks: Mapping[int, Seen]) -> None:
-        for look in looks:
-            for number in look:
-                self._seen.pop(number, None)  # so that the latest stand last
-            self._seen.update(look)
+    def _note(self, look: Mapping[int, Seen]) -> None:
+        for number in look:
+            self._seen.pop(number, None)  # so that the latest stand last
+        self._seen.update(look)
         self._seen = dict(list(self._seen.items())[-_REMEMBERED:])

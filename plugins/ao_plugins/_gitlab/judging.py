@@ -1,8 +1,8 @@
 """What others make of merge requests, asked anew only where something may have changed.
 
 Approvals, reviewers and threads are asked when the mark of a merge request has changed; its jobs
-when a pipeline of it has, or as long as one has not ended. That a thread is settled changes no mark:
-so some of those that had one open are asked in each pass, by turns.
+when a pipeline of it has, or as long as one has not ended. That a thread is settled changes no
+mark: so some of those that had one open are asked in each pass, by turns.
 """
 
 import logging

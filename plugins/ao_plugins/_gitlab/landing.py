@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ao_core.errors import Conflict, WrongState
 from ao_core.git.forecast import in_conflict
 from ao_core.model.work import Landed, Landing, Mergeability, MergeMethod, Pull, summarise
-from ao_plugins._gitlab.blockers import CONFLICT, blockers, is_waiting
+from ao_plugins._gitlab.blockers import CONFLICT, blockers, is_behind, is_waiting
 from ao_plugins._gitlab.host import GitLab
 from ao_plugins._gitlab.judging import Judge
 from ao_plugins._gitlab.merging import boarded, merged, rules
@@ -38,9 +38,12 @@ class Landings:
         found += [] if seen.sha == pull.head else [_NEWER]
         forbidden = (await rules(self.gitlab)).forbids(method)
         found += [forbidden] if forbidden else []
-        able = not found or (self.auto_merge and is_waiting(found))
-        decision = said.decision(seen)
-        return Mergeability(able, summary, decision, seen.conflicts, tuple(found), files)
+        waits = is_waiting(found)
+        able = not found or (waits and self.auto_merge)
+        return Mergeability(
+            able, summary, said.decision(seen), seen.conflicts, tuple(found), files,
+            waiting=waits and not able, behind=is_behind(own),
+        )  # fmt: skip
 
     async def merge(self, pull: Pull, method: MergeMethod, message: str | None) -> Landed:
         """Merge exactly `pull.head`, or say what blocks it."""
@@ -63,6 +66,21 @@ class Landings:
         if rule.merge_trains_enabled:
             return await boarded(self.gitlab, seen, squash=method is MergeMethod.SQUASH)
         return await self._merged(seen, method, message)
+
+    async def catch_up(self, pull: Pull, *, rebase: bool) -> Pull:
+        """Have GitLab rebase exactly `pull.head`: it knows no other way."""
+        seen = await self.standing.current(pull.number)
+        if not rebase:
+            raise WrongState(
+                "GitLab can rebase a branch onto its target, but not merge the target into it",
+                hint="Have it rebased, or merge the target in the session's workspace.",
+            )
+        if seen.sha != pull.head:
+            raise Conflict(f"{pull.branch} has moved on", hint="Look at it again.")
+        after = await rebased(self.gitlab, self.standing, seen)
+        if isinstance(after, str):
+            raise Conflict(after)
+        return after.pull()
 
     async def _merged(self, seen: Seen, method: MergeMethod, message: str | None) -> Landed:
         squash = method is MergeMethod.SQUASH

@@ -51,9 +51,7 @@ class Looks:
         except NotFound:
             return None
 
-    async def _listed(
-        self, which: dict[str, str | list[int]], urgency: Urgency
-    ) -> dict[int, Seen]:
+    async def _listed(self, which: dict[str, str | list[int]], urgency: Urgency) -> dict[int, Seen]:
         path = f"{self.gitlab.path}/merge_requests"
         params = {**which, **_FRESH, "per_page": _MANY}
         pages = self.gitlab.rest.pages(path, into=list[Seen], params=params, urgency=urgency)

@@ -1,4 +1,4 @@
-"""Which accounts are programs: told by their names, by the settings, or asked once of GitLab.
+"""Accounts by their names; and which are programs, told so, by the settings, or asked of once.
 
 https://docs.gitlab.com/user/project/settings/project_access_tokens/#bot-users-for-projects
 https://docs.gitlab.com/api/users/
@@ -25,6 +25,7 @@ class People:
     gitlab: GitLab
     bots: frozenset[str] = frozenset()
     _known: dict[int, bool] = field(default_factory=dict[int, bool])
+    _named: dict[str, Person] = field(default_factory=dict[str, Person])
 
     async def is_bot(self, person: Person | None) -> bool:
         """Whether it is a program; whoever is gone is taken to be a person."""
@@ -35,6 +36,20 @@ class People:
         if person.id not in self._known:
             return await self._asked(person)
         return self._known[person.id]
+
+    async def named(self, username: str) -> Person:
+        """Who is called so, of whom GitLab wants the id; `me` is who signs in."""
+        if username not in self._named:
+            ask = self.gitlab.rest.ask
+            if username == "me":
+                found = [await ask("GET", "/user", into=Person)]
+            else:
+                named = {"username": username}
+                found = await ask("GET", "/users", into=list[Person], params=named)
+            if not found:
+                raise NotFound(f"nobody on GitLab is called {ascii(username)[:60]}")
+            self._named[username] = found[0]
+        return self._named[username]
 
     async def _asked(self, person: Person) -> bool:
         try:

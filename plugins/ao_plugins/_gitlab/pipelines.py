@@ -47,7 +47,8 @@ class Pipelines:
             return frozenset()  # the project has none
         fresh = [one for one in found if (one.id, one.updated_at) not in self._told]
         self._told = frozenset((one.id, one.updated_at) for one in found)
-        self._latest = max((one.updated_at for one in found if one.updated_at), default=self._latest)
+        times = [one.updated_at for one in found if one.updated_at]
+        self._latest = max(times, default=self._latest)
         return frozenset(mark for one in fresh for mark in _marks(one))
 
     async def ran(self, seen: Seen, urgency: Urgency) -> tuple[Ran, ...]:
@@ -59,8 +60,8 @@ class Pipelines:
         found, ids = await self._inside(pipeline.id, inside)
         path = f"{self.gitlab.path}/repository/commits/{seen.sha}/statuses"
         statuses = await self._all(path, list[Status], urgency)
-        outside = [of_status(one) for one in statuses if one.id not in ids and not self._is_job(one)]
-        return tuple(sorted([*found, *outside], key=lambda one: one.check.name))
+        outside = [one for one in statuses if one.id not in ids and not self._is_job(one)]
+        return tuple(sorted([*found, *map(of_status, outside)], key=lambda one: one.check.name))
 
     async def _changed(self) -> Sequence[Pipeline]:
         path = f"{self.gitlab.path}/pipelines"

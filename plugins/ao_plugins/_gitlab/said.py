@@ -63,6 +63,7 @@ class Remark(Shape):
     system: bool = False
     resolvable: bool = False
     resolved: bool | None = None
+    created_at: datetime | None = None
     position: Position | None = None
 
 

@@ -46,6 +46,7 @@ class Seen(Shape):
     blocking_discussions_resolved: bool | None = None
     merge_when_pipeline_succeeds: bool = False
     squash: bool = False
+    assignees: tuple[Person, ...] = ()
     reviewers: tuple[Person, ...] = ()
     user_notes_count: int = 0
     created_at: datetime
@@ -90,6 +91,7 @@ class Seen(Shape):
             state=state,
             draft=self.draft,
             merged_as=self.merged_as if state is PullState.MERGED else None,
+            foreign=not self.is_here,
         )
 
     def mark(self) -> str:

@@ -28,14 +28,25 @@ from ao_core.model.work import (
     Mergeability,
     MergeMethod,
     Pull,
+    PullState,
     Review,
     ReviewComment,
     ReviewDecision,
 )
-from ao_core.plugin import Config, Manifest
-from ao_core.slots.scm import BatchObservable, Judging, Scm, WorkRef
+from ao_core.plugin import Manifest
+from ao_core.slots.scm import (
+    Amendment,
+    Authoring,
+    BatchObservable,
+    Claimable,
+    Judging,
+    Scm,
+    Updating,
+    WorkRef,
+)
 from ao_plugins._claims import Claims
 from ao_plugins._gitlab.asking import Asking
+from ao_plugins._gitlab.authoring import Authoring as Author
 from ao_plugins._gitlab.finding import Finding
 from ao_plugins._gitlab.host import Hosted, gitlab
 from ao_plugins._gitlab.judging import Judge
@@ -45,6 +56,7 @@ from ao_plugins._gitlab.people import People
 from ao_plugins._gitlab.pipelines import Pipelines
 from ao_plugins._gitlab.seen import Seen
 from ao_plugins._gitlab.standing import Standing
+from ao_plugins._lost_reply import LostReplies
 
 
 class GitLabScmConfig(Hosted):
@@ -55,23 +67,25 @@ class GitLabScmConfig(Hosted):
     bots: Annotated[tuple[str, ...], Field(max_length=100)] = ()  # accounts that are programs
 
 
-class GitLabScm(Scm[GitLabScmConfig], BatchObservable, Judging):
+class GitLabScm(
+    Scm[GitLabScmConfig], BatchObservable, Judging, Claimable, Updating, Authoring
+):  # fmt: skip
     """The merge requests of one project on GitLab."""
 
     manifest = Manifest("gitlab", "scm", "Merge requests on GitLab", "1.0.0")
-    config_type: type[Config] = GitLabScmConfig
+    config_type = GitLabScmConfig
 
     async def open(self) -> None:
         """Find out which project this is, and who signs in."""
-        self._gitlab = host = await self._stack.enter_async_context(
-            gitlab(self.config, self.scope)
-        )
+        self._gitlab = host = await self._stack.enter_async_context(gitlab(self.config, self.scope))
         looks, pipelines = Looks(host), Pipelines(host)
-        asking = Asking(host, People(host, frozenset(self.config.bots)))
+        people = People(host, frozenset(self.config.bots))
+        asking = Asking(host, people)
         claims = await anyio.to_thread.run_sync(Claims, self.scope.state / "pulls.json")
         self._found = Finding(looks, claims)
         self._standing = Standing(looks, asking, pipelines)
         self._judge = Judge(host, self.scope, looks, asking, pipelines)
+        self._author = Author(host, people, LostReplies(self.scope.clock))
         how = self.config.delete_branch, self.config.auto_merge
         self._landings = Landings(host, self._standing, self._judge, *how)
 
@@ -99,6 +113,14 @@ class GitLabScm(Scm[GitLabScmConfig], BatchObservable, Judging):
         known = [self._found.known(one.number) for one in pulls]
         return await self._judge.of([seen for seen in known if seen])
 
+    async def claim(self, session: str, pull: Pull) -> None:
+        """It is this session's from now on."""
+        await self._found.claim(session, pull.number)
+
+    def ref_of(self, pull: Pull) -> str:
+        """Where GitLab keeps its head, also of a fork's."""
+        return f"refs/merge-requests/{pull.number}/head"
+
     # -- merging -----------------------------------------------------------------------------------
 
     async def merge(self, pull: Pull, method: MergeMethod, *, message: str | None = None) -> Landed:
@@ -108,6 +130,10 @@ class GitLabScm(Scm[GitLabScmConfig], BatchObservable, Judging):
     async def mergeability(self, pull: Pull, method: MergeMethod) -> Mergeability:
         """Whether it may be merged now, and every blocker."""
         return await self._landings.mergeability(pull, method)
+
+    async def catch_up(self, pull: Pull, *, rebase: bool = False) -> Pull:
+        """Have GitLab rebase exactly `pull.head` onto its target."""
+        return await self._landings.catch_up(pull, rebase=rebase)
 
     async def close(self, pull: Pull) -> None:
         """Close without merging; the branch stays."""
@@ -139,6 +165,34 @@ class GitLabScm(Scm[GitLabScmConfig], BatchObservable, Judging):
     async def automated_comments(self, pull: Pull) -> tuple[ReviewComment, ...]:
         """Unresolved threads that programs began."""
         return (await self._standing.said(await self._standing.current(pull.number))).automated
+
+    # -- making and changing -----------------------------------------------------------------------
+
+    async def propose(self, work: WorkRef, body: str = "", *, draft: bool = False) -> Pull:
+        """Make a merge request of a branch that was pushed."""
+        known = await self.find(work)
+        if known is not None and known.state is PullState.OPEN:
+            return known
+        number = await self._author.proposed(work, body, draft=draft)
+        if number is not None:
+            await self._found.claim(work.session, number)
+        made = await self.find(work)
+        if made is None:
+            raise Unavailable(f"the merge request of {work.branch} is not to be seen")
+        return made
+
+    async def amend(self, pull: Pull, change: Amendment) -> Pull:
+        """Change it, all at once."""
+        seen = await self._standing.current(pull.number)
+        return (await self._author.amended(seen, change)).pull()
+
+    async def reply(self, pull: Pull, comment: str, text: str) -> None:
+        """Answer a thread, by its id."""
+        await self._author.replied(pull.number, comment, text)
+
+    async def resolve(self, pull: Pull, comment: str) -> None:
+        """Settle a thread, by its id."""
+        await self._author.resolved(pull.number, comment)
 
 
 def _pull(seen: Seen | None) -> Pull | None:
