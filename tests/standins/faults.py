@@ -1,6 +1,5 @@
 """What goes wrong because a test arranged it."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
@@ -14,14 +13,11 @@ Kind = Literal[
     "slow",  # the answer comes after `seconds`
     "not JSON",  # it is done, and something between answers with a page
     "server error",  # 500, 502, 503 or 504, by `status`; nothing is done
-    "secondary limit",  # 403 or 429, by `status`, with Retry-After unless `retry_after` is None
-    "primary limit",  # the hour's limit is used up from now on
+    "secondary limit",  # too much at once, with Retry-After unless `retry_after` is None
+    "primary limit",  # the limit is used up from now on
 ]
 _PAGE = b"<!DOCTYPE html><title>Unicorn!</title><p>We had issues producing the response.</p>"
-_SECONDARY = (
-    "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
-)
-_LIMITS = "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api"
+_HTML: Mapping[str, str] = {"content-type": "text/html; charset=utf-8"}
 
 
 @dataclass
@@ -34,6 +30,11 @@ class Fault:
     seconds: float = 0.0
     status: int = 0
     retry_after: int | None = 60
+
+    @property
+    def wait(self) -> Mapping[str, str]:
+        """How long to wait, as a header says it; nothing, if nothing is said."""
+        return {} if self.retry_after is None else {"retry-after": str(self.retry_after)}
 
 
 @dataclass
@@ -60,32 +61,28 @@ class Faults:
         return found
 
 
-def through(fault: Fault, perform: Callable[[], Reply]) -> Reply:
-    """What becomes of a request that meets a fault."""
-    match fault.kind:
+def through(
+    fault: Fault | None, perform: Callable[[], Reply], refused: Callable[[Fault], Reply]
+) -> Reply:
+    """What becomes of a request that may meet a fault; the host has its own words for refusing."""
+    match fault and fault.kind:
         case "dropped":
             return Reply(ending="lost")
+        case "server error" | "secondary limit":
+            assert fault
+            return refused(fault)
+        case kind:
+            done = perform()
+            return _spoilt(fault, done) if fault and kind != "primary limit" else done
+
+
+def _spoilt(fault: Fault, done: Reply) -> Reply:
+    match fault.kind:
         case "lost reply":
-            return replace(perform(), ending="lost")
+            return replace(done, ending="lost")
         case "truncated":
-            return replace(perform(), ending="cut")
+            return replace(done, ending="cut")
         case "slow":
-            return replace(perform(), after=fault.seconds)
-        case "not JSON":
-            return replace(perform(), status=fault.status or 502, headers=_HTML, body=_PAGE)
-        case "server error":
-            return _said(fault.status or 502, "Server Error", {})
-        case "secondary limit":
-            wait = {} if fault.retry_after is None else {"retry-after": str(fault.retry_after)}
-            return _said(fault.status or 403, _SECONDARY, wait)
-        case "primary limit":
-            return perform()
-
-
-_HTML: Mapping[str, str] = {"content-type": "text/html; charset=utf-8"}
-
-
-def _said(status: int, message: str, headers: Mapping[str, str]) -> Reply:
-    told = {"message": message, "documentation_url": _LIMITS, "status": str(status)}
-    json_too = {"content-type": "application/json; charset=utf-8", **headers}
-    return Reply(status, json_too, json.dumps(told).encode())
+            return replace(done, after=fault.seconds)
+        case _:
+            return replace(done, status=fault.status or 502, headers=_HTML, body=_PAGE)
