@@ -19,6 +19,7 @@ from standins.gitlab.records import (
     Rule,
     Status,
     User,
+    Version,
 )
 from standins.gitlab.world import World
 
@@ -118,6 +119,16 @@ class Telling:
             "author": self.user(one.author),
         }  # fmt: skip
 
+    def job_as_status(self, one: Job) -> Facts:
+        at, run = one.pipeline.project, one.pipeline
+        status = {"skipped": "skipped", "manual": "skipped", "created": "pending"}
+        return {
+            "id": one.id, "sha": run.sha, "ref": run.ref, "name": one.name, "description": None,
+            "status": status.get(one.status, one.status), "created_at": one.created_at,
+            "target_url": self.page(at, "jobs", one.id), "allow_failure": one.allow_failure,
+            "pipeline_id": run.id, "author": self.user(run.user),
+        }  # fmt: skip
+
     # -- pipelines -------------------------------------------------------------------------------
 
     def pipeline(self, one: Pipeline | None) -> Facts | None:
@@ -129,7 +140,7 @@ class Telling:
         return {
             "id": one.id, "iid": one.iid, "project_id": one.project.id, "sha": one.sha,
             "ref": one.ref, "status": status, "source": one.source, "web_url": page,
-            "created_at": one.created_at, "updated_at": one.created_at, "before_sha": "0" * 40,
+            "created_at": one.created_at, "updated_at": one.updated_at, "before_sha": "0" * 40,
             "tag": False, "user": self.user(one.user), "started_at": one.created_at,
             "finished_at": done, "name": None,
             "detailed_status": {
@@ -180,9 +191,13 @@ class Telling:
         }  # fmt: skip
 
     def whole_merge_request(self, one: MergeRequest, by: User) -> Facts:
-        """As it is shown alone; one that was just made has no diff yet."""
+        """As it is shown alone; one that was just made has no diff yet.
+
+        Just after a push its pipeline is still that of the head before.
+        """
         refs = {"base_sha": one.base_sha, "head_sha": one.sha, "start_sha": one.start_sha}
-        run, ready = self._world.head_pipeline(one), one.prepared_at is not None
+        run = next(iter(self._world.pipelines(one)), None)
+        ready = one.prepared_at is not None
         changed = one.project.bare.changed(one.start_sha, one.sha) if ready else []
         return {
             **self.merge_request(one), "subscribed": False, "merge_error": one.merge_error,
@@ -190,6 +205,14 @@ class Telling:
             "pipeline": self.pipeline(run), "head_pipeline": self.pipeline(run),
             "diff_refs": refs if ready else None, "first_contribution": False,
             "user": {"can_merge": self._world.may_merge(one, by)},
+        }  # fmt: skip
+
+    def version(self, one: MergeRequest, version: Version) -> Facts:
+        return {
+            "id": version.id, "head_commit_sha": version.sha, "base_commit_sha": version.base_sha,
+            "start_commit_sha": version.start_sha, "created_at": version.created_at,
+            "merge_request_id": one.id, "state": "collected", "real_size": "1",
+            "patch_id_sha": None,
         }  # fmt: skip
 
     def approvals(self, one: MergeRequest, by: User) -> Facts:

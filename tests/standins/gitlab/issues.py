@@ -19,6 +19,7 @@ from standins.gitlab.records import (
 from standins.gitlab.state import NotFound, Refused, State
 
 _CLOSING = re.compile(r"\b(?:clos|fix|resolv)(?:e[sd]?|ing|)\b:? #(\d+)", re.IGNORECASE)
+_COMMAND = re.compile(r"^/(close|reopen)(?:[ ][^\n]*)?(?:\s*\n|$)", re.IGNORECASE | re.MULTILINE)
 _OPPOSITE: dict[LinkType, LinkType] = {"blocks": "is_blocked_by", "is_blocked_by": "blocks"}
 
 
@@ -77,6 +78,12 @@ class Issues(State):
             setattr(one, name, value)
         if changed:
             self.touched(one, "update", by, **changed)
+
+    def obeyed(self, about: Issue, text: str, by: User) -> str:
+        """What is left of a text once the commands in it were done; of these two are known here."""
+        for word in _COMMAND.findall(text):
+            (self.close if word == "close" else self.reopen)(about, by)
+        return _COMMAND.sub("", text)
 
     def note(
         self, about: Issue, body: str, author: User | None = None, *, internal: bool = False,

@@ -6,7 +6,7 @@ from typing import Any
 
 from standins.git import ZERO
 from standins.gitlab.approvals import Approvals
-from standins.gitlab.records import Due, MergeRequest, Project, User
+from standins.gitlab.records import Due, MergeRequest, Project, User, Version
 from standins.gitlab.state import Refused
 
 
@@ -150,6 +150,10 @@ class MergeRequests(Approvals):
         bare.point(f"refs/merge-requests/{one.iid}/head", one.sha)
         one.start_sha = self._tip(one.project, one.target_branch)
         one.base_sha = bare.fork_point(one.start_sha, one.sha)
+        one.versions.append(Version(
+            id=self.next_id(), sha=one.sha, base_sha=one.base_sha, start_sha=one.start_sha,
+            created_at=self.moment(),
+        ))  # fmt: skip
 
     # -- what is refused -------------------------------------------------------------------------
 

@@ -25,6 +25,8 @@ user/get GET /user -> CurrentUser
 
 users/list GET /users ? username search active:bool external:bool -> [User]
 
+users/get GET /users/{{user_id}} -> Account
+
 projects/get GET /projects/{{id}} ? license:bool statistics:bool -> Project
 
 members/list GET /projects/{{id}}/members/all ? query user_ids[]:int state -> [Member]
@@ -89,6 +91,9 @@ merge_requests/commits GET /projects/{{id}}/merge_requests/{{merge_request_iid}}
 
 merge_requests/diffs GET /projects/{{id}}/merge_requests/{{merge_request_iid}}/diffs
   ? unidiff:bool -> [Diff]
+
+merge_requests/versions GET /projects/{{id}}/merge_requests/{{merge_request_iid}}/versions
+  -> [Version]
 
 merge_requests/pipelines GET /projects/{{id}}/merge_requests/{{merge_request_iid}}/pipelines
   -> [PipelineBasic]

@@ -26,7 +26,7 @@ class Pipelines(Issues):
             id=self.next_id(), iid=len(at.pipelines) + 1, project=at, user=user or self.person,
             sha=sha or (one.sha if one else at.bare.heads()[at.default_branch]), ref=ref,
             source=source or ("merge_request_event" if one else "push"),
-            created_at=self.moment(), merge_request=one, given=status,
+            created_at=self.moment(), updated_at=self.moment(), merge_request=one, given=status,
         )  # fmt: skip
         at.pipelines.append(made)
         for name, result in (jobs or {}).items():
@@ -96,9 +96,14 @@ class Pipelines(Issues):
         return pipeline.given or _together(said)
 
     def head_pipeline(self, one: MergeRequest) -> Pipeline | None:
-        """The newest pipeline for the commit it is at."""
-        own = [p for p in self.pipelines(one) if p.sha == one.sha]
-        return own[0] if own else None
+        """The newest pipeline for the commit it is at, by itself or joined with its target."""
+        return next((p for p in self.pipelines(one) if self._is_for(p, one.sha)), None)
+
+    def _is_for(self, pipeline: Pipeline, sha: str) -> bool:
+        together = pipeline.ref.endswith(("/merge", "/train"))
+        return pipeline.sha == sha or (
+            together and sha in pipeline.project.bare.commit(pipeline.sha).parents
+        )
 
     def pipelines(self, one: MergeRequest) -> list[Pipeline]:
         """All that ran for it or for its branch, the newest first."""
@@ -125,6 +130,7 @@ class Pipelines(Issues):
         return made
 
     def _moved_on(self, pipeline: Pipeline) -> None:
+        pipeline.updated_at = self.moment()
         self.tell("pipeline", pipeline.project, pipeline.user, pipeline=pipeline)
         self.heard_of(pipeline.project, pipeline.sha)
 

@@ -169,6 +169,8 @@ class MergeRequest(Issue):
     approvals: dict[User, Moment] = field(default_factory=dict[User, Moment])
     auto_merge: Wish | None = None
     train: dict[str, Any] | None = None
+    listed: tuple[Any, dict[str, Any]] | None = None  # as a list showed it last
+    versions: list["Version"] = field(default_factory=list["Version"])
     rebasing: bool = False
     # for which tips it was last worked out whether both go together, and to which tree
     worked_out: tuple[str, str] | None = None
@@ -181,6 +183,17 @@ class MergeRequest(Issue):
     @property
     def draft(self) -> bool:
         return self.title.lower().startswith(("draft:", "[draft]", "(draft)"))
+
+
+@dataclass(eq=False, kw_only=True)
+class Version:
+    """A head that a merge request has had."""
+
+    id: int
+    sha: str
+    base_sha: str
+    start_sha: str
+    created_at: Moment
 
 
 @dataclass(eq=False, kw_only=True)
@@ -238,6 +251,7 @@ class Pipeline:
     ref: str
     source: str
     created_at: Moment
+    updated_at: Moment
     merge_request: MergeRequest | None = None
     given: str | None = None
     jobs: list["Job"] = field(default_factory=list["Job"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 
@@ -121,6 +122,14 @@ def found(one: T | None) -> T:
 def of_id(items: Sequence[T], number: str) -> T:
     """The one of this id."""
     return found(next((one for one in items if str(getattr(one, "id")) == number), None))  # noqa: B009
+
+
+def moment(told: str | None) -> str:
+    """A moment as the host writes it; without one, before all."""
+    if told is None:
+        return ""
+    when = datetime.fromisoformat(told).astimezone(UTC)
+    return f"{when:%Y-%m-%dT%H:%M:%S}.{when.microsecond // 1000:03}Z"
 
 
 def names(told: str | Sequence[str]) -> list[str]:

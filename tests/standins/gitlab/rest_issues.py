@@ -37,6 +37,8 @@ def created(asked: Asked) -> Answer:
     )  # fmt: skip
     made.assignees = members(asked, "assignee_ids", "assignee_id") or []
     made.confidential = asked.given("confidential", False)
+    if made.description:
+        made.description = asked.world.obeyed(made, made.description, asked.by)
     return Answer(201, asked.telling.issue(made))
 
 

@@ -35,7 +35,24 @@ def listed(asked: Asked) -> Answer:
     if query.get("with_merge_status_recheck") == "true":
         for one in page:
             asked.world.look(one)
-    return Answer(200, [asked.telling.merge_request(one) for one in page])
+    if query.get("with_labels_details") == "true":
+        return Answer(200, [_in_detail(asked, one) for one in page])
+    return Answer(200, [_kept(asked, one) for one in page])
+
+
+def _in_detail(asked: Asked, one: MergeRequest) -> dict[str, Any]:
+    labels = [asked.telling.label(label) for label in one.labels]
+    return {**asked.telling.merge_request(one), "labels": labels}
+
+
+def _kept(asked: Asked, one: MergeRequest) -> dict[str, Any]:
+    """The host makes an entry of such a list anew only if one of these has changed."""
+    key = (
+        one.updated_at, asked.world.merge_status(one), *one.labels, *one.assignees, *one.reviewers
+    )  # fmt: skip
+    if one.listed is None or one.listed[0] != key:
+        one.listed = key, asked.telling.merge_request(one)
+    return one.listed[1]
 
 
 @answers("merge_requests/get")
@@ -150,6 +167,12 @@ def diffs(asked: Asked) -> Answer:
     one = asked.merge_request
     changed = one.project.bare.changed(one.start_sha, one.sha)
     return Answer(200, [asked.telling.diff(file) for file in asked.page_of(changed)])
+
+
+@answers("merge_requests/versions")
+def versions(asked: Asked) -> Answer:
+    one = asked.merge_request
+    return Answer(200, [asked.telling.version(one, n) for n in asked.page_of(one.versions[::-1])])
 
 
 @answers("merge_requests/pipelines")

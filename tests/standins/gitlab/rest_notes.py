@@ -85,7 +85,8 @@ def _listed(asked: Asked, about: Issue) -> Answer:
 
 def _said(asked: Asked, about: Issue) -> Answer:
     internal = asked.given("internal", False)
-    made = asked.world.note(about, _body(asked), asked.by, internal=internal)
+    body = asked.world.obeyed(about, _body(asked), asked.by)
+    made = asked.world.note(about, body, asked.by, internal=internal)
     return Answer(201, asked.telling.note(made))
 
 

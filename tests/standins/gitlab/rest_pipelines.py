@@ -3,21 +3,26 @@
 from collections.abc import Sequence
 
 from standins.gitlab.records import DEVELOPER, Job, Pipeline
-from standins.gitlab.rest import Answer, Asked, answers, found, of_id
+from standins.gitlab.rest import Answer, Asked, answers, found, moment, of_id
 from standins.gitlab.state import Refused
 
 
 @answers("pipelines/list")
 def listed(asked: Asked) -> Answer:
+    """Those that others have started are only told to who asks for them."""
     query, world = asked.query, asked.world
     kept = [
         run
         for run in asked.at.pipelines[::-1]
-        if query.get("ref", run.ref) == run.ref
+        if (run.source != "parent_pipeline" or "source" in query)
+        and run.updated_at >= moment(query.get("updated_after"))
+        and query.get("ref", run.ref) == run.ref
         and query.get("sha", run.sha) == run.sha
         and query.get("source", run.source) == run.source
         and query.get("status", world.status(run)) == world.status(run)
     ]
+    if query.get("order_by") == "updated_at":
+        kept.sort(key=lambda run: (run.updated_at, run.id), reverse=True)
     if query.get("sort") == "asc":
         kept.reverse()
     return Answer(200, [asked.telling.pipeline(run) for run in asked.page_of(kept)])
@@ -69,9 +74,13 @@ def job_retried(asked: Asked) -> Answer:
 
 @answers("statuses/list")
 def statuses(asked: Asked) -> Answer:
+    """Jobs are among them, those of all pipelines of the commit."""
     sha, name = found(asked.at.bare.find(asked.path["sha"])), asked.query.get("name")
-    kept = [one for one in asked.at.statuses if one.sha == sha and name in (None, one.name)]
-    return Answer(200, [asked.telling.status(one) for one in asked.page_of(kept)])
+    at, telling = asked.at, asked.telling
+    runs = [run for run in at.pipelines if run.sha == sha]
+    jobs = [telling.job_as_status(job) for run in runs for job in run.jobs if not job.retried]
+    kept = [*jobs, *(telling.status(one) for one in at.statuses if one.sha == sha)]
+    return Answer(200, asked.page_of([one for one in kept if name in (None, one["name"])]))
 
 
 @answers("statuses/create")

@@ -23,6 +23,11 @@ def users(asked: Asked) -> Answer:
     return Answer(200, asked.telling.users(asked.page_of(kept)))
 
 
+@answers("users/get")
+def account(asked: Asked) -> Answer:
+    return Answer(200, asked.telling.user(found(asked.world.by_id(int(asked.path["user_id"])))))
+
+
 @answers("projects/get")
 def project(asked: Asked) -> Answer:
     return Answer(200, asked.telling.project(asked.at, asked.by))

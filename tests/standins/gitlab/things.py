@@ -22,6 +22,7 @@ THINGS: Mapping[str, str] = {
     "avatar_url:str? web_url",
     "CurrentUser": "+User created_at:time bio:str? bot:bool email commit_email:str? "
     "last_activity_on:str? external:bool can_create_project:bool two_factor_enabled:bool",
+    "Account": "+User created_at:time bio:str? bot:bool",
     # https://docs.gitlab.com/api/projects/
     "Namespace": "id:int name path kind:group|user full_path parent_id:int? web_url",
     "Access": "access_level:int notification_level:int?",
@@ -73,7 +74,7 @@ THINGS: Mapping[str, str] = {
     "state:opened|closed|merged|locked created_at:time updated_at:time merged_by:User? "
     "merge_user:User? merged_at:time? closed_by:User? closed_at:time? target_branch source_branch "
     "user_notes_count:int upvotes:int downvotes:int author:User assignees:[User] assignee:User? "
-    "reviewers:[User] source_project_id:int? target_project_id:int labels:[str] draft:bool "
+    "reviewers:[User] source_project_id:int? target_project_id:int labels:[any] draft:bool "
     "imported:bool work_in_progress:bool milestone:any? merge_when_pipeline_succeeds:bool "
     "merge_status:unchecked|checking|can_be_merged|cannot_be_merged|cannot_be_merged_recheck "
     f"detailed_merge_status:{MERGE_STATUS} merge_after:time? sha:str? merge_commit_sha:str? "
@@ -86,6 +87,8 @@ THINGS: Mapping[str, str] = {
     "first_deployed_to_production_at:time? pipeline:PipelineBasic? head_pipeline:Pipeline? "
     "diff_refs:DiffRefs? merge_error:str? rebase_in_progress*:bool diverged_commits_count*:int "
     "first_contribution:bool user:CanMerge",
+    "Version": "id:int head_commit_sha base_commit_sha start_commit_sha created_at:time "
+    "merge_request_id:int state real_size patch_id_sha:str?",
     "Rebasing": "rebase_in_progress:bool",
     "Diff": "diff new_path old_path a_mode b_mode new_file:bool renamed_file:bool "
     "deleted_file:bool generated_file:bool? collapsed*:bool too_large*:bool",

@@ -175,7 +175,7 @@ class World(MergeRequests):
         """What the target is moved to."""
         bare, (base, head) = one.project.bare, self.tips(one)
         assert one.tree
-        wanted = one.squash if wish.squash is None else wish.squash
+        wanted = one.squash or wish.squash  # what is set already stays, whatever is asked
         if wanted or one.project.squash_option == "always":
             start = one.base_sha if one.project.merge_method == "merge" else base
             tree = bare.commit(head).tree
