@@ -37,10 +37,16 @@ _log = logging.getLogger(__name__)
 @dataclass(slots=True)
 class _Known:
     mark: str = ""
+    word: str | None = None
     sha: str | None = None
     said: Said | None = None
     ran: tuple[Ran, ...] | None = None
     asked: int = 0  # the pass in which its threads were
+
+    def holds(self, seen: Seen) -> bool:
+        """Whether what was said is still all, as far as can be seen."""
+        same = self.word is None or seen.word() in (None, self.word)
+        return same and self.mark == seen.mark()
 
 
 @dataclass(slots=True)
@@ -54,8 +60,10 @@ class Judge:
     pipelines: Pipelines
     _known: dict[int, _Known] = field(default_factory=dict[int, _Known])
     _pass: int = 0
-    _why: dict[int, str | None] = field(default_factory=dict[int, str | None])
-    _files: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    _why: dict[int, str] = field(default_factory=dict[int, str])
+    _files: dict[int, tuple[str, tuple[str, ...]]] = field(
+        default_factory=dict[int, tuple[str, tuple[str, ...]]]
+    )
 
     async def of(self, some: Sequence[Seen]) -> Mapping[int, Judgement]:
         """All that is made of these; what could not be asked is left out."""
@@ -90,12 +98,8 @@ class Judge:
         return tuple(told)
 
     async def files(self, seen: Seen) -> tuple[str, ...]:
-        """Those in conflict, looked up once for what it was seen to be."""
-        mark = f"{seen.iid} {seen.mark()}"
-        if mark not in self._files:
-            found = await conflicting_files(self.scope, seen.target_branch, seen.sha or "")
-            self._files = dict([*self._files.items(), (mark, found)][-_REMEMBERED:])
-        return self._files[mark]
+        """Those in conflict."""
+        return await conflicting_files(self.scope, seen.target_branch, seen.sha or "")
 
     def _outdate(self, news: frozenset[str]) -> None:
         for number, known in self._known.items():
@@ -109,9 +113,10 @@ class Judge:
 
     async def _judged(self, seen: Seen) -> Judgement:
         known = self._known.setdefault(seen.iid, _Known())
-        if known.said is None or known.mark != seen.mark():
+        if known.said is None or not known.holds(seen):
             known.said = await self.asking.said(seen, Urgency.REFRESH)
             known.mark, known.asked = seen.mark(), self._pass
+        known.word = known.word if seen.word() is None else seen.word()
         if known.ran is None or known.sha != seen.sha or _runs(known.ran):
             known.ran, known.sha = await self._ran(seen), seen.sha
         return await self._judgement(seen, known.said, known.ran)
@@ -132,16 +137,28 @@ class Judge:
             comments=said.comments,
             automated=said.automated,
             conflicts=seen.conflicts,
-            files=await self.files(seen) if seen.conflicts else (),
+            files=await self._told_before(seen),
             mergeable=not blockers(seen, said, summarise(checks)),
         )
 
+    async def _told_before(self, seen: Seen) -> tuple[str, ...]:
+        """Those in conflict, looked up once as long as it conflicts."""
+        if not seen.conflicts or not seen.sha:
+            self._files.pop(seen.iid, None)
+            return ()
+        if self._files.get(seen.iid, ("", ()))[0] != seen.sha:
+            found = seen.sha, await self.files(seen)
+            self._files = dict([*self._files.items(), (seen.iid, found)][-_REMEMBERED:])
+        return self._files[seen.iid][1]
+
     async def _ending(self, job: int) -> str | None:
         """Read once."""
-        if job not in self._why:
-            why = await ending(self.gitlab, job)
+        if job in self._why:
+            return self._why[job]
+        why = await ending(self.gitlab, job)
+        if why is not None:
             self._why = dict([*self._why.items(), (job, why)][-_REMEMBERED:])
-        return self._why[job]
+        return why
 
 
 def _has_open(known: _Known) -> bool:

@@ -6,7 +6,7 @@ https://docs.gitlab.com/api/jobs/ and https://docs.gitlab.com/ci/jobs/job_logs/
 import re
 from collections.abc import Iterator
 
-from ao_core.errors import PluginError
+from ao_core.errors import NotFound, PluginError
 from ao_core.redact import visible
 from ao_plugins._gitlab.host import GitLab
 from ao_plugins._log_tail import fitting
@@ -23,12 +23,14 @@ _ERROR = "ERROR: "
 
 
 async def ending(gitlab: GitLab, job: int) -> str | None:
-    """The end of its trace; None where that cannot be had: it may be erased."""
+    """The end of its trace, which may be erased; None where it cannot be had now."""
     try:
         trace = await gitlab.rest.last(f"{gitlab.path}/jobs/{job}/trace", _READ)
+    except NotFound:
+        return ""
     except PluginError:
         return None  # that it failed is told all the same
-    return "\n".join(tail(trace)) or None
+    return "\n".join(tail(trace))
 
 
 def tail(trace: str) -> list[str]:

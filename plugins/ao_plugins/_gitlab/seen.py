@@ -9,6 +9,9 @@ from ao_plugins._gitlab.shape import Person, Shape
 
 _TITLE = 300
 _STATES = {"merged": PullState.MERGED, "closed": PullState.CLOSED}
+_OF_PEOPLE = frozenset({
+    "approvals_syncing", "discussions_not_resolved", "not_approved", "requested_changes",
+})  # fmt: skip
 _UNKNOWN = frozenset({"unchecked", "checking", "preparing", "cannot_be_merged_recheck"})
 
 
@@ -95,8 +98,18 @@ class Seen(Shape):
         )
 
     def mark(self) -> str:
-        """What changes when what others say of it does, or almost: threads settle silently."""
-        return self.model_dump_json(
-            exclude={"title", "web_url", "head_pipeline", "merge_error", "rebase_in_progress",
-                     "diverged_commits_count"}
+        """What changes when what people say does; but threads settle without a mark."""
+        said = (
+            self.updated_at, self.sha, self.state, self.draft, self.user_notes_count,
+            self.blocking_discussions_resolved, *(one.id for one in self.reviewers),
         )  # fmt: skip
+        return " ".join(map(str, said))
+
+    def word(self) -> str | None:
+        """What GitLab says of people's opinion, nothing if that stands in no way; None: unknown.
+
+        What it says of the target or of pipelines comes and goes with every merge.
+        """
+        if self.conflicts is None:
+            return None
+        return self.detailed_merge_status if self.detailed_merge_status in _OF_PEOPLE else ""

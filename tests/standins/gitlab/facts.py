@@ -121,10 +121,9 @@ class Telling:
 
     def job_as_status(self, one: Job) -> Facts:
         at, run = one.pipeline.project, one.pipeline
-        status = {"skipped": "skipped", "manual": "skipped", "created": "pending"}
         return {
             "id": one.id, "sha": run.sha, "ref": run.ref, "name": one.name, "description": None,
-            "status": status.get(one.status, one.status), "created_at": one.created_at,
+            "status": one.status, "created_at": one.created_at,
             "target_url": self.page(at, "jobs", one.id), "allow_failure": one.allow_failure,
             "pipeline_id": run.id, "author": self.user(run.user),
         }  # fmt: skip

@@ -45,7 +45,7 @@ THINGS: Mapping[str, str] = {
     "author_email authored_date:time committer_name committer_email committed_date:time web_url",
     "Branch": "name merged:bool protected:bool default:bool developers_can_push:bool "
     "developers_can_merge:bool can_push:bool web_url commit:Commit",
-    "CommitStatus": "id:int sha ref:str? status:pending|running|success|failed|canceled|skipped "
+    "CommitStatus": f"id:int sha ref:str? status:{PIPELINE_STATUS} "
     "name target_url:str? description:str? created_at:time started_at:time? finished_at:time? "
     "allow_failure:bool coverage:num? pipeline_id:int? author:User",
     # https://docs.gitlab.com/api/pipelines/ and /jobs/
