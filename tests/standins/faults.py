@@ -10,6 +10,7 @@ Kind = Literal[
     "lost reply",  # it is done, and the connection ends before the answer
     "dropped",  # the connection ends, and nothing is done
     "truncated",  # half of the answer arrives
+    "giant",  # the answer comes with `size` bytes of nothing before its end
     "slow",  # the answer comes after `seconds`
     "not JSON",  # it is done, and something between answers with a page
     "server error",  # 500, 502, 503 or 504, by `status`; nothing is done
@@ -30,6 +31,7 @@ class Fault:
     seconds: float = 0.0
     status: int = 0
     retry_after: int | None = 60
+    size: int = 0
 
     @property
     def wait(self) -> Mapping[str, str]:
@@ -45,11 +47,11 @@ class Faults:
 
     def next(
         self, where: str, kind: Kind, *, times: int = 1, seconds: float = 0.0, status: int = 0,
-        retry_after: int | None = 60,
+        retry_after: int | None = 60, size: int = 0,
     ) -> None:  # fmt: skip
         """The next such request goes wrong; those that were arranged before come first."""
         assert kind in get_args(Kind), kind
-        self.waiting.append(Fault(where, kind, times, seconds, status, retry_after))
+        self.waiting.append(Fault(where, kind, times, seconds, status, retry_after, size))
 
     def take(self, *names: str) -> Fault | None:
         """What goes wrong with a request of these names."""
@@ -82,6 +84,8 @@ def _spoilt(fault: Fault, done: Reply) -> Reply:
             return replace(done, ending="lost")
         case "truncated":
             return replace(done, ending="cut")
+        case "giant":
+            return replace(done, body=done.body[:-1] + b" " * fault.size + done.body[-1:])
         case "slow":
             return replace(done, after=fault.seconds)
         case _:

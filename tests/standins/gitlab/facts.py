@@ -82,6 +82,10 @@ class Telling:
         more = {"description_html": one.description, "is_project_label": True}
         return {**told, "description": one.description, **more}
 
+    def labels(self, one: Issue) -> list[Facts]:
+        """Its labels with all that is known of them."""
+        return [self.label(label) for label in sorted(one.labels, key=lambda x: x.name)]
+
     # -- git -------------------------------------------------------------------------------------
 
     def commit(self, one: Commit, at: Project) -> Facts:
@@ -120,11 +124,12 @@ class Telling:
         }  # fmt: skip
 
     def job_as_status(self, one: Job) -> Facts:
-        at, run = one.pipeline.project, one.pipeline
+        """Jobs are statuses of their commit, too."""
+        run = one.pipeline
         return {
-            "id": one.id, "sha": run.sha, "ref": run.ref, "name": one.name, "description": None,
-            "status": one.status, "created_at": one.created_at,
-            "target_url": self.page(at, "jobs", one.id), "allow_failure": one.allow_failure,
+            "id": one.id, "sha": run.sha, "ref": run.ref, "status": one.status, "name": one.name,
+            "target_url": self.page(run.project, "jobs", one.id), "description": None,
+            "created_at": one.created_at, "allow_failure": one.allow_failure,
             "pipeline_id": run.id, "author": self.user(run.user),
         }  # fmt: skip
 
@@ -190,13 +195,10 @@ class Telling:
         }  # fmt: skip
 
     def whole_merge_request(self, one: MergeRequest, by: User) -> Facts:
-        """As it is shown alone; one that was just made has no diff yet.
-
-        Just after a push its pipeline is still that of the head before.
-        """
+        """As it is shown alone; one that was just made has no diff yet."""
         refs = {"base_sha": one.base_sha, "head_sha": one.sha, "start_sha": one.start_sha}
-        run = next(iter(self._world.pipelines(one)), None)
-        ready = one.prepared_at is not None
+        runs, ready = self._world.pipelines(one), one.prepared_at is not None
+        run = runs[0] if runs else None
         changed = one.project.bare.changed(one.start_sha, one.sha) if ready else []
         return {
             **self.merge_request(one), "subscribed": False, "merge_error": one.merge_error,
@@ -204,14 +206,6 @@ class Telling:
             "pipeline": self.pipeline(run), "head_pipeline": self.pipeline(run),
             "diff_refs": refs if ready else None, "first_contribution": False,
             "user": {"can_merge": self._world.may_merge(one, by)},
-        }  # fmt: skip
-
-    def version(self, one: MergeRequest, version: Version) -> Facts:
-        return {
-            "id": version.id, "head_commit_sha": version.sha, "base_commit_sha": version.base_sha,
-            "start_commit_sha": version.start_sha, "created_at": version.created_at,
-            "merge_request_id": one.id, "state": "collected", "real_size": "1",
-            "patch_id_sha": None,
         }  # fmt: skip
 
     def approvals(self, one: MergeRequest, by: User) -> Facts:
@@ -251,6 +245,14 @@ class Telling:
     def _rule(self, rule: Rule) -> Facts:
         kind = "regular" if rule.users else "any_approver"
         return {"id": rule.id, "name": rule.name, "rule_type": kind}
+
+    def version(self, one: MergeRequest, made: Version) -> Facts:
+        changed = one.project.bare.changed(made.start, made.head)
+        return {
+            "id": made.id, "head_commit_sha": made.head, "base_commit_sha": made.base,
+            "start_commit_sha": made.start, "created_at": made.created_at,
+            "merge_request_id": one.id, "state": "collected", "real_size": str(len(changed)),
+        }  # fmt: skip
 
     def reviewer(self, one: MergeRequest, user: User) -> Facts:
         state = self._world.reviewer_state(one, user)

@@ -18,6 +18,7 @@ from standins.gitlab import (
 from standins.gitlab.api import PREFIX, Api, Call, refusal
 from standins.gitlab.hooks import Delivery, Messenger
 from standins.gitlab.operations import OPERATIONS
+from standins.gitlab.payloads import EVENTS
 from standins.gitlab.things import THINGS
 from standins.gitlab.world import World
 from standins.judge import Judge
@@ -39,7 +40,7 @@ class GitLab:
         self.token = self.world.token(TOKEN).token
         self.judge = Judge()
         self._api = Api(self.world, interface(), self.judge.protest)
-        self._messenger = Messenger(self.world)
+        self._messenger = Messenger(self.world, interface(), self.judge.protest)
         self.faults, self.limit, self.calls = self._api.faults, self._api.limit, self._api.calls
         self._server, self._stack = Server(self._answered, port), ExitStack()
 
@@ -132,4 +133,4 @@ def hosted(folder: Path) -> Generator[GitLab]:
 @cache
 def interface() -> OpenApi:
     """Made once a process."""
-    return OpenApi(described(THINGS, OPERATIONS))
+    return OpenApi(described({**THINGS, **EVENTS}, OPERATIONS))

@@ -24,11 +24,12 @@ class MergeRequests(Approvals):
     ) -> MergeRequest:  # fmt: skip
         """A new merge request from a branch that is there; `origin` is the fork that has it."""
         at, now = self.named(path), self.moment()
+        tip = self._tip(origin or at, source, "source_branch")
         made = MergeRequest(
             id=self.next_id(), iid=len(at.merge_requests) + 1, project=at, title=title,
             author=author or self.person, created_at=now, updated_at=now, prepared_at=now,
             source=origin or at, source_branch=source, target_branch=target,
-            sha=self._tip(origin or at, source), base_sha="", start_sha="", **fields,
+            sha=tip, base_sha="", start_sha="", **fields,
         )  # fmt: skip
         self._new(made)
         at.merge_requests[made.iid] = made
@@ -38,8 +39,7 @@ class MergeRequests(Approvals):
 
     def retarget(self, one: MergeRequest, branch: str, by: User | None = None) -> None:
         """Have it merged into another branch."""
-        if not one.project.bare.find(f"refs/heads/{branch}"):
-            raise Refused(400, {"target_branch": ["does not exist"]})
+        self._tip(one.project, branch)
         self.edit(one, by or self.person, target_branch=branch)
         self._show(one)
 
@@ -150,10 +150,8 @@ class MergeRequests(Approvals):
         bare.point(f"refs/merge-requests/{one.iid}/head", one.sha)
         one.start_sha = self._tip(one.project, one.target_branch)
         one.base_sha = bare.fork_point(one.start_sha, one.sha)
-        one.versions.append(Version(
-            id=self.next_id(), sha=one.sha, base_sha=one.base_sha, start_sha=one.start_sha,
-            created_at=self.moment(),
-        ))  # fmt: skip
+        made = Version(self.next_id(), one.sha, one.base_sha, one.start_sha, self.moment())
+        one.versions.insert(0, made)
 
     # -- what is refused -------------------------------------------------------------------------
 
@@ -169,10 +167,10 @@ class MergeRequests(Approvals):
             said = "Another open merge request already exists for this source branch"
             raise Refused(409, [f"{said}: !{same[0].iid}"])
 
-    def _tip(self, at: Project, branch: str) -> str:
+    def _tip(self, at: Project, branch: str, field: str = "target_branch") -> str:
         if sha := at.bare.find(f"refs/heads/{branch}"):
             return sha
-        raise Refused(400, {"base": [f'Branch "{branch}" does not exist']})
+        raise Refused(400, {field: ["does not exist"]})
 
 
 def _is_due(one: MergeRequest, name: str) -> bool:

@@ -81,19 +81,19 @@ merge_requests/merge PUT /projects/{{id}}/merge_requests/{{merge_request_iid}}/m
 
 merge_requests/cancel_auto_merge
   POST /projects/{{id}}/merge_requests/{{merge_request_iid}}/cancel_merge_when_pipeline_succeeds
-  -> 201 MergeRequest
+  -> 201 Outcome
 
 merge_requests/rebase PUT /projects/{{id}}/merge_requests/{{merge_request_iid}}/rebase
   = skip_ci:bool -> 202 Rebasing
+
+merge_requests/versions GET /projects/{{id}}/merge_requests/{{merge_request_iid}}/versions
+  -> [Version]
 
 merge_requests/commits GET /projects/{{id}}/merge_requests/{{merge_request_iid}}/commits
   -> [Commit]
 
 merge_requests/diffs GET /projects/{{id}}/merge_requests/{{merge_request_iid}}/diffs
   ? unidiff:bool -> [Diff]
-
-merge_requests/versions GET /projects/{{id}}/merge_requests/{{merge_request_iid}}/versions
-  -> [Version]
 
 merge_requests/pipelines GET /projects/{{id}}/merge_requests/{{merge_request_iid}}/pipelines
   -> [PipelineBasic]
@@ -172,7 +172,7 @@ issues/list GET /projects/{{id}}/issues
   assignee_username[] author_id:int author_username milestone confidential:bool issue_type
   order_by:created_at|updated_at|due_date|priority|relative_position|title|weight sort:asc|desc
   scope:created_by_me|assigned_to_me|all created_after:time created_before:time updated_after:time
-  updated_before:time with_labels_details:bool not[labels] -> [Issue]
+  updated_before:time with_labels_details:bool not[labels] -> [ListedIssue]
 
 issues/create POST /projects/{{id}}/issues = !title {_ISSUE} -> 201 Issue
 

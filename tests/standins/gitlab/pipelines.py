@@ -16,17 +16,20 @@ class Pipelines(Issues):
     def pipeline(
         self, about: MergeRequest | Project | str, jobs: Mapping[str, str] | None = None, *,
         sha: str | None = None, ref: str | None = None, source: str | None = None,
-        status: str | None = None, user: User | None = None,
+        status: str | None = None, user: User | None = None, together: bool = False,
     ) -> Pipeline:  # fmt: skip
-        """A new pipeline, with jobs by name: `{"test": "failed"}`."""
+        """A new pipeline, with jobs by name; `together` is for what comes of merging."""
         one = about if isinstance(about, MergeRequest) else None
-        at = one.project if one else self.named(about)  # pyright: ignore[reportArgumentType]
-        ref = ref or (f"refs/merge-requests/{one.iid}/head" if one else at.default_branch)
+        at = about.project if isinstance(about, MergeRequest) else self.named(about)
+        tip = self._joint(one) if one and together else one.sha if one else None
+        of_one = one and f"refs/merge-requests/{one.iid}/{'merge' if together else 'head'}"
+        now, heads = self.moment(), at.bare.heads()
         made = Pipeline(
             id=self.next_id(), iid=len(at.pipelines) + 1, project=at, user=user or self.person,
-            sha=sha or (one.sha if one else at.bare.heads()[at.default_branch]), ref=ref,
+            sha=sha or tip or heads[ref or at.default_branch],
+            ref=ref or of_one or at.default_branch,
             source=source or ("merge_request_event" if one else "push"),
-            created_at=self.moment(), updated_at=self.moment(), merge_request=one, given=status,
+            created_at=now, updated_at=now, merge_request=one, given=status,
         )  # fmt: skip
         at.pipelines.append(made)
         for name, result in (jobs or {}).items():
@@ -96,22 +99,19 @@ class Pipelines(Issues):
         return pipeline.given or _together(said)
 
     def head_pipeline(self, one: MergeRequest) -> Pipeline | None:
-        """The newest pipeline for the commit it is at, by itself or joined with its target."""
-        return next((p for p in self.pipelines(one) if self._is_for(p, one.sha)), None)
-
-    def _is_for(self, pipeline: Pipeline, sha: str) -> bool:
-        together = pipeline.ref.endswith(("/merge", "/train"))
-        return pipeline.sha == sha or (
-            together and sha in pipeline.project.bare.commit(pipeline.sha).parents
-        )
+        """The newest pipeline, if it is for the commit it is at, or for that and its target."""
+        for newest in self.pipelines(one)[:1]:
+            if one.sha in (newest.sha, *one.project.bare.commit(newest.sha).parents):
+                return newest
+        return None
 
     def pipelines(self, one: MergeRequest) -> list[Pipeline]:
         """All that ran for it or for its branch, the newest first."""
         kept = [
             run
             for run in one.project.pipelines
-            if run.merge_request is one
-            or (run.merge_request is None and run.ref == one.source_branch)
+            if run.source != "parent_pipeline"
+            and (run.merge_request or run.ref) in (one, one.source_branch)
         ]
         return kept[::-1]
 
@@ -132,7 +132,16 @@ class Pipelines(Issues):
     def _moved_on(self, pipeline: Pipeline) -> None:
         pipeline.updated_at = self.moment()
         self.tell("pipeline", pipeline.project, pipeline.user, pipeline=pipeline)
-        self.heard_of(pipeline.project, pipeline.sha)
+        about = pipeline.merge_request
+        self.heard_of(pipeline.project, about.sha if about else pipeline.sha)
+
+    def _joint(self, one: MergeRequest) -> str:
+        """A commit of both branches together, as pipelines for what comes of a merge have it."""
+        bare = one.project.bare
+        base = bare.heads()[one.target_branch]
+        tree = bare.joined(base, one.sha)
+        assert tree, "it conflicts"
+        return bare.record(tree, [base, one.sha], f"Merge {one.sha} into {base}")
 
     def _branch_of(self, at: Project, sha: str) -> str:
         heads = at.bare.heads()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from uuid import uuid4
 
 from standins.git import Bare
 
@@ -169,13 +170,12 @@ class MergeRequest(Issue):
     approvals: dict[User, Moment] = field(default_factory=dict[User, Moment])
     auto_merge: Wish | None = None
     train: dict[str, Any] | None = None
-    listed: tuple[Any, dict[str, Any]] | None = None  # as a list showed it last
-    versions: list["Version"] = field(default_factory=list["Version"])
     rebasing: bool = False
     # for which tips it was last worked out whether both go together, and to which tree
     worked_out: tuple[str, str] | None = None
     tree: str | None = None
     due: list[Due] = field(default_factory=list[Due])
+    versions: list["Version"] = field(default_factory=list["Version"])
 
     kind = "MergeRequest"
     sign = "!"
@@ -185,14 +185,14 @@ class MergeRequest(Issue):
         return self.title.lower().startswith(("draft:", "[draft]", "(draft)"))
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True)
 class Version:
-    """A head that a merge request has had."""
+    """What a merge request was after a push."""
 
     id: int
-    sha: str
-    base_sha: str
-    start_sha: str
+    head: str
+    base: str
+    start: str
     created_at: Moment
 
 
@@ -301,3 +301,4 @@ class Hook:
     wants: set[str]
     created_at: Moment
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
+    uuid: str = field(default_factory=lambda: str(uuid4()))

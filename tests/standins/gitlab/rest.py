@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 
-from standins.gitlab.facts import Telling
+from standins.gitlab.facts import Telling, moment_of
 from standins.gitlab.records import Issue, MergeRequest, Project, User
 from standins.gitlab.state import Access, NotFound, Refused
 from standins.gitlab.world import World
@@ -124,14 +123,6 @@ def of_id(items: Sequence[T], number: str) -> T:
     return found(next((one for one in items if str(getattr(one, "id")) == number), None))  # noqa: B009
 
 
-def moment(told: str | None) -> str:
-    """A moment as the host writes it; without one, before all."""
-    if told is None:
-        return ""
-    when = datetime.fromisoformat(told).astimezone(UTC)
-    return f"{when:%Y-%m-%dT%H:%M:%S}.{when.microsecond // 1000:03}Z"
-
-
 def names(told: str | Sequence[str]) -> list[str]:
     """Names in a list, or with commas between."""
     some = told.split(",") if isinstance(told, str) else told
@@ -181,7 +172,7 @@ def _fits(one: Issue, query: Mapping[str, str]) -> bool:
         and query.get("author_username", one.author.username) == one.author.username
         and query.get("author_id", str(one.author.id)) == str(one.author.id)
         and _assigned(one, query)
-        and (since is None or one.updated_at >= since)
+        and (since is None or moment_of(one.updated_at) >= moment_of(since))
     )
 
 

@@ -1,5 +1,6 @@
 """Issues, their links, and labels: https://docs.gitlab.com/api/issues/ and /issue_links/"""
 
+from standins.gitlab.facts import Facts
 from standins.gitlab.records import REPORTER, Issue
 from standins.gitlab.rest import (
     Answer,
@@ -19,7 +20,8 @@ def listed(asked: Asked) -> Answer:
     iids = asked.several.get("iids[]", ())
     kept = kept_by(list(asked.at.issues.values()), asked.query)
     kept = [one for one in kept if not iids or str(one.iid) in iids]
-    return Answer(200, [asked.telling.issue(one) for one in asked.page_of(kept)])
+    detailed = asked.query.get("with_labels_details") == "true"
+    return Answer(200, [_listed(asked, one, detailed) for one in asked.page_of(kept)])
 
 
 @answers("issues/get")
@@ -108,6 +110,11 @@ def labelled(asked: Asked) -> Answer:
         raise Refused(409, "Label already exists")
     made = asked.world.label(asked.at, name, **more, description=asked.given("description"))
     return Answer(201, asked.telling.label(made))
+
+
+def _listed(asked: Asked, one: Issue, detailed: bool) -> Facts:
+    told = asked.telling.issue(one)
+    return {**told, "labels": asked.telling.labels(one)} if detailed else told
 
 
 def _of_those_that_close(asked: Asked) -> Answer:

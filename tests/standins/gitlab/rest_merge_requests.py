@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from standins.gitlab.facts import Facts
 from standins.gitlab.records import DEVELOPER, MergeRequest, Wish
 from standins.gitlab.rest import (
     Answer,
@@ -35,24 +36,7 @@ def listed(asked: Asked) -> Answer:
     if query.get("with_merge_status_recheck") == "true":
         for one in page:
             asked.world.look(one)
-    if query.get("with_labels_details") == "true":
-        return Answer(200, [_in_detail(asked, one) for one in page])
-    return Answer(200, [_kept(asked, one) for one in page])
-
-
-def _in_detail(asked: Asked, one: MergeRequest) -> dict[str, Any]:
-    labels = [asked.telling.label(label) for label in one.labels]
-    return {**asked.telling.merge_request(one), "labels": labels}
-
-
-def _kept(asked: Asked, one: MergeRequest) -> dict[str, Any]:
-    """The host makes an entry of such a list anew only if one of these has changed."""
-    key = (
-        one.updated_at, asked.world.merge_status(one), *one.labels, *one.assignees, *one.reviewers
-    )  # fmt: skip
-    if one.listed is None or one.listed[0] != key:
-        one.listed = key, asked.telling.merge_request(one)
-    return one.listed[1]
+    return Answer(200, [_listed(asked, one) for one in page])
 
 
 @answers("merge_requests/get")
@@ -143,16 +127,25 @@ def merged(asked: Asked) -> Answer:
 @answers("merge_requests/cancel_auto_merge")
 def cancelled(asked: Asked) -> Answer:
     one = asked.merge_request
+    if not asked.world.may_merge(one, asked.by) and asked.by is not one.author:
+        raise Refused(401, "401 Unauthorized")
     if one.auto_merge is None:
-        raise Refused(406, "406 Not Acceptable")
+        said = {"message": "Can't cancel the automatic merge", "http_status": 406}
+        return Answer(201, {"status": "error", **said})
     one.auto_merge = None
-    return _shown(asked, one, 201)
+    return Answer(201, {"status": "success"})
 
 
 @answers("merge_requests/rebase")
 def rebased(asked: Asked) -> Answer:
     asked.world.rebase(asked.merge_request, asked.by)
     return Answer(202, {"rebase_in_progress": True})
+
+
+@answers("merge_requests/versions")
+def versions(asked: Asked) -> Answer:
+    one = asked.merge_request
+    return Answer(200, [asked.telling.version(one, v) for v in asked.page_of(one.versions)])
 
 
 @answers("merge_requests/commits")
@@ -167,12 +160,6 @@ def diffs(asked: Asked) -> Answer:
     one = asked.merge_request
     changed = one.project.bare.changed(one.start_sha, one.sha)
     return Answer(200, [asked.telling.diff(file) for file in asked.page_of(changed)])
-
-
-@answers("merge_requests/versions")
-def versions(asked: Asked) -> Answer:
-    one = asked.merge_request
-    return Answer(200, [asked.telling.version(one, n) for n in asked.page_of(one.versions[::-1])])
 
 
 @answers("merge_requests/pipelines")
@@ -240,6 +227,15 @@ def _title(asked: Asked) -> str:
     if len(title) > 255:
         raise Refused(400, {"title": ["is too long (maximum is 255 characters)"]})
     return title
+
+
+def _listed(asked: Asked, one: MergeRequest) -> Facts:
+    """As it is now where labels are told in full; else as it was when its mark was new."""
+    told = asked.telling.merge_request(one)
+    if asked.query.get("with_labels_details") == "true":
+        return {**told, "labels": asked.telling.labels(one)}
+    kept = ("id", "updated_at", "merge_status", "labels", "assignees", "reviewers")
+    return asked.world.kept.setdefault(str([asked.by.id, *(told[name] for name in kept)]), told)
 
 
 def _yes(one: bool) -> str:

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from standins.gitlab.facts import moment_of
 from standins.gitlab.records import DEVELOPER, Job, Pipeline
-from standins.gitlab.rest import Answer, Asked, answers, found, moment, of_id
+from standins.gitlab.rest import Answer, Asked, answers, found, of_id
 from standins.gitlab.state import Refused
 
 
@@ -15,14 +16,15 @@ def listed(asked: Asked) -> Answer:
         run
         for run in asked.at.pipelines[::-1]
         if (run.source != "parent_pipeline" or "source" in query)
-        and run.updated_at >= moment(query.get("updated_after"))
         and query.get("ref", run.ref) == run.ref
         and query.get("sha", run.sha) == run.sha
         and query.get("source", run.source) == run.source
         and query.get("status", world.status(run)) == world.status(run)
     ]
     if query.get("order_by") == "updated_at":
-        kept.sort(key=lambda run: (run.updated_at, run.id), reverse=True)
+        kept.sort(key=lambda run: run.updated_at, reverse=True)
+    if since := query.get("updated_after"):
+        kept = [run for run in kept if moment_of(run.updated_at) > moment_of(since)]
     if query.get("sort") == "asc":
         kept.reverse()
     return Answer(200, [asked.telling.pipeline(run) for run in asked.page_of(kept)])
@@ -74,13 +76,18 @@ def job_retried(asked: Asked) -> Answer:
 
 @answers("statuses/list")
 def statuses(asked: Asked) -> Answer:
-    """Jobs are among them, those of all pipelines of the commit."""
-    sha, name = found(asked.at.bare.find(asked.path["sha"])), asked.query.get("name")
-    at, telling = asked.at, asked.telling
-    runs = [run for run in at.pipelines if run.sha == sha]
-    jobs = [telling.job_as_status(job) for run in runs for job in run.jobs if not job.retried]
-    kept = [*jobs, *(telling.status(one) for one in at.statuses if one.sha == sha)]
-    return Answer(200, asked.page_of([one for one in kept if name in (None, one["name"])]))
+    """Jobs are among them."""
+    at, sha, telling = asked.at, found(asked.at.bare.find(asked.path["sha"])), asked.telling
+    jobs = [one for run in at.pipelines if run.sha == sha for one in run.jobs if not one.retried]
+    told = [*map(telling.job_as_status, jobs)]
+    told += [telling.status(one) for one in at.statuses if one.sha == sha]
+    kept = [
+        one
+        for one in told
+        if asked.query.get("name", one["name"]) == one["name"]
+        and asked.query.get("pipeline_id", str(one["pipeline_id"])) == str(one["pipeline_id"])
+    ]
+    return Answer(200, asked.page_of(kept))
 
 
 @answers("statuses/create")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from standins.gitlab.records import DEVELOPER, MAINTAINER, Hook
+from standins.gitlab.records import DEVELOPER, MAINTAINER, Hook, User
 from standins.gitlab.rest import Answer, Asked, answers, found, of_id
 from standins.gitlab.state import NotFound, Refused
 
@@ -25,7 +25,7 @@ def users(asked: Asked) -> Answer:
 
 @answers("users/get")
 def account(asked: Asked) -> Answer:
-    return Answer(200, asked.telling.user(found(asked.world.by_id(int(asked.path["user_id"])))))
+    return Answer(200, asked.telling.user(_known(asked)))
 
 
 @answers("projects/get")
@@ -131,6 +131,12 @@ def hook_gone(asked: Asked) -> Answer:
     asked.at_least(MAINTAINER)
     asked.at.hooks.remove(_hook(asked))
     return Answer(204)
+
+
+def _known(asked: Asked) -> User:
+    if one := asked.world.by_id(int(asked.path["user_id"])):
+        return one
+    raise NotFound("User")
 
 
 def _hook(asked: Asked) -> Hook:

@@ -96,6 +96,13 @@ class State(OneAtATime):
             self.projects[path.lower()] = made
         return self.projects[path.lower()]
 
+    def fork(self, of: str, group: str) -> Project:
+        """A copy of a project in another group."""
+        origin = self.named(of)
+        made = self.project(f"{group}/{origin.name}", visibility=origin.visibility)
+        made.bare.git("fetch", "-q", str(origin.bare.folder), "+refs/heads/*:refs/heads/*")
+        return made
+
     def member(self, path: str, username: str, level: int = DEVELOPER) -> User:
         """Have somebody be a member of a project; at level 0 they are no longer."""
         at, user = self.named(path), self.user(username)

@@ -20,9 +20,9 @@ THINGS: Mapping[str, str] = {
     # https://docs.gitlab.com/api/users/
     "User": "id:int username public_email:str? name state:active|blocked|deactivated locked:bool "
     "avatar_url:str? web_url",
-    "CurrentUser": "+User created_at:time bio:str? bot:bool email commit_email:str? "
-    "last_activity_on:str? external:bool can_create_project:bool two_factor_enabled:bool",
-    "Account": "+User created_at:time bio:str? bot:bool",
+    "Account": "+User created_at:time bio:str? bot:bool work_information:str? followers*:int",
+    "CurrentUser": "+Account email commit_email:str? last_activity_on:str? external:bool "
+    "can_create_project:bool two_factor_enabled:bool",
     # https://docs.gitlab.com/api/projects/
     "Namespace": "id:int name path kind:group|user full_path parent_id:int? web_url",
     "Access": "access_level:int notification_level:int?",
@@ -45,8 +45,8 @@ THINGS: Mapping[str, str] = {
     "author_email authored_date:time committer_name committer_email committed_date:time web_url",
     "Branch": "name merged:bool protected:bool default:bool developers_can_push:bool "
     "developers_can_merge:bool can_push:bool web_url commit:Commit",
-    "CommitStatus": f"id:int sha ref:str? status:{PIPELINE_STATUS} "
-    "name target_url:str? description:str? created_at:time started_at:time? finished_at:time? "
+    "CommitStatus": f"id:int sha ref:str? status:{PIPELINE_STATUS} name "
+    "target_url:str? description:str? created_at:time started_at:time? finished_at:time? "
     "allow_failure:bool coverage:num? pipeline_id:int? author:User",
     # https://docs.gitlab.com/api/pipelines/ and /jobs/
     "PipelineBasic": f"id:int iid:int project_id:int sha ref status:{PIPELINE_STATUS} source "
@@ -82,13 +82,14 @@ THINGS: Mapping[str, str] = {
     "force_remove_source_branch:bool? prepared_at:time? reference references:References web_url "
     "time_stats:TimeStats squash:bool squash_on_merge:bool task_completion_status:Tasks "
     "has_conflicts:bool blocking_discussions_resolved:bool approvals_before_merge*:int?",
-    "MergeRequest": "+MergeRequestBasic subscribed:bool changes_count:str? "
+    "MergeRequest": "+MergeRequestBasic labels:[str] subscribed:bool changes_count:str? "
     "latest_build_started_at:time? latest_build_finished_at:time? "
     "first_deployed_to_production_at:time? pipeline:PipelineBasic? head_pipeline:Pipeline? "
     "diff_refs:DiffRefs? merge_error:str? rebase_in_progress*:bool diverged_commits_count*:int "
     "first_contribution:bool user:CanMerge",
     "Version": "id:int head_commit_sha base_commit_sha start_commit_sha created_at:time "
     "merge_request_id:int state real_size patch_id_sha:str?",
+    "Outcome": "status:success|error message*:str http_status*:int",
     "Rebasing": "rebase_in_progress:bool",
     "Diff": "diff new_path old_path a_mode b_mode new_file:bool renamed_file:bool "
     "deleted_file:bool generated_file:bool? collapsed*:bool too_large*:bool",
@@ -127,6 +128,7 @@ THINGS: Mapping[str, str] = {
     "merge_requests_count:int upvotes:int downvotes:int due_date:str? confidential:bool "
     "discussion_locked:bool? web_url time_stats:TimeStats task_completion_status:Tasks "
     "has_tasks:bool references:References severity moved_to_id:int? weight*:int?",
+    "ListedIssue": "+Issue labels:[any]",
     "LinkedIssue": "+Issue issue_link_id:int link_type:relates_to|blocks|is_blocked_by "
     "link_created_at:time link_updated_at:time",
     "Link": "source_issue:Issue target_issue:Issue link_type:relates_to|blocks|is_blocked_by",

@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from standins.git import GitRefused
 from standins.gitlab.merge_requests import MergeRequests
-from standins.gitlab.records import Due, MergeRequest, Project, User, Wish
+from standins.gitlab.records import DEVELOPER, Discussion, Due, MergeRequest, Project, User, Wish
 from standins.gitlab.state import Refused
 from standins.gitlab.things import ACTIVE
 
 NOT_ALLOWED = "405 Method Not Allowed"
+CANNOT = "Branch cannot be merged"
 CONFLICT = "Rebase failed: Rebase locally, resolve all conflicts, then push the branch."
+_OF_GIT = {"conflict", "need_rebase"}
 # what auto-merge does not wait for, since it does not come by waiting
-_NEVER = ("not_open", "commits_status", "conflict", "need_rebase")
+_NEVER = {"not_open", "commits_status", *_OF_GIT}
 
 
 class World(MergeRequests):
@@ -21,6 +24,7 @@ class World(MergeRequests):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.rebasing_for = 1  # so many looks at it are told that it is being rebased
+        self.kept: dict[str, Any] = {}  # what lists have told, which they tell again for hours
         self.merging_fails = False  # whether merging goes wrong when all was in order
 
     # -- whether it may be merged ----------------------------------------------------------------
@@ -80,9 +84,34 @@ class World(MergeRequests):
         """Merge it as the host would, or be refused as the host would."""
         wish = wish or Wish(by=self.person)
         self._allowed(one, wish.by, sha)
+        self._merge(one, wish)
+
+    def merge_when_ready(self, one: MergeRequest, wish: Wish, sha: str | None = None) -> None:
+        """Have it merged as soon as it can; at once only where a pipeline has passed."""
+        if not self.may_merge(one, wish.by):
+            raise Refused(401, "401 Unauthorized")
+        run = self.head_pipeline(one)
+        if not self._waits(one):
+            if run is None or self.status(run) != "success":
+                raise Refused(405, NOT_ALLOWED)
+            self.merge(one, wish, sha)
+            return
+        self._is_at(one, sha)
+        one.auto_merge = wish
+        self.touched(one, "update", wish.by)
+
+    def _waits(self, one: MergeRequest) -> bool:
+        """Whether there is anything to wait for that comes by waiting."""
+        self.work_out(one)
+        against, run = set(self._objections(one)), self.head_pipeline(one)
+        runs = run is not None and self.status(run) in ACTIVE
+        ready = one.prepared_at is not None and not one.project.merge_trains
+        return ready and bool(against or runs) and not against & _NEVER
+
+    def _merge(self, one: MergeRequest, wish: Wish) -> None:
         if self.merging_fails:
             one.merge_error = "Something went wrong during merge"
-            raise Refused(422, "Branch cannot be merged")
+            raise Refused(422, CANNOT)
         before = one.project.bare.heads()
         landed = self._joined(one, wish)
         one.project.bare.point(f"refs/heads/{one.target_branch}", landed, before[one.target_branch])
@@ -93,34 +122,29 @@ class World(MergeRequests):
             one.source.bare.drop(f"refs/heads/{one.source_branch}")
         self.pushed(one.project, before, wish.by)
 
-    def merge_when_ready(self, one: MergeRequest, wish: Wish, sha: str | None = None) -> None:
-        """Have it merged as soon as it can; at once, if nothing is waited for."""
-        self.work_out(one)
-        against, run = set(self._objections(one)), self.head_pipeline(one)
-        waits = bool(against) or (run is not None and self.status(run) in ACTIVE)
-        if not self.may_merge(one, wish.by) or not waits or against & set(_NEVER):
-            self.merge(one, wish, sha)
-            return
-        self._is_at(one, sha)
-        one.auto_merge = wish
-        self.touched(one, "update", wish.by)
-
     def heard_of(self, at: Project, sha: str) -> None:
         for one in self.open_merge_requests(project=at, sha=sha):
             run = self.head_pipeline(one)
             if one.auto_merge and not (run and self.status(run) != "success"):
                 self.work_out(one)
                 if not any(self._objections(one)):
-                    self.merge(one, one.auto_merge)
+                    self._merge(one, one.auto_merge)
 
     def edited(self, one: MergeRequest) -> None:
         """It may be ready now for what it waits for."""
         self.heard_of(one.project, one.sha)
 
+    def resolve(self, discussion: Discussion, by: User | None = None, done: bool = True) -> None:
+        super().resolve(discussion, by, done)
+        if isinstance(discussion.about, MergeRequest):
+            self.edited(discussion.about)
+
     # -- trains ----------------------------------------------------------------------------------
 
     def board(self, one: MergeRequest, by: User, sha: str | None = None) -> None:
         """Give it a place on the merge train, which `land` brings in."""
+        if one.train:
+            raise Refused(400, "Merge request is already on the merge train")
         self._allowed(one, by, sha)
         now = self.moment()
         one.train = {"id": self.next_id(), "created_at": now, "user": by, "status": "fresh"}
@@ -135,8 +159,8 @@ class World(MergeRequests):
     def rebase(self, one: MergeRequest, by: User | None = None) -> None:
         """Begin to put its commits onto the target as it is now."""
         by = by or self.person
-        if one.project.members.get(by, 0) < 30:
-            raise Refused(403, "Cannot push to source branch")
+        if one.source.members.get(by, 0) < DEVELOPER:
+            raise Refused(403, "403 Forbidden - Cannot push to source branch")
         if one.rebasing or one.state != "opened":
             raise Refused(409, "Failed to enqueue the rebase operation, possibly due to a "
                                "long-lived transaction. Try again later.")  # fmt: skip
@@ -160,11 +184,15 @@ class World(MergeRequests):
     # -- how -------------------------------------------------------------------------------------
 
     def _allowed(self, one: MergeRequest, by: User, sha: str | None) -> None:
+        """What stands against its state is not allowed; what stands against its commits fails."""
         if not self.may_merge(one, by):
             raise Refused(401, "401 Unauthorized")
         self.work_out(one)
-        if one.prepared_at is None or any(self._objections(one)):
+        against = set(self._objections(one))
+        if against - _OF_GIT:
             raise Refused(405, NOT_ALLOWED)
+        if against or one.prepared_at is None:
+            raise Refused(422, CANNOT)
         self._is_at(one, sha)
 
     def _is_at(self, one: MergeRequest, sha: str | None) -> None:
