@@ -14,7 +14,7 @@ from ao_plugins._gitlab.seen import Seen
 
 UNKNOWN = "GitLab has not found out yet whether it conflicts"
 CONFLICT = "it conflicts with its target"
-BEHIND = "its branch is behind its target, which the project forbids"
+BEHIND = "its branch is behind its target, which the project forbids: merge it by rebase"
 TRAIN = "it waits in the merge train, and GitLab merges it when its turn comes"
 HANDED_OVER = "GitLab merges it as soon as its checks and reviews allow"
 PENDING = "checks have not ended"
@@ -57,7 +57,7 @@ _WORDS = {
     "title_regex": "its title is not as the project wants it",
     "unchecked": UNKNOWN,
 }
-_WAITING = frozenset({UNKNOWN, PENDING, SYNCING, BEHIND})
+_WAITING = frozenset({UNKNOWN, PENDING, SYNCING})
 _NONE = frozenset({"mergeable", "can_be_merged", "not_open"})  # that it has ended is told otherwise
 
 
@@ -78,12 +78,12 @@ def blockers(
 
 
 def is_waiting(found: Sequence[str]) -> bool:
-    """Whether time alone, or its target brought into it, takes all of that away."""
+    """Whether time alone takes all of that away."""
     return bool(found) and _WAITING.issuperset(found)
 
 
 def is_behind(found: Sequence[str]) -> bool:
-    """Whether its target has to be brought into it."""
+    """Whether its target has to be brought into it, for which GitLab knows a rebase alone."""
     return BEHIND in found
 
 

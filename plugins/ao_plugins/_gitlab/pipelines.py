@@ -6,7 +6,7 @@ https://docs.gitlab.com/api/pipelines/ and https://docs.gitlab.com/ci/pipelines/
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -18,6 +18,7 @@ from ao_plugins._gitlab.seen import Pipeline, Seen
 from ao_plugins._gitlab.shape import Shape
 
 _MANY = 100
+_OVERLAP = timedelta(seconds=1)  # so that none is missed that changed in the same moment
 _DEEPEST = 2  # GitLab has no more levels of children
 _TOGETHER = re.compile(r"refs/merge-requests/\d+/(merge|train)")  # with its target in it
 _OF_ONE = re.compile(r"refs/merge-requests/(\d+)/")
@@ -70,7 +71,7 @@ class Pipelines:
         if self._latest is None:  # what was before is asked of each by itself
             ask = self.gitlab.rest.ask
             return await ask("GET", path, into=list[Pipeline], params=params, urgency=most)
-        since = {**params, "updated_after": self._latest.isoformat()}
+        since = {**params, "updated_after": (self._latest - _OVERLAP).isoformat()}
         pages = self.gitlab.rest.pages(path, into=list[Pipeline], params=since, urgency=most)
         return [one async for one in pages]
 

@@ -81,7 +81,8 @@ class TestRebase(Simple):
         pull = await self.seen(scm)
         main = self.world.commit("acme/app", "main", {"other": "x"})
         able = await scm.mergeability(pull, MERGE)
-        assert (able.mergeable, able.behind) == (False, True)
+        assert (able.mergeable, able.behind, able.waiting) == (False, True, False)
+        assert "by rebase" in able.blockers[0]
         assert (await scm.mergeability(pull, REBASE)).mergeable
         landed = await scm.merge(pull, REBASE)
         assert landed.landing is Landing.LANDED
