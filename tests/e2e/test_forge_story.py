@@ -28,7 +28,7 @@ def forge(team: Team, github: GitHub, tmp_path: Path) -> Forge:
 
 @pytest.fixture
 def team(tmp_path: Path, repository: Path, kind: Kind, github: GitHub) -> Generator[Team]:
-    (tmp_path / ".profile").write_text(f"export GH_TOKEN={github.token}\n")
+    (tmp_path / ".profile").write_text(f"export GH_ENTERPRISE_TOKEN={github.token}\n")
     one = Team(tmp_path / "home", repository, tmp_path / "run", kind)
     yield one.trusted()
     one.end()

@@ -6,15 +6,16 @@ from ao_core.model.judgement import Judgement
 from ao_core.model.work import Check, CheckState, ReviewComment, summarise
 from ao_core.plugin import Scope
 from ao_plugins._conflicts import conflicting_files
-from ao_plugins._github.checks import CheckRun, StatusContext
+from ao_plugins._github.checks import CheckRun
 from ao_plugins._github.documents import REMEMBERED
 from ao_plugins._github.host import GitHub
-from ao_plugins._github.logs import explained
+from ao_plugins._github.logs import Why, explained
 from ao_plugins._github.merging import UNCHECKED, blockers
 from ao_plugins._github.said import Said
 from ao_plugins._github.seen import Seen
 
 _EXPLAINED = 5  # failed jobs of one commit whose logs are read
+_TRIES = 5  # at a log that is not there yet
 
 
 @dataclass(slots=True)
@@ -26,7 +27,8 @@ class Judge:
     bots: frozenset[str] = frozenset()
     checks_within: float = 0.0  # seconds in which checks are to begin
     _since: dict[str, float] = field(default_factory=dict[str, float])
-    _why: dict[int, str | None] = field(default_factory=dict[int, str | None])
+    _why: dict[int, Why] = field(default_factory=dict[int, Why])
+    _tried: dict[int, int] = field(default_factory=dict[int, int])
     _files: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     async def of(self, seen: Seen, said: Said) -> Judgement:
@@ -35,7 +37,7 @@ class Judge:
         return Judgement(
             head=said.head_ref_oid,
             checks=checks,
-            decision=said.decision(),
+            decision=said.decision(self.bots),
             reviews=said.reviews(self.bots),
             comments=self.remarks(said, automated=False),
             automated=self.remarks(said, automated=True),
@@ -58,7 +60,7 @@ class Judge:
 
     def blockers(self, said: Said, checks: tuple[Check, ...]) -> tuple[str, ...]:
         """All that stands in the way; also that nothing was checked of what is quite new."""
-        found = blockers(said, summarise(checks))
+        found = blockers(said, summarise(checks), self.bots)
         return found if checks or not self._is_new(said.head_ref_oid) else (*found, UNCHECKED)
 
     def _is_new(self, head: str) -> bool:
@@ -79,11 +81,14 @@ class Judge:
             self._files = dict([*self._files.items(), (mark, found)][-REMEMBERED:])
         return self._files[mark]
 
-    async def _detail(self, run: CheckRun | StatusContext) -> str | None:
-        job = run.job if isinstance(run, CheckRun) else None
-        if job is None:
+    async def _detail(self, run: CheckRun) -> str | None:
+        """Asked for until all of it is there, since a log comes a moment after its job has ended."""
+        if (job := run.job) is None:
             return None
-        if job not in self._why:
-            why = await explained(self.github, job)
-            self._why = dict([*self._why.items(), (job, why)][-REMEMBERED:])
-        return self._why[job]
+        known = self._why.get(job)
+        if known is None or (not known.whole and self._tried[job] < _TRIES):
+            known = await explained(self.github, job)
+            self._why = dict([*self._why.items(), (job, known)][-REMEMBERED:])
+            tried = (job, self._tried.get(job, 0) + 1)
+            self._tried = dict([*self._tried.items(), tried][-REMEMBERED:])
+        return known.said

@@ -11,6 +11,7 @@ from standins.faults import through
 from standins.github import (
     graph_changes,
     graph_pulls,
+    rest_apps,
     rest_checks,
     rest_issues,
     rest_pulls,
@@ -31,6 +32,7 @@ from standins.server import Reply, Request, Server
 ROOMS = (
     graph_changes,
     graph_pulls,
+    rest_apps,
     rest_checks,
     rest_issues,
     rest_pulls,
