@@ -52,7 +52,8 @@ class _Thread(Shape):
 async def proposed(github: GitHub, work: WorkRef, body: str, *, draft: bool) -> int | None:
     """Its number; None where it has to be looked for: there may be one for the branch already."""
     told = {
-        "title": visible(work.title, _TITLE), "head": work.branch, "base": work.base, "body": body, "draft": draft,
+        "title": visible(work.title, _TITLE), "head": work.branch, "base": work.base,
+        "body": body, "draft": draft,
     }  # fmt: skip
     try:
         made = await github.rest.ask("POST", f"{github.path}/pulls", into=_Made, json=told)

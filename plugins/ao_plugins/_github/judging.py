@@ -82,7 +82,7 @@ class Judge:
         return self._files[mark]
 
     async def _detail(self, run: CheckRun) -> str | None:
-        """Asked for until all of it is there, since a log comes a moment after its job has ended."""
+        """Asked for until all of it is there: a log comes a moment after its job has ended."""
         if (job := run.job) is None:
             return None
         known = self._why.get(job)

@@ -81,6 +81,10 @@ class GitHub:
         """The address of a repository for git, with a token in it."""
         return f"{self.url.replace('://', f'://x-access-token:{token}@')}/{repository}.git"
 
+    def logs_at(self, url: str) -> None:
+        """From now on logs lie there."""
+        self._api.logs = url
+
     @property
     def deliveries(self) -> list[Delivery]:
         """What webhooks were told, once all of it was."""

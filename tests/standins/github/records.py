@@ -285,3 +285,4 @@ class Job(Record):
     run: Run
     check: CheckRun
     log: str = ""
+    steps: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
