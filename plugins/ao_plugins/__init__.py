@@ -32,7 +32,10 @@ INDEX: Index = {
         "worktree": Entry("ao_plugins.workspace.worktree:Worktree"),
     },
     "tracker": {"local": Entry("ao_plugins.tracker.local:LocalTracker")},
-    "scm": {"local": Entry("ao_plugins.scm.local:LocalScm")},
+    "scm": {
+        "local": Entry("ao_plugins.scm.local:LocalScm"),
+        "github": Entry("ao_plugins.scm.github:GitHubScm"),
+    },
     "notifier": {
         "desktop": Entry("ao_plugins.notifier.desktop:Desktop"),
         "lead": Entry("ao_plugins.notifier.lead:Lead"),

@@ -194,6 +194,13 @@ class Graph:
                 )
 
 
+def _lists(node: FieldNode) -> bool:
+    """Whether some of a connection are asked for; what is in a fragment counts."""
+    chosen = node.selection_set.selections if node.selection_set else ()
+    names = {one.name.value for one in chosen if isinstance(one, FieldNode)}
+    return len(names) < len(chosen) or not names.isdisjoint({"nodes", "edges", "pageInfo"})
+
+
 def _size(node: FieldNode, kind: str, variables: Mapping[str, Any], price: Price) -> int:
     """How many a connection may bring; none, where it is no connection."""
     if not kind.endswith("Connection"):
@@ -207,6 +214,8 @@ def _size(node: FieldNode, kind: str, variables: Mapping[str, Any], price: Price
                 f"`{argument.name.value}` on `{node.name.value}` must be within 1-100."
             )
             return 1
+    if not _lists(node):
+        return 0  # how many there are can be asked without a page of them
     price.problems.append(
         "You must provide a `first` or `last` value to properly paginate the "
         f"`{node.name.value}` connection."

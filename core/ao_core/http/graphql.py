@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import to_json
 
+from ao_core.clock import Clock
 from ao_core.errors import PluginError, RateLimited, Unavailable
 from ao_core.http.answers import Answer, parsed
 from ao_core.http.api import Api
@@ -53,6 +54,11 @@ class GraphQL:
     def __init__(self, api: Api, path: str = "/graphql", *, costs: bool = False) -> None:
         self._api, self._path, self._costs = api, path, costs
         self._what = f"{api.vendor}: POST {path}"
+
+    @property
+    def clock(self) -> Clock:
+        """The time that waits are told by."""
+        return self._api.clock
 
     async def ask(
         self,

@@ -90,6 +90,7 @@ class Pull:
     additions: int | None = None
     deletions: int | None = None
     merged_as: str | None = None
+    foreign: bool = False  # its branch is in another repository
 
 
 class CheckState(StrEnum):
@@ -175,7 +176,8 @@ class ReviewComment:
 class Mergeability:
     """Whether a pull request may be merged, and what stands in its way.
 
-    `files` are those in conflict, where the host tells.
+    `files` are those in conflict, where the host tells. `waiting`: only time stands in the way, and
+    `behind`: its target has moved on, and must be in it.
     """
 
     mergeable: bool
@@ -184,6 +186,8 @@ class Mergeability:
     conflicts: bool | None
     blockers: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    waiting: bool = False
+    behind: bool = False
 
 
 class MergeMethod(StrEnum):

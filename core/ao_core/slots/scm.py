@@ -145,6 +145,58 @@ class Trainable(ABC):
         """Remove what the trains of an engine that was killed have left."""
 
 
+class Claimable(ABC):
+    """A host whose pull requests may be made by others, and be taken over."""
+
+    @abstractmethod
+    async def claim(self, session: str, pull: Pull) -> None:
+        """It is this session's from now on; `WrongState` where it is another session's."""
+
+    @abstractmethod
+    def ref_of(self, pull: Pull) -> str:
+        """The ref at the remote that has its head, also where its branch is in a fork."""
+
+
+class Updating(ABC):
+    """A host that can bring a target into a pull request's branch by itself."""
+
+    @abstractmethod
+    async def catch_up(self, pull: Pull, *, rebase: bool = False) -> Pull:
+        """Have exactly `pull.head` brought up to date; the pull request with its new head."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """What to change on a pull request; None leaves it alone. `reviewers` are asked, too."""
+
+    title: str | None = None
+    body: str | None = None
+    base: str | None = None
+    draft: bool | None = None
+    assignees: tuple[str, ...] = ()
+    reviewers: tuple[str, ...] = ()
+
+
+class Authoring(ABC):
+    """A host where pull requests are made and changed from here."""
+
+    @abstractmethod
+    async def propose(self, work: WorkRef, body: str = "", *, draft: bool = False) -> Pull:
+        """Make a pull request of a branch that was pushed; one that is open already is returned."""
+
+    @abstractmethod
+    async def amend(self, pull: Pull, change: Amendment) -> Pull:
+        """Change it; a change half made is reported in the error."""
+
+    @abstractmethod
+    async def reply(self, pull: Pull, comment: str, text: str) -> None:
+        """Answer a remark, by its id."""
+
+    @abstractmethod
+    async def resolve(self, pull: Pull, comment: str) -> None:
+        """Say that a remark is settled, by its id."""
+
+
 class Reviewable(ABC):
     """A host that takes reviews from here."""
 

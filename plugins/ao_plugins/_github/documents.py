@@ -11,12 +11,12 @@ FEW = 10  # of which all is asked that others say
 REMEMBERED = 200  # of which what others say is kept
 
 _PULL = """
-  number title url state isDraft headRefName headRefOid baseRefName isCrossRepository
+  id number title url state isDraft headRefName headRefOid baseRefName isCrossRepository
   headRepository { nameWithOwner }
   additions deletions mergeCommit { oid }
 """
 _MARKS = """
-  updatedAt mergeable mergeStateStatus reviewDecision isInMergeQueue
+  updatedAt mergeable mergeStateStatus reviewDecision isInMergeQueue isMergeQueueEnabled
   autoMergeRequest { enabledAt }
   statusCheckRollup { state contexts {
     totalCount
@@ -57,4 +57,54 @@ SAID = f"""
 """
 MORE_CHECKS = f"""
   statusCheckRollup {{ contexts(first: 100, after: $after) {{ {CONTEXTS} }} }}
+"""
+
+ENQUEUE = """
+mutation($id: ID!, $head: GitObjectID!) {
+  enqueuePullRequest(input: {pullRequestId: $id, expectedHeadOid: $head}) { clientMutationId }
+}
+"""
+AUTO_MERGE = """
+mutation(
+  $id: ID!, $head: GitObjectID!, $method: PullRequestMergeMethod!, $title: String, $text: String
+) {
+  enablePullRequestAutoMerge(input: {
+    pullRequestId: $id, expectedHeadOid: $head, mergeMethod: $method,
+    commitHeadline: $title, commitBody: $text
+  }) { clientMutationId }
+}
+"""
+CATCH_UP = """
+mutation($id: ID!, $head: GitObjectID!, $method: PullRequestBranchUpdateMethod!) {
+  updatePullRequestBranch(input: {
+    pullRequestId: $id, expectedHeadOid: $head, updateMethod: $method
+  }) { clientMutationId }
+}
+"""
+READY = """
+mutation($id: ID!) {
+  markPullRequestReadyForReview(input: {pullRequestId: $id}) { clientMutationId }
+}
+"""
+DRAFT = """
+mutation($id: ID!) {
+  convertPullRequestToDraft(input: {pullRequestId: $id}) { clientMutationId }
+}
+"""
+RESOLVE = """
+mutation($thread: ID!) { resolveReviewThread(input: {threadId: $thread}) { clientMutationId } }
+"""
+REPLY = """
+mutation($thread: ID!, $body: String!) {
+  addPullRequestReviewThreadReply(input: {pullRequestReviewThreadId: $thread, body: $body}) {
+    clientMutationId
+  }
+}
+"""
+LAST_REPLY = """
+query($thread: ID!) {
+  node(id: $thread) { ... on PullRequestReviewThread {
+    comments(last: 5) { nodes { body viewerDidAuthor } }
+  } }
+}
 """

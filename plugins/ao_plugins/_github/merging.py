@@ -10,30 +10,21 @@ from pydantic import BaseModel
 
 from ao_core.errors import Conflict, NotFound, Rejected, Unavailable
 from ao_core.http import Urgency
-from ao_core.model.work import (
-    ChecksSummary,
-    Landed,
-    Landing,
-    MergeMethod,
-    Pull,
-    ReviewDecision,
-)
+from ao_core.model.work import ChecksSummary, Landed, Landing, MergeMethod, ReviewDecision
+from ao_plugins._github import documents
 from ao_plugins._github.host import GitHub
 from ao_plugins._github.said import Said
+from ao_plugins._github.seen import Seen
 
+_REQUIRED = "a review that it needs is missing"
+_UNKNOWN = "GitHub has not found out yet whether it conflicts"
+_PENDING = "checks have not ended"
 _BEHIND = "its branch is behind its target, which the branch's rules forbid"
-_STATES = {
-    "BEHIND": _BEHIND,
-    "BLOCKED": "the rules of its target are not met",
-}
-_DECISIONS = {
-    ReviewDecision.CHANGES_REQUESTED: "a review asks for changes",
-    ReviewDecision.PENDING: "a review that it needs is missing",
-}
-_CHECKS = {
-    ChecksSummary.FAILING: "checks fail",
-    ChecksSummary.PENDING: "checks have not ended",
-}
+_WAITING = frozenset({_UNKNOWN, _PENDING, _BEHIND})
+_QUEUED = "it waits in the merge queue, and GitHub merges it when its turn comes"
+_HANDED_OVER = "GitHub merges it as soon as its checks and reviews allow"
+_STATES = {"BEHIND": _BEHIND, "BLOCKED": "the rules of its target are not met"}
+_CHECKS = {ChecksSummary.FAILING: "checks fail", ChecksSummary.PENDING: _PENDING}
 
 
 class _Merged(BaseModel):
@@ -42,44 +33,87 @@ class _Merged(BaseModel):
 
 
 def blockers(said: Said, checks: ChecksSummary) -> tuple[str, ...]:
-    """All that stands in the way of a merge; GitHub's own word comes last."""
+    """All that stands in the way of a merge; GitHub's own word only where we know no reason."""
     found = [
         "it is a draft" if said.is_draft else None,
         "it conflicts with its target" if said.conflicts else None,
-        "GitHub has not found out yet whether it conflicts" if said.conflicts is None else None,
-        "it waits in the merge queue" if said.is_in_merge_queue else None,
+        _UNKNOWN if said.conflicts is None else None,
+        _QUEUED if said.is_in_merge_queue else None,
         _CHECKS.get(checks),
-        _DECISIONS.get(said.decision()),
+        _asked(said),
     ]
     known = [one for one in found if one]
     state = _STATES.get(said.merge_state_status)
-    if state and (not known or said.merge_state_status == "BEHIND"):
+    if state and (not known or state is _BEHIND):
         known.append(state)
     return tuple(known)
 
 
-async def merged(github: GitHub, pull: Pull, method: MergeMethod, message: str | None) -> Landed:
-    """Ask for it; raises where GitHub refuses for a reason of its own."""
-    title, _, text = (message or "").partition("\n\n")
-    body = {"sha": pull.head, "merge_method": str(method)}
-    if title and method is not MergeMethod.REBASE:
-        body |= {"commit_title": title, "commit_message": text.strip()}
-    path = f"{github.path}/pulls/{pull.number}/merge"
+def is_waiting(found: tuple[str, ...]) -> bool:
+    """Whether time alone, or its target brought into it, takes all of that away."""
+    return bool(found) and _WAITING.issuperset(found)
+
+
+def is_behind(found: tuple[str, ...]) -> bool:
+    """Whether its target has to be brought into it."""
+    return _BEHIND in found
+
+
+def _asked(said: Said) -> str | None:
+    if said.decision() is ReviewDecision.CHANGES_REQUESTED:
+        return "a review asks for changes"
+    return _REQUIRED if said.review_decision == "REVIEW_REQUIRED" else None
+
+
+async def merged(github: GitHub, seen: Seen, method: MergeMethod, message: str | None) -> Landed:
+    """Ask for it; what GitHub refuses for a reason of its own is told as a blocker."""
+    if seen.is_merge_queue_enabled:
+        return await _enqueued(github, seen)
+    body = {"sha": seen.head_ref_oid, "merge_method": str(method), **_titled(message, method)}
+    path = f"{github.path}/pulls/{seen.number}/merge"
     try:
         got = await github.rest.ask("PUT", path, into=_Merged, json=body, urgency=Urgency.ACT)
     except Rejected as exc:
         if exc.status == HTTPStatus.CONFLICT:
             hint = "Look at it again, then merge."
-            raise Conflict(f"{pull.branch} has moved on", hint=hint) from exc
+            raise Conflict(f"{seen.head_ref_name} has moved on", hint=hint) from exc
         return Landed(Landing.READY, blockers=(exc.said or exc.message,))
     if not got.merged:
-        raise Unavailable(f"GitHub did not say that #{pull.number} is merged")
+        raise Unavailable(f"GitHub did not say that #{seen.number} is merged")
     return Landed(Landing.LANDED, got.sha)
 
 
-async def without_branch(github: GitHub, pull: Pull) -> None:
+async def _enqueued(github: GitHub, seen: Seen) -> Landed:
+    if not seen.is_in_merge_queue:
+        given = {"id": seen.id, "head": seen.head_ref_oid}
+        await github.graph.ask(documents.ENQUEUE, given, into=object)
+    return Landed(Landing.READY, blockers=(_QUEUED,))
+
+
+async def handed_over(
+    github: GitHub, seen: Seen, method: MergeMethod, message: str | None
+) -> Landed:
+    """Have GitHub merge it by itself as soon as it can be."""
+    if seen.auto_merge_request is None:
+        told = _titled(message, method)
+        given = {
+            "id": seen.id, "head": seen.head_ref_oid, "method": method.upper(),
+            "title": told.get("commit_title"), "text": told.get("commit_message"),
+        }  # fmt: skip
+        await github.graph.ask(documents.AUTO_MERGE, given, into=object)
+    return Landed(Landing.READY, blockers=(_HANDED_OVER,))
+
+
+def _titled(message: str | None, method: MergeMethod) -> dict[str, str]:
+    title, _, text = (message or "").partition("\n\n")
+    if not title or method is MergeMethod.REBASE:
+        return {}
+    return {"commit_title": title, "commit_message": text.strip()}
+
+
+async def without_branch(github: GitHub, branch: str) -> None:
     """Delete the branch of what is merged; that it is gone already is no fault."""
-    path = f"{github.path}/git/refs/heads/{quote(pull.branch)}"
+    path = f"{github.path}/git/refs/heads/{quote(branch)}"
     try:
         await github.rest.call("DELETE", path)
     except (NotFound, Rejected):  # GitHub answers 422 for a branch that is not there

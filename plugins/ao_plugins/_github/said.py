@@ -1,6 +1,6 @@
 """All that others say of a pull request."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import datetime
 from typing import Annotated
 
@@ -11,8 +11,9 @@ from ao_core.redact import visible
 from ao_plugins._github.checks import CheckRollup
 from ao_plugins._github.shape import Shape, Total
 
-_NAME, _BODY = 200, 8_000
-_REVIEWS = {
+NAME, BODY = 200, 8_000
+NOBODY = "somebody who is no longer there"
+REVIEWS = {
     "APPROVED": ReviewState.APPROVED,
     "CHANGES_REQUESTED": ReviewState.CHANGES_REQUESTED,
     "DISMISSED": ReviewState.DISMISSED,
@@ -30,10 +31,9 @@ class Author(Shape):
     typename: Annotated[str, Field(alias="__typename")] = "User"
     login: str
 
-    @property
-    def is_bot(self) -> bool:
-        """Whether it is a program."""
-        return self.typename == "Bot" or self.login.endswith("[bot]")
+    def is_one_of(self, bots: Container[str]) -> bool:
+        """Whether it is a program, by what GitHub says or by being one of these."""
+        return self.typename == "Bot" or self.login.endswith("[bot]") or self.login in bots
 
 
 class SubmittedReview(Shape):
@@ -48,8 +48,8 @@ class SubmittedReview(Shape):
         """In our words; one that was not submitted is nobody's business."""
         if self.submitted_at is None:
             return None
-        state = _REVIEWS.get(self.state, ReviewState.COMMENTED)
-        return Review(_who(self.author), state, visible(self.body, _BODY), self.submitted_at)
+        state = REVIEWS.get(self.state, ReviewState.COMMENTED)
+        return Review(_who(self.author), state, visible(self.body, BODY), self.submitted_at)
 
 
 class Remark(Shape):
@@ -76,11 +76,10 @@ class Thread(Shape):
     original_line: int | None = None
     comments: Remarks
 
-    @property
-    def is_automated(self) -> bool:
+    def is_automated(self, bots: Container[str]) -> bool:
         """Whether a program began it."""
         first = self.comments.nodes[0].author if self.comments.nodes else None
-        return first is not None and first.is_bot
+        return first is not None and first.is_one_of(bots)
 
     def comment(self) -> ReviewComment | None:
         """All that is said there, as one; its id is the thread's, by which it is answered."""
@@ -88,9 +87,9 @@ class Thread(Shape):
             return None
         first, *rest = self.comments.nodes
         more = [f"{_who(one.author)}: {one.body}" for one in rest]
-        said = visible("\n".join([first.body, *more]), _BODY)
+        said = visible("\n".join([first.body, *more]), BODY)
         line = self.line or self.original_line
-        place = visible(self.path, _NAME)
+        place = visible(self.path, NAME)
         return ReviewComment(self.id, _who(first.author), said, place, line, first.url)
 
 
@@ -120,10 +119,10 @@ class Said(Shape):
     review_threads: Threads
     status_check_rollup: CheckRollup | None = None
 
-    def reviews(self) -> tuple[Review, ...]:
+    def reviews(self, bots: Container[str] = ()) -> tuple[Review, ...]:
         """Of people, oldest first."""
         nodes = self.latest_opinionated_reviews.nodes if self.latest_opinionated_reviews else ()
-        people = (one for one in nodes if not (one.author and one.author.is_bot))
+        people = (one for one in nodes if not (one.author and one.author.is_one_of(bots)))
         said = [review for one in people if (review := one.review())]
         return tuple(sorted(said, key=lambda one: one.at))
 
@@ -133,10 +132,10 @@ class Said(Shape):
         asked = bool(self.review_requests and self.review_requests.total_count)
         return known or decided((one.state for one in self.reviews()), asked=asked)
 
-    def remarks(self, *, automated: bool) -> tuple[ReviewComment, ...]:
+    def remarks(self, *, automated: bool, bots: Container[str] = ()) -> tuple[ReviewComment, ...]:
         """Those that are not resolved."""
         left = [one for one in self.review_threads.nodes if not one.is_resolved]
-        told = [one.comment() for one in left if one.is_automated is automated]
+        told = [one.comment() for one in left if one.is_automated(bots) is automated]
         return tuple(one for one in told if one)
 
     @property
@@ -156,4 +155,4 @@ def decided(states: Iterable[ReviewState], *, asked: bool) -> ReviewDecision:
 
 
 def _who(author: Author | None) -> str:
-    return visible(author.login, _NAME) if author else "somebody who is no longer there"
+    return visible(author.login, NAME) if author else NOBODY

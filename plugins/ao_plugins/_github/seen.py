@@ -68,6 +68,7 @@ class AutoMerge(Shape):
 class Seen(Shape):
     """A pull request as one look over many shows it."""
 
+    id: str
     number: int
     title: str
     url: str
@@ -86,6 +87,7 @@ class Seen(Shape):
     merge_state_status: str
     review_decision: str | None = None
     is_in_merge_queue: bool = False
+    is_merge_queue_enabled: bool = False
     auto_merge_request: AutoMerge | None = None
     status_check_rollup: Rollup | None = None
     review_threads: ThreadMarks
@@ -103,8 +105,14 @@ class Seen(Shape):
             draft=self.is_draft,
             additions=self.additions,
             deletions=self.deletions,
-            merged_as=self.merge_commit.oid if self.merge_commit else None,
+            merged_as=self.merged_as,
+            foreign=self.is_cross_repository,
         )
+
+    @property
+    def merged_as(self) -> str | None:
+        """The commit that it became; a test merge of one that is open is none."""
+        return self.merge_commit.oid if self.merge_commit and self.state == "MERGED" else None
 
     def mark(self) -> str:
         """What changes when anything changes that others say of it."""

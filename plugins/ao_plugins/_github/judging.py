@@ -1,0 +1,76 @@
+"""What others make of a pull request, in our words; of what failed, why, read once."""
+
+from dataclasses import dataclass, field, replace
+
+from ao_core.model.judgement import Judgement
+from ao_core.model.work import Check, CheckState, ReviewComment, summarise
+from ao_core.plugin import Scope
+from ao_plugins._conflicts import conflicting_files
+from ao_plugins._github.checks import CheckRun, StatusContext
+from ao_plugins._github.documents import REMEMBERED
+from ao_plugins._github.host import GitHub
+from ao_plugins._github.logs import explained
+from ao_plugins._github.merging import blockers
+from ao_plugins._github.said import Said
+from ao_plugins._github.seen import Seen
+
+_EXPLAINED = 5  # failed jobs of one commit whose logs are read
+
+
+@dataclass(slots=True)
+class Judge:
+    """Of one repository. `bots` are accounts that are programs, though GitHub does not say so."""
+
+    github: GitHub
+    scope: Scope
+    bots: frozenset[str] = frozenset()
+    _why: dict[int, str | None] = field(default_factory=dict[int, str | None])
+    _files: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+    async def of(self, seen: Seen, said: Said) -> Judgement:
+        """All of it, for one head."""
+        checks = await self.checks(said)
+        return Judgement(
+            head=said.head_ref_oid,
+            checks=checks,
+            decision=said.decision(),
+            reviews=said.reviews(self.bots),
+            comments=self.remarks(said, automated=False),
+            automated=self.remarks(said, automated=True),
+            conflicts=said.conflicts,
+            files=await self.files(seen) if said.conflicts else (),
+            mergeable=not blockers(said, summarise(checks)),
+        )
+
+    async def checks(self, said: Said) -> tuple[Check, ...]:
+        """Every check by name; of the first that failed, the step and the end of its log."""
+        nodes = said.status_check_rollup.contexts.nodes if said.status_check_rollup else ()
+        told, left = list[Check](), _EXPLAINED
+        for one in sorted(nodes, key=lambda one: one.check().name):
+            check = one.check()
+            if check.state is CheckState.FAILED and left and isinstance(one, CheckRun):
+                left -= 1
+                check = replace(check, detail=await self._detail(one) or check.detail)
+            told.append(check)
+        return tuple(told)
+
+    def remarks(self, said: Said, *, automated: bool) -> tuple[ReviewComment, ...]:
+        """Unresolved threads, of people or of programs."""
+        return said.remarks(automated=automated, bots=self.bots)
+
+    async def files(self, seen: Seen) -> tuple[str, ...]:
+        """Those in conflict, looked up once for what it was seen to be."""
+        mark = seen.mark()
+        if mark not in self._files:
+            found = await conflicting_files(self.scope, seen.base_ref_name, seen.head_ref_oid)
+            self._files = dict([*self._files.items(), (mark, found)][-REMEMBERED:])
+        return self._files[mark]
+
+    async def _detail(self, run: CheckRun | StatusContext) -> str | None:
+        job = run.job if isinstance(run, CheckRun) else None
+        if job is None:
+            return None
+        if job not in self._why:
+            why = await explained(self.github, job)
+            self._why = dict([*self._why.items(), (job, why)][-REMEMBERED:])
+        return self._why[job]

@@ -1,0 +1,108 @@
+"""Whether a pull request may be merged, and its merge: looked at before, and after a refusal."""
+
+from dataclasses import dataclass
+
+from ao_core.errors import Conflict, PluginError, Unavailable, WrongState
+from ao_core.git.forecast import in_conflict
+from ao_core.model.work import Landed, Landing, Mergeability, MergeMethod, Pull, summarise
+from ao_plugins._github import documents
+from ao_plugins._github.host import GitHub
+from ao_plugins._github.judging import Judge
+from ao_plugins._github.merging import (
+    blockers,
+    handed_over,
+    is_behind,
+    is_waiting,
+    merged,
+    without_branch,
+)
+from ao_plugins._github.seen import Seen
+from ao_plugins._github.standing import Standing
+
+_NEWER = "it has moved on since this was looked at"
+
+
+@dataclass(frozen=True, slots=True)
+class Landings:
+    """Merges in one repository, as the settings want them."""
+
+    github: GitHub
+    standing: Standing
+    judge: Judge
+    delete_branch: bool
+    auto_merge: bool
+
+    async def mergeability(self, pull: Pull) -> Mergeability:
+        """Whether it may be merged now, and every blocker."""
+        seen, said = await self.standing.settled(pull.number)
+        summary = summarise(await self.judge.checks(said))
+        files = await self.judge.files(seen) if said.conflicts else ()
+        own = blockers(said, summary)
+        found = [_conflict(seen, files), *own[1:]] if said.conflicts else [*own]
+        found += [] if seen.state == "OPEN" else [f"it is {seen.state.lower()} already"]
+        found += [] if seen.head_ref_oid == pull.head else [_NEWER]
+        waits = is_waiting(tuple(found))
+        able = not found or (waits and self.auto_merge)
+        return Mergeability(
+            able, summary, said.decision(), said.conflicts, tuple(found), files,
+            waiting=waits and not able, behind=is_behind(own),
+        )  # fmt: skip
+
+    async def merge(self, pull: Pull, method: MergeMethod, message: str | None) -> Landed:
+        """Merge exactly `pull.head`, or say what blocks it."""
+        seen, said = await self.standing.both(pull.number)
+        if seen.state != "OPEN":
+            return _ended(seen)
+        if seen.head_ref_oid != pull.head:
+            raise Conflict(f"{pull.branch} has moved on", hint="Look at it again, then merge.")
+        if said.conflicts:
+            files = await self.judge.files(seen)
+            return Landed(Landing.CONFLICT, conflicts=files, blockers=(_conflict(seen, files),))
+        if self.auto_merge and is_waiting(blockers(said, summarise(await self.judge.checks(said)))):
+            return await handed_over(self.github, seen, method, message)
+        landed = await self._merged(seen, method, message)
+        if landed.landing is Landing.LANDED and self.delete_branch:
+            await self._tidied(seen)
+        return landed
+
+    async def catch_up(self, pull: Pull, *, rebase: bool) -> Pull:
+        """Have GitHub bring its target into exactly `pull.head`."""
+        seen = await self.standing.current(pull.number)
+        given = {"id": seen.id, "head": pull.head, "method": "REBASE" if rebase else "MERGE"}
+        await self.github.graph.ask(documents.CATCH_UP, given, into=object)
+        return (await self.standing.current(pull.number)).pull()
+
+    async def _merged(self, seen: Seen, method: MergeMethod, message: str | None) -> Landed:
+        """A reply may be lost although it was done: so it is looked at again before any word."""
+        try:
+            landed = await merged(self.github, seen, method, message)
+        except Unavailable:
+            after = await self.standing.current(seen.number)
+            if after.state == "MERGED" and after.head_ref_oid == seen.head_ref_oid:
+                return Landed(Landing.LANDED, after.merged_as)
+            raise
+        if landed.landing is Landing.LANDED or seen.is_merge_queue_enabled:
+            return landed
+        after = await self.standing.current(seen.number)
+        return _ended(after) if after.state == "MERGED" else landed
+
+    async def _tidied(self, seen: Seen) -> None:
+        """The merge stands, whatever becomes of the branch."""
+        if seen.is_cross_repository:
+            return
+        try:
+            await without_branch(self.github, seen.head_ref_name)
+        except PluginError:
+            return
+
+
+def _ended(seen: Seen) -> Landed:
+    if seen.state == "MERGED":
+        return Landed(Landing.ALREADY, seen.merged_as)
+    raise WrongState(f"pull request {seen.number} is closed")
+
+
+def _conflict(seen: Seen, files: tuple[str, ...]) -> str:
+    if not files:
+        return f"it conflicts with {seen.base_ref_name}"
+    return in_conflict((seen.base_ref_name,), files)

@@ -1,0 +1,72 @@
+"""Pull requests on a GitHub that keeps to its published descriptions: found, judged and merged."""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ao_core.testing.clock import FakeClock
+from ao_core.errors import Conflict, NotFound, PluginError, Unavailable, WrongState
+from ao_core.model.work import (
+    CheckState,
+    ChecksSummary,
+    Landing,
+    MergeMethod,
+    Pull,
+    PullState,
+    ReviewDecision,
+)
+from ao_core.plugin import Scope
+from ao_core.slots.scm import Amendment, WorkRef
+from ao_core.testing.repository import Sample, sample
+from ao_core.testing.scm import ScmContract
+from ao_plugins.scm.github import GitHubScm, GitHubScmConfig
+from standins.github import GitHub, hosted
+from standins.github import records as there
+
+METHODS = {"merge", "squash", "rebase"}
+
+
+class OnGitHub:
+    """A project whose origin is there."""
+
+    @pytest.fixture
+    def github(self, tmp_path: Path) -> Iterator[GitHub]:
+        with hosted(tmp_path / "host") as host:
+            yield host
+
+    @pytest.fixture
+    async def repository(self, tmp_path: Path, github: GitHub) -> Sample:
+        made = await sample(tmp_path / "project")
+        await made.git("remote", "add", "origin", github.remote())
+        await made.git("push", "-q", "--force", "origin", "main")
+        await made.git("checkout", "-q", "-b", "elsewhere")
+        return made
+
+    @pytest.fixture
+    def scope(self, tmp_path: Path, repository: Sample, github: GitHub) -> Scope:
+        return Scope(
+            state=tmp_path / "scm", project="demo", repository=repository.path, home="0a1b2c3d",
+            environment={"GH_TOKEN": github.token},
+        )  # fmt: skip
+
+    @pytest.fixture
+    def config(self, github: GitHub) -> GitHubScmConfig:
+        return GitHubScmConfig(api=f"{github.url}/api/v3")
+
+
+class TestGitHubScm(OnGitHub, ScmContract):
+    @pytest.fixture(autouse=True)
+    def host(self, github: GitHub) -> None:
+        self.github = github
+
+    def make(self, scope: Scope) -> GitHubScm:
+        return GitHubScm(GitHubScmConfig(api=f"{self.github.url}/api/v3"), scope)
+
+    async def show(self, repository: Sample, work: WorkRef) -> None:
+        await repository.git("push", "-q", "origin", work.branch)
+        at = self.github.world.named("acme/app")
+        if not any(one.head == work.branch for one in at.pulls.values()):
+            self.github.world.pull("acme/app", work.branch, title=work.title)
