@@ -35,7 +35,10 @@ class Claims:
         others = [one for one in self.of(session) if one != number]
         if self.of(session)[-1:] == (number,):
             return
-        known = {**self._known, session: [*others, number]}
+        known = {
+            id: [one for one in numbers if one != number] for id, numbers in self._known.items()
+        }
+        known = {**known, session: [*others, number]}
         private_dir(self.path.parent)
         write_atomic(self.path, json.dumps(known, indent=1) + "\n")
         self._known = known

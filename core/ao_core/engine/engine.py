@@ -34,6 +34,7 @@ from ao_core.engine.projects import Projects
 from ao_core.engine.records import Records
 from ao_core.engine.room import Room
 from ao_core.engine.spools import Spools
+from ao_core.engine.upstream import Upstream
 from ao_core.engine.webhooks import Webhooks
 from ao_core.errors import AoError, EngineRestarted, StoreUnavailable
 from ao_core.ids import SessionId
@@ -82,6 +83,7 @@ class Engine:
     proving: dict[SessionId, Proof] = field(default_factory=dict[SessionId, Proof])
     room: Room = field(default_factory=Room)
     pool: Pool = field(default_factory=Pool)
+    upstream: Upstream = field(default_factory=Upstream)
     began: datetime = field(init=False)
     http: str = ""  # the address of MCP over HTTP, where it listens
     http_problem: AoError | None = None  # why it does not, though it should

@@ -21,6 +21,7 @@ from ao_core.engine.preparing import prepare
 from ao_core.engine.project import Project
 from ao_core.engine.records import Step
 from ao_core.engine.saga import Saga
+from ao_core.engine.upstream import spelled
 from ao_core.errors import BadRequest, PluginError
 from ao_core.files import write_atomic
 from ao_core.ids import SessionId
@@ -109,9 +110,10 @@ async def _launch(effort: Effort, given: Mapping[str, str]) -> Launch:
         session=session.id,
         project=project.id,
         branch=session.branch,
-        base=session.base,
+        base=spelled(project, session.base),
         rules=project.settings.rules,
         repository_rules=prompt.repository_rules(project.repository),
+        remote=project.scm.remote,
     )
     described = project.tracker.describe(issue) if issue else None
     system = prompt.system_prompt(context)

@@ -28,6 +28,7 @@ from ao_core.engine.reaction_rules import ALL_COMPLETE, Act, Trigger
 from ao_core.engine.reaction_words import evidence_of, follow_up, for_people, summary, told
 from ao_core.engine.retrying import waited_out
 from ao_core.engine.trains import Wish, merge
+from ao_core.engine.upstream import spelled
 from ao_core.errors import AoError, Conflict, StoreUnavailable
 from ao_core.ids import ProjectId
 from ao_core.model.event import Event, EventKind, NewEvent, Reacted, Summary
@@ -182,7 +183,9 @@ class Reactions:
         self, deed: Deed, pursuit: Pursuit, rule: Reaction, session: Session, event: Event | None
     ) -> None:
         evidence = evidence_of(event)
-        text = rule.message or prompt.reaction(pursuit.key, session.base, evidence)
+        project = await self._engine.project_of(session)
+        onto, remote = spelled(project, session.base), project.scm.remote
+        text = rule.message or prompt.reaction(pursuit.key, onto, evidence, remote)
         highest = await self._engine.best_receipt(session)
         message = self._engine.outbox.compose(
             session, text, "reaction", highest=highest, **report_watch.timing(pursuit.key)

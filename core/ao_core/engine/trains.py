@@ -118,6 +118,7 @@ class _Train:
         if not going or (stuck and self.wish.whole):
             return self._report(_left(self.found, stuck), TrainResult(_nothing(going), ()))
         result = await self._travel(list(going.values()))
+        self.engine.upstream.moved(self.project)
         shares = [
             _share(await self._settled(*going[ride.id], result, ride), ride)
             for ride in result.members
@@ -129,7 +130,7 @@ class _Train:
         riders = [Rider(one.session.id, pull, _title(one.session)) for one, pull in going]
         intents = [] if self.wish.dry_run else await self._begin(riders)
         try:
-            return await travel(self.project.scm, riders, self._journey(riders))
+            return await travel(self.project.scm, riders, self._journey(riders), self.engine.clock)
         except AoError as exc:
             for intent in intents:
                 await self.engine.intents.end(intent, Ending.FAILED, exc.code)

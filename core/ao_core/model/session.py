@@ -231,6 +231,7 @@ class Session:
     branch: str = ""
     base: str = ""
     adopted: bool = False  # its branch was there before it
+    pull: int | None = None  # the pull request that it took over
     base_commit: str = ""
     path: str = ""
     workspace_gone: bool = False

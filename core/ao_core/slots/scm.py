@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ao_core.git.train import Boarded, Gate, TrainResult
 from ao_core.ids import SessionId
@@ -27,7 +28,7 @@ from ao_core.plugin import ConfigT, Plugin
 class WorkRef:
     """A session's work, as a source host needs to know it.
 
-    A pull request belongs to it only if its head is one of `commits`.
+    A pull request belongs to it only if its head is one of `commits`, or it `claimed` that number.
     """
 
     session: str
@@ -37,10 +38,16 @@ class WorkRef:
     title: str
     path: str
     commits: tuple[str, ...] = ()
+    claimed: int | None = None
 
 
 class Scm(Plugin[ConfigT]):
-    """The pull requests of one repository."""
+    """The pull requests of one repository.
+
+    `remote` is git's name for where work has to be pushed, and where its targets are; None: here.
+    """
+
+    remote: ClassVar[str | None] = None
 
     @abstractmethod
     async def find(self, work: WorkRef) -> Pull | None:
@@ -120,7 +127,7 @@ class Rider:
 @dataclass(frozen=True, slots=True)
 class Journey:
     """How a train is to go: `gate` proves each member, `boarded` hears of each; `whole`: all land
-    or none.
+    or none. `patience` is how many seconds checks are waited for, where the host runs them.
     """
 
     method: MergeMethod
@@ -128,6 +135,7 @@ class Journey:
     boarded: Boarded | None = None
     whole: bool = False
     dry_run: bool = False
+    patience: float = 600.0
 
 
 class Trainable(ABC):
@@ -147,10 +155,6 @@ class Trainable(ABC):
 
 class Claimable(ABC):
     """A host whose pull requests may be made by others, and be taken over."""
-
-    @abstractmethod
-    async def claim(self, session: str, pull: Pull) -> None:
-        """It is this session's from now on; `WrongState` where it is another session's."""
 
     @abstractmethod
     def ref_of(self, pull: Pull) -> str:

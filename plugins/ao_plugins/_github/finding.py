@@ -38,6 +38,8 @@ class Finding:
 
     async def of(self, works: Sequence[WorkRef], urgency: Urgency) -> dict[str, Seen | None]:
         """The pull request of each session; one that could not be looked at is left out."""
+        for work in works:
+            await self._taken(work)
         latest = {work.session: self._latest(work.session) for work in works}
         held = await self.at({one for one in latest.values() if one is not None}, urgency)
         loose = [work for work in works if _is_loose(latest[work.session], held)]
@@ -59,6 +61,11 @@ class Finding:
 
     def _latest(self, session: str) -> int | None:
         return next(iter(self.claims.of(session)[-1:]), None)
+
+    async def _taken(self, work: WorkRef) -> None:
+        """One that was taken over is nobody else's any more."""
+        if work.claimed is not None and work.claimed not in self.claims.of(work.session):
+            await self.claim(work.session, work.claimed)
 
     def _best(self, work: WorkRef, on_branch: Sequence[Seen]) -> Seen | None:
         mine = self.claims.of(work.session)

@@ -9,6 +9,7 @@ from ao_plugins._github import documents
 from ao_plugins._github.host import GitHub
 from ao_plugins._github.judging import Judge
 from ao_plugins._github.merging import (
+    CONFLICTS,
     blockers,
     handed_over,
     is_behind,
@@ -38,7 +39,8 @@ class Landings:
         summary = summarise(await self.judge.checks(said))
         files = await self.judge.files(seen) if said.conflicts else ()
         own = blockers(said, summary)
-        found = [_conflict(seen, files), *own[1:]] if said.conflicts else [*own]
+        found = [one for one in own if one != CONFLICTS]
+        found += [_conflict(seen, files)] if said.conflicts else []
         found += [] if seen.state == "OPEN" else [f"it is {seen.state.lower()} already"]
         found += [] if seen.head_ref_oid == pull.head else [_NEWER]
         waits = is_waiting(tuple(found))

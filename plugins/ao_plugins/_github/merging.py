@@ -16,6 +16,7 @@ from ao_plugins._github.host import GitHub
 from ao_plugins._github.said import Said
 from ao_plugins._github.seen import Seen
 
+CONFLICTS = "it conflicts with its target"
 _REQUIRED = "a review that it needs is missing"
 _UNKNOWN = "GitHub has not found out yet whether it conflicts"
 _PENDING = "checks have not ended"
@@ -36,7 +37,7 @@ def blockers(said: Said, checks: ChecksSummary) -> tuple[str, ...]:
     """All that stands in the way of a merge; GitHub's own word only where we know no reason."""
     found = [
         "it is a draft" if said.is_draft else None,
-        "it conflicts with its target" if said.conflicts else None,
+        CONFLICTS if said.conflicts else None,
         _UNKNOWN if said.conflicts is None else None,
         _QUEUED if said.is_in_merge_queue else None,
         _CHECKS.get(checks),

@@ -13,6 +13,7 @@ import anyio.to_thread
 from pydantic import Field
 
 from ao_core.errors import Unavailable
+from ao_core.git.origin import REMOTE
 from ao_core.http import Urgency
 from ao_core.model.judgement import Judgement
 from ao_core.model.work import (
@@ -66,6 +67,7 @@ class GitHubScm(
 
     manifest = Manifest("github", "scm", "Pull requests on GitHub", "1.0.0")
     config_type = GitHubScmConfig
+    remote = REMOTE
 
     async def open(self) -> None:
         """Find out which repository this is, and who signs in."""
@@ -104,10 +106,6 @@ class GitHubScm(
         told = await self._looks.told(known, Urgency.REFRESH)
         return {seen.number: await self._judge.of(seen, told[seen.number])
                 for seen in known if seen.number in told}  # fmt: skip
-
-    async def claim(self, session: str, pull: Pull) -> None:
-        """It is this session's from now on."""
-        await self._found.claim(session, pull.number)
 
     def ref_of(self, pull: Pull) -> str:
         """Where GitHub keeps its head, also of a fork's."""

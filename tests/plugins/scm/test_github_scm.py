@@ -1,30 +1,16 @@
 """Pull requests on a GitHub that keeps to its published descriptions: found, judged and merged."""
 
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ao_core.testing.clock import FakeClock
-from ao_core.errors import Conflict, NotFound, PluginError, Unavailable, WrongState
-from ao_core.model.work import (
-    CheckState,
-    ChecksSummary,
-    Landing,
-    MergeMethod,
-    Pull,
-    PullState,
-    ReviewDecision,
-)
 from ao_core.plugin import Scope
-from ao_core.slots.scm import Amendment, WorkRef
+from ao_core.slots.scm import WorkRef
 from ao_core.testing.repository import Sample, sample
 from ao_core.testing.scm import ScmContract
 from ao_plugins.scm.github import GitHubScm, GitHubScmConfig
 from standins.github import GitHub, hosted
-from standins.github import records as there
 
 METHODS = {"merge", "squash", "rebase"}
 
@@ -59,14 +45,14 @@ class OnGitHub:
 
 class TestGitHubScm(OnGitHub, ScmContract):
     @pytest.fixture(autouse=True)
-    def host(self, github: GitHub) -> None:
-        self.github = github
+    def _there(self, github: GitHub) -> None:
+        self.there = github
 
     def make(self, scope: Scope) -> GitHubScm:
-        return GitHubScm(GitHubScmConfig(api=f"{self.github.url}/api/v3"), scope)
+        return GitHubScm(GitHubScmConfig(api=f"{self.there.url}/api/v3"), scope)
 
     async def show(self, repository: Sample, work: WorkRef) -> None:
         await repository.git("push", "-q", "origin", work.branch)
-        at = self.github.world.named("acme/app")
+        at = self.there.world.named("acme/app")
         if not any(one.head == work.branch for one in at.pulls.values()):
-            self.github.world.pull("acme/app", work.branch, title=work.title)
+            self.there.world.pull("acme/app", work.branch, title=work.title)
