@@ -87,7 +87,7 @@ class Connection:
         first, last = arguments.get("first"), arguments.get("last")
         end = end if first is None else min(end, begin + first)
         begin = begin if last is None else max(begin, end - last)
-        self.total_count = len(items)
+        self.items, self.total_count = items, len(items)
         self.nodes = items[begin:end]
         self.edges = [Edge(one, _cursor(begin + n)) for n, one in enumerate(self.nodes, 1)]
         ends = (self.edges[0].cursor, self.edges[-1].cursor) if self.edges else (None, None)

@@ -5,11 +5,13 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
+import anyio
 import pytest
 
 from ao_core.engine.case import Want
 from ao_core.engine.engine import Engine
 from ao_core.engine.pull_looks import Pulls
+from ao_core.engine.webhook_looks import ToldLooks
 from ao_core.engine.webhooks import POLL, REPAIR, Webhooks
 from ao_core.errors import NotFound
 from ao_core.ids import ProjectId, SessionId
@@ -192,3 +194,35 @@ async def test_what_was_told_of_and_found_is_not_missed(books: Books) -> None:
     await looks.look_after()
     assert len(host.asked) == 2
     assert [one.missed for one in engine.webhooks.told()] == [False]
+
+
+async def test_of_who_was_told_the_living_are_left_to_the_loop(books: Books) -> None:
+    host, due = Host(), list[str]()
+    await books.keep(left("app-1"), a_session("app-2"), left("new-1", project="new"))
+    engine: Any = an_engine(books, SimpleNamespace(id="app", scm=host, workspace=None))
+    engine.pull_due = due.append
+    there = engine.project_of
+
+    async def project_of(session: Session) -> object:
+        if session.project == "app":
+            raise NotFound("its repository is gone")
+        return await there(session)
+
+    engine.project_of = project_of
+    ids = [SessionId("app-1"), SessionId("app-2"), SessionId("new-1")]
+    await ToldLooks(engine).look(ids)
+    assert (due, host.asked) == (["app-2"], ["new-1"])
+
+
+async def test_what_is_told_again_and_again_is_looked_at_once_a_second(books: Books) -> None:
+    due, clock = list[str](), clock_of(books)
+    engine: Any = an_engine(books, SimpleNamespace(id="app", scm=Host(), workspace=None))
+    engine.pull_due = due.append
+    one = SessionId("app-1")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ToldLooks(engine).run)
+        for _ in range(100):
+            engine.webhooks.tell(ProjectId("app"), [one])
+            await clock.advance(0.1)
+        tasks.cancel_scope.cancel()
+    assert 9 <= len(due) <= 11

@@ -1,10 +1,13 @@
 """The fields of GraphQL about commits and what is said of them."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from standins.github.graph_fields import NODE, Ask, Oid, fields, named, upper
 from standins.github.records import CheckRun, CheckSuite, Pull, Record, Run, Status
+from standins.graphql import Connection
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,27 @@ def rollup(one: Oid, ask: Ask) -> Rollup | None:
 def _contexts(one: Rollup, ask: Ask, **page: Any) -> list[Record]:
     at, sha = one.commit.repository, one.commit.oid
     return [*ask.world.latest_checks(at, sha), *ask.world.latest_statuses(at, sha)]
+
+
+@dataclass(frozen=True)
+class StateCount:
+    """How many stand so."""
+
+    state: str
+    count: int
+
+
+def _counts(states: Iterable[str]) -> list[StateCount]:
+    return [StateCount(state, count) for state, count in Counter(states).items()]
+
+
+def _runs_by_state(page: Connection, ask: Ask) -> list[StateCount]:
+    runs = (one for one in page.items if isinstance(one, CheckRun))
+    return _counts((one.conclusion or one.status).upper() for one in runs)
+
+
+def _statuses_by_state(page: Connection, ask: Ask) -> list[StateCount]:
+    return _counts(one.state.upper() for one in page.items if isinstance(one, Status))
 
 
 def _required(
@@ -65,6 +89,10 @@ fields(
     },
 )
 fields("StatusCheckRollup", {"contexts": _contexts})
+fields(
+    "StatusCheckRollupContextConnection",
+    {"checkRunCountsByState": _runs_by_state, "statusContextCountsByState": _statuses_by_state},
+)
 fields(
     "CheckRun",
     NODE,
