@@ -1,11 +1,12 @@
 """`ao webhook`: have a host tell of changes by itself, and see what it tells."""
 
 import json
+import time
 from contextlib import suppress
 
 import click
 
-from ao_core.errors import EngineRestarted, TimedOut
+from ao_core.errors import EngineRestarted, EngineUnreachable, TimedOut
 from ao_core.wire import Connection, Message
 from ao_mcp.cli.blocks import Aside, Block, Facts, Text, as_json, cell
 from ao_mcp.cli.outcome import FINE
@@ -14,6 +15,7 @@ from ao_mcp.cli.place import CALL_DEADLINE, Place, pass_place
 from ao_mcp.cli.screen import show
 
 _PATIENCE = 45.0
+_AWAY, _LOOK = 30.0, 0.2
 
 
 @click.group("webhook")
@@ -66,28 +68,37 @@ def _view(shown: Message) -> list[Block]:
 @pass_place
 def listen(place: Place, once: bool, machine: bool) -> int:
     """Show what hosts deliver, and what was made of it, until Ctrl-C."""
-    cursor = 0
     if not once and not machine:
         show([Aside("Waiting for deliveries; Ctrl-C ends this and nothing else.")])
     with suppress(KeyboardInterrupt):
+        connection = place.connect()
         while True:
-            with suppress(EngineRestarted, TimedOut), place.connect() as connection:
-                cursor = _told(connection, cursor, once=once, machine=machine)
-                if once:
-                    return FINE
-            cursor = 0  # another engine counts anew
+            with connection, suppress(EngineRestarted, TimedOut):
+                _tell(connection, once=once, machine=machine)
+                return FINE
+            connection = _reached(place)
     return FINE
 
 
-def _told(connection: Connection, cursor: int, *, once: bool, machine: bool) -> int:
-    while True:
+def _tell(connection: Connection, *, once: bool, machine: bool) -> None:
+    """All of it, from the first; another engine counts anew."""
+    cursor, more = 0, True
+    while more:
         asked = {"after": cursor, "seconds": 0.0 if once else _PATIENCE}
         news = connection.call("deliveries", asked, CALL_DEADLINE)
-        cursor = news["cursor"]
+        cursor, more = news["cursor"], not once
         for one in news["deliveries"]:
             click.echo(json.dumps(one) if machine else _line(one))
-        if once:
-            return cursor
+
+
+def _reached(place: Place) -> Connection:
+    """Another engine may be on its way; one that was ended on purpose is not started for this."""
+    until = time.monotonic() + _AWAY
+    while time.monotonic() < until:
+        if found := place.connect_running():
+            return found
+        time.sleep(_LOOK)
+    raise EngineUnreachable("The engine was stopped.", hint="`ao start`, then say it again.")
 
 
 def _line(one: Message) -> str:

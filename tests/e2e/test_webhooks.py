@@ -214,6 +214,10 @@ def test_whoever_listens_sees_it_arrive(team: Team, github: GitHub) -> None:
         ao(team, "webhook", "setup", "--write", "--url", url)
         assert listener.stdout
         assert json.loads(listener.stdout.readline())["event"] == "ping"
+        team.kill_engine()
+        ao(team, "webhook", "setup", "--write", "--url", url)  # which starts another
+        github.world.commit("acme/app", "main", {"a.txt": "told\n"})
+        assert json.loads(listener.stdout.readline())["event"] == "push"
     finally:
         listener.send_signal(signal.SIGINT)
         listener.communicate(timeout=20)

@@ -22,6 +22,8 @@ from ao_core.ids import ProjectId, SessionId
 from ao_core.model.session import PrFacts, PrReason, PrState, Session
 from ao_core.slots.scm import Hooked, Notice, Posted
 from ao_core.testing.clock import FakeClock
+from ao_mcp.cli.http_checks import webhooks
+from ao_mcp.cli.place import Place
 from ao_mcp.http import webhooks as room
 from ao_mcp.http.line import Line
 from books import a_session, over
@@ -326,9 +328,8 @@ async def test_every_project_of_the_repository_is_told_and_no_other(tmp_path: Pa
     heard = await Deliveries(setting.engine).take("host", signed(b"acme/app ao/x"))
     assert heard.sessions == ("s-0", "s-1", "s-3")
     assert [one.project for one in setting.engine.webhooks.told()] == ["p0", "p1", "p3"]
-    lib = await Deliveries(setting.engine).take(
-        "host", signed(b"acme/lib x", "2", hosts[1]._secret)
-    )  # pyright: ignore[reportPrivateUsage]
+    other = signed(b"acme/lib x", "2", "another secret")
+    lib = await Deliveries(setting.engine).take("host", other)
     assert lib.reception is Reception.UNKNOWN  # with a secret that is not of that repository
 
 
@@ -403,3 +404,28 @@ async def test_a_secret_that_is_configured_is_not_replaced_here(tmp_path: Path) 
     assert await secret_of(setting.engine, project) == SECRET
     with pytest.raises(WrongState):
         await made_secret(setting.engine, project)
+
+
+# -- what `ao doctor` says -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("missed", "state", "word"), [(False, "ok", "10 minutes"), (True, "warn", "every minute")]
+)
+def test_the_doctor_tells_whether_anything_was_missed(missed: bool, state: str, word: str) -> None:
+    class Connection:
+        def __enter__(self) -> "Connection":
+            return self
+
+        def __exit__(self, *exc: object) -> None:
+            """Nothing to close."""
+
+        def call(self, *asked: object) -> dict[str, object]:
+            return {"webhooks": [{"project": "app", "last": "2026-01-01", "missed": missed}]}
+
+    place = cast("Place", SimpleNamespace(connect_running=Connection))
+    (check,) = webhooks(place)
+    assert (check.name, check.state) == ("webhooks app", state)
+    assert word in check.found
+    assert (check.remedy is None) is not missed
+    assert webhooks(cast("Place", SimpleNamespace(connect_running=lambda: None))) == []

@@ -48,10 +48,10 @@ async def test_strangers_fill_no_list_and_are_counted(told: Webhooks, clock: Fak
 
 async def test_whoever_waits_hears_of_what_came_after(told: Webhooks) -> None:
     told.note("github", Reception.TAKEN, "push", "1", "acme/app")
+    heard = list[str]()
     with anyio.fail_after(5):
         (one,) = await told.news(0)
         async with anyio.create_task_group() as tasks:
-            heard: list[str] = []
 
             async def wait() -> None:
                 heard.extend(one.event for one in await told.news(one.number))
