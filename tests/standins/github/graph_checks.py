@@ -7,7 +7,6 @@ from typing import Any
 
 from standins.github.graph_fields import NODE, Ask, Oid, fields, named, upper
 from standins.github.records import CheckRun, CheckSuite, Pull, Record, Run, Status
-from standins.graphql import Connection
 
 
 @dataclass(frozen=True)
@@ -16,6 +15,25 @@ class Rollup:
 
     commit: Oid
     state: str
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """What a run is of."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many stand so."""
+
+    state: str
+    count: int
+
+
+def _counted(states: Iterable[str]) -> list[Count]:
+    return [Count(state, count) for state, count in Counter(states).items()]
 
 
 def rollup(one: Oid, ask: Ask) -> Rollup | None:
@@ -27,27 +45,6 @@ def rollup(one: Oid, ask: Ask) -> Rollup | None:
 def _contexts(one: Rollup, ask: Ask, **page: Any) -> list[Record]:
     at, sha = one.commit.repository, one.commit.oid
     return [*ask.world.latest_checks(at, sha), *ask.world.latest_statuses(at, sha)]
-
-
-@dataclass(frozen=True)
-class StateCount:
-    """How many stand so."""
-
-    state: str
-    count: int
-
-
-def _counts(states: Iterable[str]) -> list[StateCount]:
-    return [StateCount(state, count) for state, count in Counter(states).items()]
-
-
-def _runs_by_state(page: Connection, ask: Ask) -> list[StateCount]:
-    runs = (one for one in page.items if isinstance(one, CheckRun))
-    return _counts((one.conclusion or one.status).upper() for one in runs)
-
-
-def _statuses_by_state(page: Connection, ask: Ask) -> list[StateCount]:
-    return _counts(one.state.upper() for one in page.items if isinstance(one, Status))
 
 
 def _required(
@@ -91,7 +88,18 @@ fields(
 fields("StatusCheckRollup", {"contexts": _contexts})
 fields(
     "StatusCheckRollupContextConnection",
-    {"checkRunCountsByState": _runs_by_state, "statusContextCountsByState": _statuses_by_state},
+    {
+        "checkRunCount": lambda one, ask: len([of for of in one.items if isinstance(of, CheckRun)]),
+        "checkRunCountsByState": lambda one, ask: _counted(
+            (of.conclusion or of.status).upper() for of in one.items if isinstance(of, CheckRun)
+        ),
+        "statusContextCount": lambda one, ask: len(
+            [of for of in one.items if isinstance(of, Status)]
+        ),
+        "statusContextCountsByState": lambda one, ask: _counted(
+            of.state.upper() for of in one.items if isinstance(of, Status)
+        ),
+    },
 )
 fields(
     "CheckRun",
@@ -118,7 +126,14 @@ fields(
         "workflowRun": _run_of,
     },
 )
-fields("WorkflowRun", NODE, {"url": lambda one, ask: ask.telling.run(one)["html_url"]})
+fields(
+    "WorkflowRun",
+    NODE,
+    {
+        "url": lambda one, ask: ask.telling.run(one)["html_url"],
+        "workflow": lambda one, ask: Workflow(one.name),
+    },
+)
 fields(
     "StatusContext",
     NODE,
