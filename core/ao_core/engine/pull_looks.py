@@ -1,11 +1,13 @@
 """Looks at pull requests: once for all sessions of a project, and what was seen is decided upon.
 
-Of who has ended it is looked at, too, while its work is open: somebody may merge it by hand.
+Of who has ended it is looked at, too, while its work is open: somebody may merge it by hand. Where
+the host tells of changes by webhooks, one looks without being told only to find what was missed.
 """
 
 import logging
 from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import cast
 
@@ -16,16 +18,16 @@ from ao_core.engine.observing import observe
 from ao_core.engine.project import Project
 from ao_core.engine.reviewing import is_approved, reconsider
 from ao_core.engine.side import collected
+from ao_core.engine.webhooks import POLL, REPAIR
 from ao_core.errors import AoError
 from ao_core.ids import ProjectId, SessionId
 from ao_core.model.judgement import Judgement
-from ao_core.model.session import PrState, Session, is_terminal
+from ao_core.model.session import PrFacts, PrState, Session, is_terminal
 from ao_core.model.work import Pull, PullState
 from ao_core.slots.scm import BatchObservable, Judging
 from ao_core.store.records import SESSION
 
 _log = logging.getLogger(__name__)
-_AGAIN = 55.0
 _LATER = 3_600.0  # after what could not be looked at
 _FORGOTTEN = timedelta(days=30)  # after its end, and nobody has merged it
 
@@ -36,19 +38,20 @@ class Pulls:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._looked: dict[SessionId, float] = {}  # since this engine started
+        self._unasked: set[SessionId] = set()  # to be looked at, though nobody told of anything
         self._not_before: dict[ProjectId, float] = {}
 
     async def run(self) -> None:
         """See to those of who has ended, until cancelled."""
         while True:
             await self.look_after()
-            await self._engine.clock.sleep(_AGAIN)
+            await self._engine.clock.sleep(POLL)
 
     async def look_after(self) -> None:
         """One look at all of them."""
         left: dict[ProjectId, list[SessionId]] = defaultdict(list)
         for session in self._engine.records.all(SESSION):
-            if self._is_left(session):
+            if self._is_left(session) and self._is_open_again(session):
                 left[session.project].append(session.id)
         now = self._engine.clock.monotonic()
         for id, ids in left.items():
@@ -71,13 +74,21 @@ class Pulls:
         """Whether one that lives is to be looked at: for what was seen, since the last engine
         may have meant to, or since an open one may have been merged by hand.
         """
-        now, last = self._engine.clock.monotonic(), self._looked.get(session.id)
-        again = last is not None and now - last >= _AGAIN
-        due = last is None or Want.PULL in wanted
-        if due or (again and session.pr.state is PrState.OPEN):
-            self._looked[session.id] = now
+        if session.id not in self._looked or Want.PULL in wanted:
+            self._looked[session.id] = self._engine.clock.monotonic()
             return True
-        return False
+        return session.pr.state is PrState.OPEN and self._is_open_again(session)
+
+    def _is_open_again(self, session: Session) -> bool:
+        """Whether it was last looked at so long ago that it is looked at again."""
+        now, pace = self._engine.clock.monotonic(), self._engine.webhooks.pace(session)
+        last = self._looked.get(session.id)
+        if last is not None and now - last < pace:
+            return False
+        self._looked[session.id] = now
+        if last is not None and pace == REPAIR:
+            self._unasked.add(session.id)
+        return True
 
     def forget(self, id: SessionId) -> None:
         """It has ended."""
@@ -88,17 +99,27 @@ class Pulls:
         if not ids:
             return
         sessions = [self._engine.session(id) for id in ids]
+        unasked = [one for one in sessions if one.id in self._unasked]
+        self._unasked.difference_update(ids)
         found = {id: one for id, one in (await _observed(project, sessions)).items() if one}
         for id, pull in found.items():
             await self._commit(id, Observation(self._engine.clock.now(), pull=pull))
         for id, judgement in (await _judged(project, found)).items():
             await self._commit(id, Observation(self._engine.clock.now(), judgement=judgement))
+        if any(_stands(self._engine.session(one.id)) != _stands(one) for one in unasked):
+            _log.info("no webhook told of all that changed in %s", project.id)
+            self._engine.webhooks.missed(project.id)
         for id in ids:
             if is_approved(self._engine.session(id)):
                 self._engine.tasks.start_soon(reconsider, self._engine, id)
 
     async def _commit(self, id: SessionId, seen: Observation) -> None:
         await observe(self._engine, id, seen, "its pull request")
+
+
+def _stands(session: Session) -> PrFacts:
+    """How its pull request stands, whenever it was seen."""
+    return replace(session.pr, observed_at=None)
 
 
 async def _observed(project: Project, sessions: Sequence[Session]) -> dict[SessionId, Pull | None]:
