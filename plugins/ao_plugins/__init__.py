@@ -32,6 +32,7 @@ INDEX: Index = {
         "worktree": Entry("ao_plugins.workspace.worktree:Worktree"),
     },
     "tracker": {
+        "github": Entry("ao_plugins.tracker.github:GitHubTracker"),
         "linear": Entry("ao_plugins.tracker.linear:LinearTracker"),
         "local": Entry("ao_plugins.tracker.local:LocalTracker"),
     },

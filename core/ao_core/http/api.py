@@ -121,9 +121,13 @@ class Api:
         json: object = None,
         headers: Mapping[str, str] | None = None,
         urgency: Urgency | None = None,
+        repeatable: bool = False,
         most_bytes: int = MOST,
     ) -> T:
-        """Send one request and have its JSON as `into`; `object` takes whatever there is."""
+        """Send one request and have its JSON as `into`; `object` takes whatever there is.
+
+        `repeatable` is for a change that comes to the same if it is made twice.
+        """
         answer = await self.fetch(
             method,
             path,
@@ -131,6 +135,7 @@ class Api:
             json=json,
             headers=headers,
             urgency=urgency,
+            repeatable=repeatable,
             most_bytes=most_bytes,
         )
         return parsed(self._what(method, path), into, answer.body)
@@ -146,13 +151,30 @@ class Api:
         most_pages: int = _PAGES,
     ) -> AsyncIterator[T]:
         """Yield each item of a list and of every page after it, on this origin only."""
+        whole = self.each_page(
+            path, into=into, params=params, headers=headers, urgency=urgency, most_pages=most_pages
+        )
+        async for page in whole:
+            for item in page:
+                yield item
+
+    async def each_page(
+        self,
+        path: str = "",
+        *,
+        into: type[T],
+        params: Query | None = None,
+        headers: Mapping[str, str] | None = None,
+        urgency: Urgency | None = None,
+        most_pages: int = _PAGES,
+    ) -> AsyncIterator[T]:
+        """Yield each page as a whole, where the list is only a part of it."""
         what = self._what("GET", path)
         url = self._address(what, path, params)
         for _ in range(most_pages):
             request = self._request("GET", url, headers=headers, urgency=urgency)
             answer = await self._fetched(what, request)
-            for item in parsed(what, into, answer.body):
-                yield item
+            yield parsed(what, into, answer.body)
             if answer.following is None:
                 return
             url = address(f"{what}: the next page", answer.following, answer.url)
@@ -190,12 +212,14 @@ class Api:
         headers: Mapping[str, str] | None = None,
         urgency: Urgency | None = None,
         read_only: bool = False,
+        repeatable: bool = False,
         accepted: Container[int] = (),
         most_bytes: int = MOST,
     ) -> Answer:
         """The whole answer to one request; one with a status in `accepted` is no error.
 
-        `read_only` is for a request that changes nothing although its method might.
+        `read_only` is for a request that changes nothing although its method might, `repeatable`
+        for a change that comes to the same if it is made twice.
         """
         what = self._what(method, path)
         request = self._request(
@@ -205,6 +229,7 @@ class Api:
             headers=headers,
             urgency=urgency,
             read_only=read_only,
+            repeatable=repeatable,
         )
         return await self._fetched(what, request, accepted, most_bytes)
 
@@ -218,11 +243,12 @@ class Api:
         accept: str = "application/json",
         urgency: Urgency | None = None,
         read_only: bool = False,
+        repeatable: bool = False,
     ) -> httpx.Request:
         sent = httpx.Headers({"Accept": accept})
         sent.update(self._headers)
         sent.update(headers)
-        extensions = marks(urgency, read_only=read_only)
+        extensions = marks(urgency, read_only=read_only, repeatable=repeatable)
         return self._client.build_request(
             method, url, json=json, headers=sent, extensions=extensions
         )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from standins.github.git import Bare
+from standins.git import Bare
 
 Moment = str  # as the host writes it: 2026-01-31T12:00:00Z
 MergeMethod = Literal["merge", "squash", "rebase"]
@@ -123,6 +123,8 @@ class Issue(Said):
     labels: list[Label] = field(default_factory=list[Label])
     assignees: list[User] = field(default_factory=list[User])
     comments: list[Comment] = field(default_factory=list[Comment])
+    parent: "Issue | None" = None
+    parts: list["Issue"] = field(default_factory=list["Issue"])
 
 
 @dataclass(eq=False, kw_only=True)
