@@ -308,3 +308,10 @@ def test_hooks_are_told_of_all_that_happens(
     assert (about[0]["oldrev"], about[0]["last_commit"]["id"]) == (old, one.sha)
     changes = [body["changes"] for body in told if body["object_kind"] == "issue"][-1]
     assert changes["labels"]["current"][0]["title"] == "now"
+
+
+def test_an_event_that_is_not_as_described_is_told_of(gitlab: GitLab, receiver: Receiver) -> None:
+    gitlab.world.hook("acme/app", receiver.url, "hush", "issues_events")
+    gitlab.world.person.id = "one"  # pyright: ignore[reportAttributeAccessIssue]
+    gitlab.expect("the event issue is not as it is described: .*'one' is not of type 'integer'")
+    gitlab.world.issue("acme/app", "a bug")
