@@ -75,6 +75,13 @@ def test_issues_are_found_by_what_is_asked(gitlab: GitLab, asking: httpx.Client)
     assert numbers(asking.get(f"{APP}/issues?with_labels_details=true&labels=b")) == [1]
 
 
+def test_a_command_in_what_is_said_is_obeyed(gitlab: GitLab, asking: httpx.Client) -> None:
+    told = asking.post(f"{APP}/issues", json={"title": "x", "description": "So.\n/close\n"}).json()
+    assert (told["state"], told["description"]) == ("closed", "So.\n")
+    said = asking.post(f"{APP}/issues/1/notes", json={"body": "/reopen\nNot yet."}).json()
+    assert (asking.get(f"{APP}/issues/1").json()["state"], said["body"]) == ("opened", "Not yet.")
+
+
 def test_issues_know_of_each_other(gitlab: GitLab, asking: httpx.Client) -> None:
     for name in ("first", "second"):
         gitlab.world.issue("acme/app", name)
@@ -207,6 +214,8 @@ def test_a_pipeline_is_what_its_jobs_are(
     assert asking.get(f"{APP}/jobs/{jobs['test']['id']}/trace").text == "E: it broke\n"
     (bridge,) = asking.get(f"{path}/bridges").json()
     assert bridge["downstream_pipeline"]["source"] == "parent_pipeline"
+    listed = [asking.get(f"{APP}/pipelines{q}").json() for q in ("", "?source=parent_pipeline")]
+    assert [[each["id"] for each in some] for some in listed] == [[run.id], [child.id]]
     shown = asking.get(ONE).json()["head_pipeline"]
     assert (shown["id"], shown["status"]) == (run.id, "failed")
     retried = asking.post(f"{path}/retry").json()
