@@ -5,7 +5,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ao_core.allowance import states
 from ao_core.config.trust import code_digest, is_trusted, trust
+from ao_core.engine.asking_github import asked_github
+from ao_core.engine.host_limits import in_words
 from ao_core.engine.outlets import Failing, failing
 from ao_core.engine.reading import line_of
 from ao_core.engine.stop import left
@@ -70,11 +73,17 @@ class Engine(Reply):
     stopped: dict[str, tuple[str, ...]] = Field(
         description="Who went down with a stop or the machine, by project, and is still wanted."
     )
+    asked_github: dict[str, int] = Field(
+        default_factory=dict[str, int],
+        description="Commands of `gh` that live workers have run, by session.",
+    )
     failing: tuple[str, ...] = Field(
         default=(), description="Notifiers whose notes do not arrive, since when, and why."
     )
     http: str | None = Field(default=None, description="The address of MCP over HTTP, if it is on.")
     http_problem: str | None = Field(default=None, description="Why it does not listen there.")
+    hosts: tuple[str, ...] = Field(default=(), description="What each host still lets us ask.")
+    slow_hosts: tuple[str, ...] = Field(default=(), description="Those that are asked less often.")
 
 
 async def _about(call: Call, asked: About) -> Engine:
@@ -89,9 +98,12 @@ async def _about(call: Call, asked: About) -> Engine:
         first=engine.records.store.first,
         snapshots=sum(len(one.salvage) for one in engine.records.all(SESSION)),
         stopped={str(id): sessions for id, sessions in left(engine).items()},
+        asked_github=await asked_github(engine),
         failing=tuple([_failing(one) for one in await failing(engine)]),
         http=engine.http or None,
         http_problem=_problem(engine.http_problem),
+        hosts=tuple(in_words(one) for one in states()),
+        slow_hosts=tuple(in_words(one) for one in states() if one.slow),
     )
 
 

@@ -32,6 +32,8 @@ INDEX: Index = {
         "worktree": Entry("ao_plugins.workspace.worktree:Worktree"),
     },
     "tracker": {
+        "github": Entry("ao_plugins.tracker.github:GitHubTracker"),
+        "linear": Entry("ao_plugins.tracker.linear:LinearTracker"),
         "gitlab": Entry("ao_plugins.tracker.gitlab:GitLabTracker"),
         "local": Entry("ao_plugins.tracker.local:LocalTracker"),
     },

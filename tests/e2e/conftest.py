@@ -100,4 +100,5 @@ def no_foreign_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _forget_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(("AO_", "TMUX", "GIT_"))]:
-        monkeypatch.delenv(name)
+        if name != "AO_SPECS":  # where vendors' descriptions are is no setting
+            monkeypatch.delenv(name)

@@ -270,6 +270,16 @@ def test_it_is_rebased_by_and_by(
     assert (told[1]["sha"] == head, bool(told[1]["merge_error"])) == (at_odds, at_odds)
 
 
+def test_what_is_pushed_to_its_target_is_merged(
+    gitlab: GitLab, asking: httpx.Client, one: MergeRequest, tmp_path: Path
+) -> None:
+    git(tmp_path, *QUIET, "clone", "-q", gitlab.remote(), "clone")
+    git(tmp_path / "clone", "push", "-q", "origin", "origin/feature:main")
+    told = asking.get(ONE).json()
+    assert (told["state"], told["merged_by"]["username"]) == ("merged", "root")
+    assert told["detailed_merge_status"] == "not_open"
+
+
 def test_a_train_takes_it_along(gitlab: GitLab, asking: httpx.Client, one: MergeRequest) -> None:
     path = f"{APP}/merge_trains/merge_requests/1"
     assert asking.post(path, json={}).status_code == 403

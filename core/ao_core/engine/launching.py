@@ -11,7 +11,7 @@ from typing import Any, cast
 import anyio
 
 from ao_core import prompt
-from ao_core.engine import committing, environment, ports
+from ao_core.engine import committing, environment, ports, wrappers
 from ao_core.engine.conversations import OPENING_DEADLINE
 from ao_core.engine.engine import Engine
 from ao_core.engine.housing import Effort, made, placed
@@ -164,7 +164,7 @@ def _environment(effort: Effort, given: Mapping[str, str], spool: Path) -> Mappi
         spool=spool,
         socket=engine.socket,
         token=engine.token(session),
-        wrappers=engine.home.bin,
+        wrappers=wrappers.on_path(engine.home, given),
     )
 
 

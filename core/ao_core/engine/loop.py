@@ -165,7 +165,8 @@ class Loop:
         gone = seen is not None and seen.state in GONE
         if gone:
             await self._last_words(session)
-        moved = turned or gone or await self._has_lapsed(project, session)
+        opened = any(hook.kind is HookKind.PULL_OPENED for hook in hooks)
+        moved = turned or gone or opened or await self._has_lapsed(project, session)
         head = await head_of(project, session) if moved else None
         alive = seen if seen and seen.state is RuntimeState.ALIVE else None
         observation = Observation(

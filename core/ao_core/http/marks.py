@@ -7,6 +7,7 @@ import httpx
 
 _URGENCY = "ao_urgency"
 _READ_ONLY = "ao_read_only"
+_REPEATABLE = "ao_repeatable"
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -18,9 +19,11 @@ class Urgency(IntEnum):
     REFRESH = 2  # looking again whether anything has changed
 
 
-def marks(urgency: Urgency | None, *, read_only: bool = False) -> dict[str, Any]:
+def marks(
+    urgency: Urgency | None, *, read_only: bool = False, repeatable: bool = False
+) -> dict[str, Any]:
     """The extensions of a request that has this urgency."""
-    return {_URGENCY: urgency, _READ_ONLY: read_only}
+    return {_URGENCY: urgency, _READ_ONLY: read_only, _REPEATABLE: repeatable}
 
 
 def urgency_of(request: httpx.Request) -> Urgency:
@@ -34,3 +37,8 @@ def urgency_of(request: httpx.Request) -> Urgency:
 def reads(request: httpx.Request) -> bool:
     """Whether it changes nothing on the other side, by its method or its mark."""
     return request.method in _READING or bool(request.extensions.get(_READ_ONLY))
+
+
+def repeatable(request: httpx.Request) -> bool:
+    """Whether whoever sends it says that twice comes to the same as once."""
+    return bool(request.extensions.get(_REPEATABLE))

@@ -19,7 +19,10 @@ COMPLETED = frozenset({IssueState.CLOSED, IssueState.CANCELLED})
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One piece of work. Title and body come from outside and stay data."""
+    """One piece of work. Title and body come from outside and stay data.
+
+    `relations` are lines on what it is a part of, and what its parts are, where that is told.
+    """
 
     id: str
     title: str
@@ -31,6 +34,7 @@ class Issue:
     priority: str | None = None
     branch_name: str | None = None
     updated_at: datetime | None = None
+    relations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,11 +33,11 @@ class Tracker(Plugin[ConfigT]):
         return issue.branch_name or f"feat/{slug(issue.id)}"
 
     def describe(self, issue: Issue) -> str:
-        """The issue as text for a worker: title, address, labels, body. It is fenced as data."""
+        """The issue as text for a worker: title, address, labels, relations, body; data, fenced."""
         lines = [f"Issue {issue.id}: {issue.title}", issue.url]
         if issue.labels:
             lines.append("Labels: " + ", ".join(issue.labels))
-        return "\n".join([*lines, "", issue.body])
+        return "\n".join([*lines, *issue.relations, "", issue.body])
 
     @abstractmethod
     def search(self, query: IssueQuery) -> AsyncIterator[Issue]:

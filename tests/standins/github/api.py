@@ -95,7 +95,8 @@ class Api:
             self._protest(f"{request.method} {path}: {known}")
             return error(Refused(404, "Not Found"))
         operation, values = found
-        call = Call(operation.id, request.method, path, "core", access.user.login)
+        resource: Resource = "search" if operation.id.startswith("search/") else "core"
+        call = Call(operation.id, request.method, path, resource, access.user.login)
         asked = Asked(
             self.world, self._telling, access, self.limits, url=f"{self.world.url}{request.path}",
             path=values, query=dict(request.query), accept=request.headers.get("accept", ""),

@@ -85,8 +85,13 @@ class Telling:
             "labels": [self.label(label, at) for label in one.labels],
             "assignees": [self.user(user) for user in one.assignees],
             "assignee": self.user(one.assignees[0]) if one.assignees else None,
+            "sub_issues_summary": _parts(one), "parent_issue_url": self._parent(one),
         }  # fmt: skip
         return {**told, "pull_request": self._link(one)} if isinstance(one, Pull) else told
+
+    def _parent(self, one: Issue) -> str | None:
+        whole = one.parent
+        return self.api(whole.repository, "issues", whole.number) if whole else None
 
     def comment(self, one: Comment) -> Facts:
         at = one.issue.repository
@@ -322,3 +327,9 @@ def _said(one: Any) -> Facts:
         "body": one.body, "created_at": one.created_at, "updated_at": one.updated_at,
         "author_association": "OWNER",
     }  # fmt: skip
+
+
+def _parts(one: Issue) -> Facts:
+    done = sum(part.state == "closed" for part in one.parts)
+    share = done * 100 // len(one.parts) if one.parts else 0
+    return {"total": len(one.parts), "completed": done, "percent_completed": share}

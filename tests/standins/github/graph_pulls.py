@@ -94,6 +94,7 @@ fields(
     ISSUE,
     {
         "additions": _size("additions"),
+        "maintainerCanModify": lambda one, ask: False,
         "autoMergeRequest": named("auto_merge"),
         "baseRef": lambda one, ask: ref(one.repository, one.base),
         "baseRefName": named("base"),

@@ -16,6 +16,7 @@ from standins.github import (
     rest_pulls,
     rest_repositories,
     rest_reviews,
+    rest_search,
 )
 from standins.github.api import Api, Call, refusal
 from standins.github.graph_fields import FIELDS
@@ -35,6 +36,7 @@ ROOMS = (
     rest_pulls,
     rest_repositories,
     rest_reviews,
+    rest_search,
 )
 TOKEN = "ghp_standin"
 NEEDED = ("github-rest.json.gz", "github.graphql")

@@ -123,6 +123,8 @@ class Issue(Said):
     labels: list[Label] = field(default_factory=list[Label])
     assignees: list[User] = field(default_factory=list[User])
     comments: list[Comment] = field(default_factory=list[Comment])
+    parent: "Issue | None" = None
+    parts: list["Issue"] = field(default_factory=list["Issue"])
 
 
 @dataclass(eq=False, kw_only=True)

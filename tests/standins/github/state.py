@@ -48,11 +48,12 @@ class NotFound(Refused):
 
 @dataclass(frozen=True)
 class Access:
-    """What a token is good for."""
+    """What a token is good for; who may not push opens issues, and neither labels nor assigns."""
 
     token: str
     user: User
     may_write: bool = True
+    may_push: bool = True
 
 
 @dataclass(frozen=True)
@@ -109,9 +110,11 @@ class State(OneAtATime):
             self.users[login] = self.kept(User(id=self.next_id(), login=login, kind=kind))
         return self.users[login]
 
-    def token(self, token: str, login: str = "octocat", *, may_write: bool = True) -> Access:
+    def token(
+        self, token: str, login: str = "octocat", *, may_write: bool = True, may_push: bool = True
+    ) -> Access:
         """From now on this token speaks for that user."""
-        self.tokens[token] = Access(token, self.user(login), may_write)
+        self.tokens[token] = Access(token, self.user(login), may_write, may_push)
         return self.tokens[token]
 
     def repository(self, name: str, **settings: Any) -> Repository:

@@ -19,16 +19,18 @@ makes more. `acme/app` is there with one commit on `main`; both are members.
 The world. `gitlab.world` is arranged by plain methods, and does what the host would do at each:
 `project("acme/team/app", tier="free", merge_method="ff", pipeline_must_succeed=True, …)` (see
 `Project` for the settings, which may also be changed later: `world.named("acme/app").tier = …`),
-`member`, `commit` (as if pushed), `issue`, `note`, `discussion(one, body, by, position=…)`,
+`fork`, `member`, `commit` (as if pushed), `issue`, `note`, `discussion(one, body, by, position=…)`,
 `reply`, `resolve`, `relabel`, `assign`, `link`, `merge_request`, `rule`, `approve`, `unapprove`,
-`review(one, "requested_changes", body, by)`, `pipeline(one, {"test": "failed"})`,
+`review(one, "requested_changes", body, by)`, `pipeline(one, {"test": "failed"}, together=True)`,
 `job(pipeline, name, status, stage=…, trace=…, allow_failure=…)`, `bridge`, `set_jobs`, `conclude`,
 `commit_status`, `merge`, `rebase`, `board`, `land`, `hook(path, url, token, "note_events")`. A bot
 is `world.user("name", bot=True)`. What they return are records, see `records.py`.
 
 A merge request is being checked for the first `world.unknown_for` looks at it after either branch
-moved, and being rebased for `world.rebasing_for` looks; with `world.merging_fails` merging ends in
-422. `world.now` may be a clock of the test's own.
+moved (or being prepared, if a request has made it), and being rebased for `world.rebasing_for`
+looks; with `world.merging_fails` merging ends in 422. Lists tell what they have told before until
+one of the marks they look at changes, but not where they tell of labels in full. `world.now` may be
+a clock of the test's own.
 
 What goes wrong. `gitlab.faults.next(where, kind, times=…)`, where a request is named by
 `"POST /projects/{id}/merge_requests"`, by its operation (`"merge_requests/create"`,
