@@ -70,7 +70,7 @@ class Finding:
 
     def _best(self, work: WorkRef, among: Iterable[Seen]) -> Seen | None:
         fit = [one for one in among if self._is_of(work, one)]
-        return max(fit, key=lambda one: (one.is_open, one.iid), default=None)
+        return max(fit, key=lambda one: one.iid, default=None)
 
     def _is_of(self, work: WorkRef, seen: Seen) -> bool:
         whose = self.claims.whose(seen.iid)
