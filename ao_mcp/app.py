@@ -29,6 +29,7 @@ from ao_core.engine.expiring import expire_messages
 from ao_core.engine.giving_up import give_up
 from ao_core.engine.glances import Glances
 from ao_core.engine.home import Home, open_home
+from ao_core.engine.host_limits import tell_of_limits
 from ao_core.engine.login import login_environment
 from ao_core.engine.loop import Loop
 from ao_core.engine.outlets import Outlets
@@ -85,6 +86,7 @@ async def run(home: Path, ready: Callable[[], None], lock: int | None = None) ->
         tasks.start_soon(_going_on, "nobody in the queue starts any more", Queue(engine).run)
         tasks.start_soon(_going_on, "nothing is cleared away any more", Cleanup(engine).run)
         tasks.start_soon(_going_on, "what the ended have left is not looked at", Pulls(engine).run)
+        tasks.start_soon(_going_on, "nobody is told of limits", partial(tell_of_limits, engine))
         tasks.start_soon(_going_on, "overlaps are no longer told of", Overlaps(engine).run)
         tasks.start_soon(_going_on, "no workspace is kept ready", Stocking(engine).run)
         tasks.start_soon(_going_on, "no message expires any more", partial(expire_messages, engine))

@@ -4,10 +4,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ao_core.allowance import states
 from ao_core.engine.asking_github import gh_use_of
 from ao_core.engine.budget_rules import said, spending, weigh
 from ao_core.engine.evidence import verdict_of
 from ao_core.engine.holds import why as why_it_waits
+from ao_core.engine.host_limits import in_words
 from ao_core.engine.overlap import overlaps_of, words
 from ao_core.engine.queue import place_of, spare
 from ao_core.engine.room import team_of
@@ -222,6 +224,10 @@ class Shown(Reply):
     activity: str | None = None
     activity_source: str | None = None
     pull_request: str = "none"
+    pull_request_url: str | None = None
+    slow_hosts: tuple[str, ...] = Field(
+        default=(), description="Hosts that are asked less often, so that their news comes later."
+    )
     merged_as: str | None = None
     commits: tuple[str, ...] = ()
     salvage: tuple[str, ...] = Field(default=(), description="Refs that hold saved work.")
@@ -280,6 +286,8 @@ async def _show(call: Call, asked: Show) -> Shown:
         activity=doing(call.engine, session),
         activity_source=session.activity.source if session.activity else None,
         pull_request=session.pr.state,
+        pull_request_url=session.pr.url,
+        slow_hosts=tuple(in_words(one) for one in states() if one.slow),
         merged_as=session.merged_as,
         commits=tuple(session.commits[-10:]),
         salvage=tuple(session.salvage),

@@ -5,8 +5,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ao_core.allowance import states
 from ao_core.config.trust import code_digest, is_trusted, trust
 from ao_core.engine.asking_github import asked_github
+from ao_core.engine.host_limits import in_words
 from ao_core.engine.outlets import Failing, failing
 from ao_core.engine.reading import line_of
 from ao_core.engine.stop import left
@@ -80,6 +82,8 @@ class Engine(Reply):
     )
     http: str | None = Field(default=None, description="The address of MCP over HTTP, if it is on.")
     http_problem: str | None = Field(default=None, description="Why it does not listen there.")
+    hosts: tuple[str, ...] = Field(default=(), description="What each host still lets us ask.")
+    slow_hosts: tuple[str, ...] = Field(default=(), description="Those that are asked less often.")
 
 
 async def _about(call: Call, asked: About) -> Engine:
@@ -98,6 +102,8 @@ async def _about(call: Call, asked: About) -> Engine:
         failing=tuple([_failing(one) for one in await failing(engine)]),
         http=engine.http or None,
         http_problem=_problem(engine.http_problem),
+        hosts=tuple(in_words(one) for one in states()),
+        slow_hosts=tuple(in_words(one) for one in states() if one.slow),
     )
 
 

@@ -33,10 +33,13 @@ INDEX: Index = {
     },
     "tracker": {
         "github": Entry("ao_plugins.tracker.github:GitHubTracker"),
+        "linear": Entry("ao_plugins.tracker.linear:LinearTracker"),
+        "gitlab": Entry("ao_plugins.tracker.gitlab:GitLabTracker"),
         "local": Entry("ao_plugins.tracker.local:LocalTracker"),
     },
     "scm": {
         "github": Entry("ao_plugins.scm.github:GitHubScm"),
+        "gitlab": Entry("ao_plugins.scm.gitlab:GitLabScm"),
         "local": Entry("ao_plugins.scm.local:LocalScm"),
     },
     "notifier": {

@@ -99,7 +99,6 @@ def no_foreign_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _forget_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    foreign = [name for name in os.environ if name.startswith(("AO_", "TMUX", "GIT_"))]
-    for name in foreign:
-        if name != "AO_SPECS":  # of no product of ours: where the stand-ins' descriptions lie
+    for name in [name for name in os.environ if name.startswith(("AO_", "TMUX", "GIT_"))]:
+        if name != "AO_SPECS":  # where vendors' descriptions are is no setting
             monkeypatch.delenv(name)

@@ -151,7 +151,7 @@ def test_reviews_decide_only_where_they_are_asked_for(
         ("{ viewer { login }", "Syntax Error"),
         ("{ viewer { bioHTML } }", "the stand-in has no User.bioHTML"),
         (
-            '{ repository(owner: "acme", name: "app") { issues { totalCount } } }',
+            '{ repository(owner: "acme", name: "app") { issues { nodes { id } } } }',
             "You must provide a `first` or `last` value",
         ),
         (

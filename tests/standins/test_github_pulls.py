@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from standins.git import GitRefused
 from standins.github import GitHub
-from standins.github.git import GitRefused
 from standins.github.records import MergeMethod
 from team import git
 

@@ -154,8 +154,11 @@ def _asked(review: Review) -> tuple[str, str]:
 
 
 def _quoted(comments: Iterable[ReviewComment]) -> list[tuple[str, str]]:
-    said = [(one.id, f"{_place(one)}{one.author}: {one.body.strip()}") for one in comments]
-    return said[-_REMEMBERED:]
+    return [(one.id, _quote(one)) for one in comments][-_REMEMBERED:]
+
+
+def _quote(one: ReviewComment) -> str:
+    return f"{_place(one)}{one.author}: {one.body.strip()}\n   thread {one.id}"
 
 
 def _place(comment: ReviewComment) -> str:

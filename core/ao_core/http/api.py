@@ -14,6 +14,7 @@ from ao_core.clock import Clock, SystemClock
 from ao_core.errors import NotFound, PluginError, RateLimited, Rejected, Unavailable
 from ao_core.http.answers import MOST, Answer, ending, parsed, read, reason, text
 from ao_core.http.budget import Budget
+from ao_core.http.carried import CarriedTransport, Carrier
 from ao_core.http.conditional import ConditionalTransport
 from ao_core.http.marks import Urgency, marks
 from ao_core.http.metered import MeteredTransport
@@ -40,7 +41,8 @@ class Api:
 
     `timeout` bounds each silence of the other side, `deadline` a whole call with its retries.
     `headers` go with every request and hold no secret: that is what `auth` is for. `verify` is a
-    file of authorities to trust besides the known ones.
+    file of authorities to trust besides the known ones. `carrier` takes requests to the vendor
+    instead of a connection of its own.
     """
 
     def __init__(
@@ -56,18 +58,20 @@ class Api:
         headers: Mapping[str, str] | None = None,
         budget: Budget | None = None,
         verify: Path | None = None,
+        carrier: Carrier | None = None,
     ) -> None:
         self._vendor, self._base = vendor, base_url
         self._origin = origin(address(vendor, base_url))
         self._clock, self._backoff = clock or SystemClock(), backoff or Backoff()
         self._timeout, self._deadline = timeout, deadline
         self._auth, self._headers, self._verify = auth, dict(headers or {}), verify
+        self._carrier = carrier
         self.budget = budget
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         self._trusted = await anyio.to_thread.run_sync(authorities, self._verify)
-        self._conditional = ConditionalTransport(self._transport(self.budget))
+        self._conditional = ConditionalTransport(self._transport(self.budget, self._carrier))
         self._client = await self._stack.enter_async_context(
             self._open(self._conditional, self._auth, self._headers)
         )
@@ -367,7 +371,11 @@ class Api:
             trust_env=False,
         )
 
-    def _transport(self, budget: Budget | None) -> httpx.AsyncBaseTransport:
-        network: httpx.AsyncBaseTransport = httpx.AsyncHTTPTransport(verify=self._trusted)
+    def _transport(
+        self, budget: Budget | None, carrier: Carrier | None = None
+    ) -> httpx.AsyncBaseTransport:
+        network: httpx.AsyncBaseTransport = (
+            CarriedTransport(carrier) if carrier else httpx.AsyncHTTPTransport(verify=self._trusted)
+        )
         metered = network if budget is None else MeteredTransport(network, budget)
         return RetryTransport(metered, self._backoff, self._clock)

@@ -1,28 +1,15 @@
 """One vendor's limit: what is left of it, and when the next request may go."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
+from ao_core.allowance import BucketState
 from ao_core.http.limits import Reading
 from ao_core.http.marks import Urgency
 
 _LEFT = {Urgency.ACT: 0.0, Urgency.READ: 0.05, Urgency.REFRESH: 0.2}
 _SCARCE = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class BucketState:
-    """A bucket as it is now; what is not known of it is None."""
-
-    name: str
-    limit: int | None
-    remaining: int | None
-    resets_at: datetime | None
-    blocked_until: datetime | None
-    spent: Mapping[Urgency, int]
 
 
 class Bucket:

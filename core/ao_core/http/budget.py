@@ -8,7 +8,7 @@ refused at once, and told when it is worth another try.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,9 +17,11 @@ from types import MappingProxyType
 import anyio
 import httpx
 
+from ao_core import allowance
+from ao_core.allowance import BudgetState, OnSlow
 from ao_core.clock import Clock
 from ao_core.errors import RateLimited
-from ao_core.http.bucket import Bucket, BucketState
+from ao_core.http.bucket import Bucket
 from ao_core.http.limits import USUAL, Reading, is_limited, readings, retry_after
 from ao_core.http.marks import Urgency, reads, urgency_of
 from ao_core.http.turns import Turns
@@ -31,16 +33,6 @@ _PATHS = 1_000
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetState:
-    """A budget as it is now. `slow` is whether somebody had to wait, and still would."""
-
-    name: str
-    slow: bool
-    blocked_until: datetime | None
-    buckets: Mapping[str, BucketState]
-
-
 @dataclass(slots=True)
 class Claim:
     """A request that was let in, and the buckets it is believed to count against."""
@@ -49,9 +41,6 @@ class Claim:
     urgency: Urgency
     changes: bool
     buckets: tuple[Bucket, ...] = field(default=())
-
-
-OnSlow = Callable[[BudgetState], None]
 
 
 class Budget:
@@ -210,7 +199,7 @@ class Budget:
         if slow is self._slow:
             return
         self._slow = slow
-        for listener in tuple(self._listeners):
+        for listener in (*self._listeners, *allowance.watchers()):
             try:
                 listener(self.state())
             except Exception:
@@ -232,5 +221,7 @@ def budget_of(
     key = (origin, token_fingerprint)
     if key not in _budgets:
         name = httpx.URL(origin).host or origin
-        _budgets[key] = Budget(name, clock, at_once=at_once, changes_apart=changes_apart)
+        made = Budget(name, clock, at_once=at_once, changes_apart=changes_apart)
+        _budgets[key] = made
+        allowance.kept(made.state)
     return _budgets[key]

@@ -90,6 +90,8 @@ class EventKind(StrEnum):
     PERMISSION_ANSWERED = "permission.answered"
     PERMISSION_EXPIRED = "permission.expired"
     INTENT_UNRESOLVED = "intent.unresolved"
+    HOST_SLOW = "host.slow"
+    HOST_FREE = "host.free"
     ISSUE_CREATED = "issue.created"
     ISSUE_UPDATED = "issue.updated"
     NOTE_LEAD = "note.lead"
@@ -346,6 +348,8 @@ SPECS: Mapping[EventKind, Spec] = {
     _K.PERMISSION_ANSWERED: Spec(PermissionMoved, _I),
     _K.PERMISSION_EXPIRED: Spec(PermissionMoved, _W),
     _K.INTENT_UNRESOLVED: Spec(Unresolved, _W),
+    _K.HOST_SLOW: Spec(Said, _W),
+    _K.HOST_FREE: Spec(Said, _I),
     _K.ISSUE_CREATED: Spec(IssueMoved, _I),
     _K.ISSUE_UPDATED: Spec(IssueMoved, _I),
     _K.NOTE_LEAD: Spec(Told, _A),

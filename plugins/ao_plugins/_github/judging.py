@@ -10,7 +10,7 @@ from ao_plugins._github.checks import CheckRun, StatusContext
 from ao_plugins._github.documents import REMEMBERED
 from ao_plugins._github.host import GitHub
 from ao_plugins._github.logs import explained
-from ao_plugins._github.merging import blockers
+from ao_plugins._github.merging import UNCHECKED, blockers
 from ao_plugins._github.said import Said
 from ao_plugins._github.seen import Seen
 
@@ -24,6 +24,8 @@ class Judge:
     github: GitHub
     scope: Scope
     bots: frozenset[str] = frozenset()
+    checks_within: float = 0.0  # seconds in which checks are to begin
+    _since: dict[str, float] = field(default_factory=dict[str, float])
     _why: dict[int, str | None] = field(default_factory=dict[int, str | None])
     _files: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
@@ -39,7 +41,7 @@ class Judge:
             automated=self.remarks(said, automated=True),
             conflicts=said.conflicts,
             files=await self.files(seen) if said.conflicts else (),
-            mergeable=not blockers(said, summarise(checks)),
+            mergeable=not self.blockers(said, checks),
         )
 
     async def checks(self, said: Said) -> tuple[Check, ...]:
@@ -53,6 +55,17 @@ class Judge:
                 check = replace(check, detail=await self._detail(one) or check.detail)
             told.append(check)
         return tuple(told)
+
+    def blockers(self, said: Said, checks: tuple[Check, ...]) -> tuple[str, ...]:
+        """All that stands in the way; also that nothing was checked of what is quite new."""
+        found = blockers(said, summarise(checks))
+        return found if checks or not self._is_new(said.head_ref_oid) else (*found, UNCHECKED)
+
+    def _is_new(self, head: str) -> bool:
+        now = self.scope.clock.monotonic()
+        if head not in self._since:
+            self._since = dict([*self._since.items(), (head, now)][-REMEMBERED:])
+        return now - self._since[head] < self.checks_within
 
     def remarks(self, said: Said, *, automated: bool) -> tuple[ReviewComment, ...]:
         """Unresolved threads, of people or of programs."""

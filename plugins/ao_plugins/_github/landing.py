@@ -10,7 +10,6 @@ from ao_plugins._github.host import GitHub
 from ao_plugins._github.judging import Judge
 from ao_plugins._github.merging import (
     CONFLICTS,
-    blockers,
     handed_over,
     is_behind,
     is_waiting,
@@ -36,9 +35,9 @@ class Landings:
     async def mergeability(self, pull: Pull) -> Mergeability:
         """Whether it may be merged now, and every blocker."""
         seen, said = await self.standing.settled(pull.number)
-        summary = summarise(await self.judge.checks(said))
+        checks = await self.judge.checks(said)
         files = await self.judge.files(seen) if said.conflicts else ()
-        own = blockers(said, summary)
+        own = self.judge.blockers(said, checks)
         found = [one for one in own if one != CONFLICTS]
         found += [_conflict(seen, files)] if said.conflicts else []
         found += [] if seen.state == "OPEN" else [f"it is {seen.state.lower()} already"]
@@ -46,7 +45,7 @@ class Landings:
         waits = is_waiting(tuple(found))
         able = not found or (waits and self.auto_merge)
         return Mergeability(
-            able, summary, said.decision(), said.conflicts, tuple(found), files,
+            able, summarise(checks), said.decision(), said.conflicts, tuple(found), files,
             waiting=waits and not able, behind=is_behind(own),
         )  # fmt: skip
 
@@ -60,7 +59,8 @@ class Landings:
         if said.conflicts:
             files = await self.judge.files(seen)
             return Landed(Landing.CONFLICT, conflicts=files, blockers=(_conflict(seen, files),))
-        if self.auto_merge and is_waiting(blockers(said, summarise(await self.judge.checks(said)))):
+        found = self.judge.blockers(said, await self.judge.checks(said))
+        if self.auto_merge and is_waiting(found):
             return await handed_over(self.github, seen, method, message)
         landed = await self._merged(seen, method, message)
         if landed.landing is Landing.LANDED and self.delete_branch:

@@ -12,11 +12,9 @@ from ao_core.errors import PluginError
 from ao_core.http import Urgency
 from ao_core.redact import visible
 from ao_plugins._github.host import GitHub
+from ao_plugins._log_tail import WIDTH, fitting
 
-LINES = 40
 _READ = 256 * 1024
-_LONGEST = 3_000
-_WIDTH = 300
 _STAMP = re.compile(r"^\ufeff?\d{4}-\d\d-\d\dT[\d:.]+Z ")
 _NOISE = re.compile(r"^##\[(group|endgroup|command|debug)\]|^\[command\]")
 _ERROR = "##[error]"
@@ -46,7 +44,7 @@ async def _step(github: GitHub, job: int) -> str | None:
     except PluginError:
         return None  # an expired run has none; that it failed is told all the same
     failed = next((one for one in found.steps if one.conclusion == "failure"), None)
-    return f"failed step: {visible(failed.name, _WIDTH)}" if failed else None
+    return f"failed step: {visible(failed.name, WIDTH)}" if failed else None
 
 
 async def _end(github: GitHub, job: int) -> str | None:
@@ -63,15 +61,4 @@ def tail(log: str) -> list[str]:
     lines = [line for line in lines if line.strip() and not _NOISE.match(line)]
     errors = [at for at, line in enumerate(lines) if line.startswith(_ERROR)]
     end = errors[-1] + 1 if errors else len(lines)
-    return _fitting([visible(line.removeprefix(_ERROR), _WIDTH) for line in lines[:end]])
-
-
-def _fitting(lines: list[str]) -> list[str]:
-    kept: list[str] = []
-    room = _LONGEST
-    for line in reversed(lines[-LINES:]):
-        room -= len(line) + 1
-        if room < 0:
-            break
-        kept.append(line)
-    return kept[::-1]
+    return fitting([line.removeprefix(_ERROR) for line in lines[:end]])

@@ -3,6 +3,7 @@
 All that others say is asked for only where a mark of what was seen has changed.
 """
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -17,6 +18,7 @@ from ao_plugins._github.seen import Seen
 from ao_plugins._github.shape import Shape
 
 _MOST_PAGES = 20
+_log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -51,6 +53,7 @@ class Looks:
     graph: GraphQL
     owner: str
     name: str
+    _told_of: set[str] = field(default_factory=set[str])
     _said: dict[int, tuple[str, Said]] = field(default_factory=dict[int, tuple[str, Said]])
 
     async def at(self, numbers: Iterable[int], urgency: Urgency) -> dict[int, Seen | None]:
@@ -123,11 +126,20 @@ class Looks:
         if not parts:
             return {}
         found = await self.graph.batch(parts, into=into, urgency=urgency, most_parts=most)
+        self._complain(found)
         return {
             key: None if isinstance(one, NotFound) else one
             for key, one in found.items()
             if isinstance(one, NotFound) or not isinstance(one, PluginError)
         }
+
+    def _complain(self, found: Mapping[str, object]) -> None:
+        """What cannot be seen is looked at again; that it could not be is said once."""
+        for error in found.values():
+            if isinstance(error, PluginError) and not isinstance(error, NotFound):
+                if error.message not in self._told_of:
+                    _log.warning("%s/%s: %s", self.owner, self.name, error.message)
+                self._told_of = {error.message}
 
     def _by_number(self, what: str, number: int, **more: Variable) -> Part:
         selection = f"pullRequest(number: $number) {{ {what} }}"

@@ -54,6 +54,7 @@ class GitHubScmConfig(Hosted):
     """Settings for pull requests on GitHub."""
 
     delete_branch: bool = True  # once it is merged
+    checks_within: Annotated[float, Field(ge=0, le=3_600)] = 30.0  # seconds until some begin
     auto_merge: bool = False  # what only has to wait is handed over to GitHub
     bots: Annotated[tuple[str, ...], Field(max_length=100)] = ()  # accounts that are programs
 
@@ -74,7 +75,8 @@ class GitHubScm(
         claims = await anyio.to_thread.run_sync(Claims, self.scope.state / "pulls.json")
         self._found = Finding(self._looks, claims)
         self._standing = Standing(self._looks, self._found)
-        self._judge = Judge(self._github, self.scope, frozenset(self.config.bots))
+        bots, wait = frozenset(self.config.bots), self.config.checks_within
+        self._judge = Judge(self._github, self.scope, bots, wait)
         how = self.config.delete_branch, self.config.auto_merge
         self._landings = Landings(self._github, self._standing, self._judge, *how)
 

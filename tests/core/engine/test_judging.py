@@ -86,12 +86,14 @@ def test_what_reviewers_ask_for_is_listed_with_its_places_and_each_remark_once()
     session, (event,) = judged(opened(), first)
     assert event.kind is EventKind.REVIEW_CHANGES_REQUESTED
     assert isinstance(event.body, PullSeen)
-    assert event.body.detail == "1. ann: Please split this.\n2. a.py:7 ben: Why twice?"
+    assert (
+        event.body.detail == "1. ann: Please split this.\n2. a.py:7 ben: Why twice?\n   thread c1"
+    )
     assert session.pr.reason is PrReason.CHANGES_REQUESTED
     more = replace(first, comments=(REMARK, replace(REMARK, id="c2", body="And here?", line=None)))
     session, (event,) = judged(session, more)
     assert isinstance(event.body, PullSeen)
-    assert event.body.detail == "1. a.py ben: And here?"
+    assert event.body.detail == "1. a.py ben: And here?\n   thread c2"
     fewer = replace(first, comments=())
     session, events = judged(session, fewer)
     assert events == ()
@@ -111,7 +113,7 @@ def test_programs_remarks_are_told_apart_from_peoples() -> None:
     session, (event,) = judged(opened(), Judgement("h1", automated=(ROBOT,)))
     assert event.kind is EventKind.AUTOMATED_REVIEW_FOUND
     assert isinstance(event.body, PullSeen)
-    assert event.body.detail == "1. b.py bot: Unused name."
+    assert event.body.detail == "1. b.py bot: Unused name.\n   thread r1"
     assert not is_settled(session, "bugbot-comments")
     assert is_settled(judged(session, Judgement("h1"))[0], "bugbot-comments")
 

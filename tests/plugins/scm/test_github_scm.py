@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ao_core.model.work import CheckState
 from ao_core.plugin import Scope
 from ao_core.slots.scm import WorkRef
 from ao_core.testing.repository import Sample, sample
@@ -49,10 +50,27 @@ class TestGitHubScm(OnGitHub, ScmContract):
         self.there = github
 
     def make(self, scope: Scope) -> GitHubScm:
-        return GitHubScm(GitHubScmConfig(api=f"{self.there.url}/api/v3"), scope)
+        config = GitHubScmConfig(api=f"{self.there.url}/api/v3", checks_within=0)
+        return GitHubScm(config, scope)
 
     async def show(self, repository: Sample, work: WorkRef) -> None:
         await repository.git("push", "-q", "origin", work.branch)
         at = self.there.world.named("acme/app")
         if not any(one.head == work.branch for one in at.pulls.values()):
             self.there.world.pull("acme/app", work.branch, title=work.title)
+
+    async def test_a_check_that_fails_is_seen_with_its_step_and_the_end_of_its_log(
+        self, scm: GitHubScm, repository: Sample, github: GitHub
+    ) -> None:
+        work = await self.work(repository)
+        pull = await scm.find(work)
+        assert pull
+        before = (await scm.judge([pull]))[pull.number]
+        assert before.checks == ()
+        there = github.world.named("acme/app").pulls[pull.number]
+        github.world.job(there, "lint", "failure", log="2026-01-01T00:00:00.0Z ##[error]too long\n")
+        await scm.observe([work])
+        after = (await scm.judge([pull]))[pull.number]
+        (check,) = after.checks
+        assert (check.name, check.state) == ("ci / lint", CheckState.FAILED)
+        assert "too long" in (check.detail or "")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from standins.github.git import Changed, Commit
+from standins.git import Changed, Commit
 from standins.github.records import (
     CheckRun,
     CheckSuite,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from standins.github.git import ZERO
+from standins.git import ZERO
 from standins.github.records import Pull, Repository, User
 from standins.github.reviews import Reviews
 from standins.github.state import Refused

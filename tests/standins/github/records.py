@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from standins.github.git import Bare
+from standins.git import Bare
 
 Moment = str  # as the host writes it: 2026-01-31T12:00:00Z
 MergeMethod = Literal["merge", "squash", "rebase"]

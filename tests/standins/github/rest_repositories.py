@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from standins.github.git import GitRefused
+from standins.git import GitRefused
 from standins.github.limits import RESOURCES
 from standins.github.records import Protection
 from standins.github.rest import Answer, Asked, answers, found

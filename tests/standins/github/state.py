@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import wraps
-from inspect import isfunction
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from standins.github.git import Bare
+from standins.git import Bare
 from standins.github.records import (
     CheckRun,
     CheckSuite,
@@ -25,6 +23,7 @@ from standins.github.records import (
     Status,
     User,
 )
+from standins.one_at_a_time import OneAtATime
 
 R = TypeVar("R", bound=Record)
 README = "# sample\n"
@@ -79,26 +78,6 @@ class Hook:
 
     def wants(self, event: str) -> bool:
         return event == "ping" or not self.events or event in self.events
-
-
-class OneAtATime:
-    """Its public methods wait for each other, whichever thread they are called on."""
-
-    lock: AbstractContextManager[Any]
-
-    def __init_subclass__(cls) -> None:
-        for name, method in list(vars(cls).items()):
-            if isfunction(method) and not name.startswith("_"):
-                setattr(cls, name, _waiting(method))
-
-
-def _waiting(method: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(method)
-    def called(self: OneAtATime, *given: Any, **named: Any) -> Any:
-        with self.lock:
-            return method(self, *given, **named)
-
-    return called
 
 
 class State(OneAtATime):

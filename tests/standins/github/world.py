@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from standins.github.git import GitRefused
+from standins.git import GitRefused
 from standins.github.pulls import Pulls
 from standins.github.records import AutoMerge, MergeMethod, Pull, QueueEntry, Repository, User
 from standins.github.state import Refused
