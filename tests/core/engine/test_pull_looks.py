@@ -176,7 +176,8 @@ async def test_nobody_waits_for_a_host_that_is_slow_and_it_is_asked_once_at_a_ti
     books: Books,
 ) -> None:
     await books.keep(a_session(pr=OPEN, commits=("c1",)))
-    host = Host(merged=False, remote="origin", answers=anyio.Event())
+    answers = anyio.Event()
+    host = Host(merged=False, remote="origin", answers=answers)
     project = cast("Project", SimpleNamespace(id="app", scm=host, workspace=None))
     async with anyio.create_task_group() as tasks:
         engine = an_engine(books, project)
@@ -186,7 +187,7 @@ async def test_nobody_waits_for_a_host_that_is_slow_and_it_is_asked_once_at_a_ti
             await looks.look_beside(project, [SessionId("app-1")])
             await anyio.wait_all_tasks_blocked()
         assert host.asked == ["app-1"]
-        host.answers.set()
+        answers.set()
     assert host.asked == ["app-1", "app-1"]  # what was asked for meanwhile, once
 
 
