@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _WINDOW = 1 << 20  # bytes that are shown; of what was before only the modes matter
 _GLANCE = 1 << 17  # the same while the agent is held up
-_STEP = 1 << 16  # so much of it between two words with the host, that it goes on holding
+_STEP = 1 << 13  # so much of it before the host is told to hold on
 _HOLD = 1000  # milliseconds
 _PATIENCE = 20.0
 _MARK_LIMIT = 200
