@@ -134,6 +134,7 @@ class TestProcess(
         assert await heard(order.workspace, 6) == b"p\r" * 3
         assert await runtime.marks(handle) == Marks("m2", "s2")
 
+    @pytest.mark.slow
     async def test_it_is_typed_to_also_where_its_screen_takes_longer_to_make_than_it_is_held_up(
         self, runtime: Process, start: Callable[..., Start], monkeypatch: pytest.MonkeyPatch
     ) -> None:
