@@ -9,7 +9,6 @@ import struct
 import subprocess
 import termios
 import threading
-import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing
 from dataclasses import replace
@@ -28,12 +27,11 @@ from ao_core.slots.runtime import Command, Marks, Seen, Start
 from ao_core.testing.runtime import ENV, RECORD, RuntimeContract, ended, heard, python, shown, until
 from ao_core.testing.runtime_abilities import MeasurableContract, MourningContract, TypableContract
 from ao_core.testing.runtime_lines import POUR, PipedContract, all_of, heard_until, said
-from ao_plugins.runtime._process import keyboard, places
+from ao_plugins.runtime._process import places
 from ao_plugins.runtime._process.client import connected
 from ao_plugins.runtime._process.held import held_of
 from ao_plugins.runtime._process.keys import pressed
 from ao_plugins.runtime._process.places import Place
-from ao_plugins.runtime._process.screen import Feed
 from ao_plugins.runtime.process import Process, ProcessConfig
 
 REDRAW = """
@@ -133,22 +131,6 @@ class TestProcess(
             )
         assert await heard(order.workspace, 6) == b"p\r" * 3
         assert await runtime.marks(handle) == Marks("m2", "s2")
-
-    @pytest.mark.slow
-    async def test_it_is_typed_to_also_where_its_screen_takes_longer_to_make_than_it_is_held_up(
-        self, runtime: Process, start: Callable[..., Start], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def slowly(feed: Feed, data: bytes) -> None:
-            time.sleep(0.02)
-            take(feed, data)
-
-        order, take = start(*python(REDRAW, "0")), Feed.take
-        handle = await runtime.create(order)
-        await shown(runtime, handle, "frame")
-        monkeypatch.setattr(Feed, "take", slowly)
-        monkeypatch.setattr(keyboard, "_HOLD", 500)
-        assert await runtime.paste(handle, "p", mark="m", refuse=["dialog"])
-        assert await heard(order.workspace, 1) == b"p"
 
     async def test_the_other_screen_comes_and_goes(
         self, runtime: Process, start: Callable[..., Start]
