@@ -43,7 +43,7 @@ class Finding:
         latest = {work.session: self._latest(work.session) for work in works}
         held = await self.at({one for one in latest.values() if one is not None}, urgency)
         loose = [work for work in works if _is_loose(latest[work.session], held)]
-        branches = await self.looks.on((work.branch for work in loose), urgency)
+        branches = await self.looks.on((work.branch for work in loose), urgency, besides=bool(held))
         found = dict[str, Seen | None]()
         for work in works:
             kept = latest[work.session]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from ao_core.errors import RateLimited, Unavailable
 from ao_core.model.judgement import Judgement
 from ao_core.model.work import Check, CheckState, ReviewComment, summarise
 from ao_core.plugin import Scope
@@ -15,6 +16,8 @@ from ao_plugins._github.said import Said
 from ao_plugins._github.seen import Seen
 
 _EXPLAINED = 5  # failed jobs of one commit whose logs are read
+_JOBS = REMEMBERED * _EXPLAINED  # why they failed is kept of as many
+_LATER = 60.0  # seconds in which no log is read, after one that could not be had just now
 
 
 @dataclass(slots=True)
@@ -27,6 +30,7 @@ class Judge:
     checks_within: float = 0.0  # seconds in which checks are to begin
     _since: dict[str, float] = field(default_factory=dict[str, float])
     _why: dict[int, str | None] = field(default_factory=dict[int, str | None])
+    _not_before: float = 0.0
     _files: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     async def of(self, seen: Seen, said: Said) -> Judgement:
@@ -83,7 +87,12 @@ class Judge:
         job = run.job if isinstance(run, CheckRun) else None
         if job is None:
             return None
-        if job not in self._why:
-            why = await explained(self.github, job)
-            self._why = dict([*self._why.items(), (job, why)][-REMEMBERED:])
-        return self._why[job]
+        now = self.scope.clock.monotonic()
+        if job not in self._why and now >= self._not_before:
+            try:
+                why = await explained(self.github, job)
+            except (RateLimited, Unavailable):  # the check is told without it
+                self._not_before = now + _LATER
+                return None
+            self._why = dict([*self._why.items(), (job, why)][-_JOBS:])
+        return self._why.get(job)

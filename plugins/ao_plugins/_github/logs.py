@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from ao_core.errors import PluginError
+from ao_core.errors import PluginError, RateLimited, Unavailable
 from ao_core.http import Urgency
 from ao_core.redact import visible
 from ao_plugins._github.host import GitHub
@@ -31,7 +31,7 @@ class _Job(BaseModel):
 
 
 async def explained(github: GitHub, job: int) -> str | None:
-    """The step that failed and the end of its log; None where neither can be had."""
+    """The step that failed and the end of its log; None where neither can be had at any time."""
     told = [await _step(github, job), await _end(github, job)]
     return "\n".join(filter(None, told)) or None
 
@@ -41,6 +41,8 @@ async def _step(github: GitHub, job: int) -> str | None:
         found = await github.rest.ask(
             "GET", f"{github.path}/actions/jobs/{job}", into=_Job, urgency=Urgency.READ
         )
+    except (RateLimited, Unavailable):
+        raise
     except PluginError:
         return None  # an expired run has none; that it failed is told all the same
     failed = next((one for one in found.steps if one.conclusion == "failure"), None)
@@ -50,6 +52,8 @@ async def _step(github: GitHub, job: int) -> str | None:
 async def _end(github: GitHub, job: int) -> str | None:
     try:
         log = await github.rest.last(f"{github.path}/actions/jobs/{job}/logs", _READ)
+    except (RateLimited, Unavailable):
+        raise
     except PluginError:
         return None
     return "\n".join(tail(log)) or None

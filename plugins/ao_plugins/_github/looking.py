@@ -67,21 +67,27 @@ class Looks:
             if (got := found.get(key, ...)) is not ...
         }
 
-    async def on(self, branches: Iterable[str], urgency: Urgency) -> dict[str, tuple[Seen, ...]]:
-        """The latest ones of each branch, the newest first."""
+    async def on(
+        self, branches: Iterable[str], urgency: Urgency, *, besides: bool = False
+    ) -> dict[str, tuple[Seen, ...]]:
+        """The latest ones of each branch, the newest first.
+
+        With `besides` others were seen already, who are worth more than a word on these.
+        """
         parts = {
             branch: self._part(documents.ON_BRANCH, branch=Variable("String!", branch))
             for branch in dict.fromkeys(branches)
         }
-        found = await self._batch(parts, _Many, urgency, documents.MANY)
+        found = await self._batch(parts, _Many, urgency, documents.MANY, besides=besides)
         return {branch: got.pull_requests.nodes if got else () for branch, got in found.items()}
 
     async def told(self, pulls: Sequence[Seen], urgency: Urgency) -> dict[int, Said]:
         """All that others say of these."""
-        marks = {one.number: one.mark() for one in pulls}
-        stale = [one for one in marks if self._said.get(one, ("",))[0] != marks[one]]
-        parts = {str(one): self._by_number(documents.SAID, one) for one in stale}
-        found = await self._batch(parts, _Told, urgency, documents.FEW)
+        marks = {one.number: one.words() for one in pulls}
+        stale = {one for one in marks if self._known(one, marks) is None}
+        parts = {str(one): self._by_number(documents.SAID, one) for one in marks if one in stale}
+        besides = len(stale) < len(marks)
+        found = await self._batch(parts, _Told, urgency, documents.FEW, besides=besides)
         for number in stale:
             got = found.get(str(number))
             if got is not None and got.pull_request is not None:
@@ -89,8 +95,15 @@ class Looks:
                 self._said[number] = marks[number], whole
         self._forget(keep=set(marks))
         return {
-            one: self._said[one][1] for one in marks if self._said.get(one, ("",))[0] == marks[one]
+            one.number: said if one.number in stale else said.beside(one)
+            for one in pulls
+            if (said := self._known(one.number, marks))
         }
+
+    def _known(self, number: int, marks: Mapping[int, str]) -> Said | None:
+        """What was said of it, if nothing has changed since."""
+        mark, said = self._said.get(number, ("", None))
+        return said if mark == marks[number] else None
 
     async def _whole(self, number: int, said: Said, urgency: Urgency) -> Said:
         """With the checks of all pages."""
@@ -120,12 +133,18 @@ class Looks:
             del self._said[oldest]
 
     async def _batch(
-        self, parts: Mapping[str, Part], into: type[T], urgency: Urgency, most: int
-    ) -> dict[str, T | None]:
+        self, parts: Mapping[str, Part], into: type[T], urgency: Urgency, most: int, *,
+        besides: bool = False,
+    ) -> dict[str, T | None]:  # fmt: skip
         """What was found; None is not there, and what could not be seen is left out."""
         if not parts:
             return {}
-        found = await self.graph.batch(parts, into=into, urgency=urgency, most_parts=most)
+        try:
+            found = await self.graph.batch(parts, into=into, urgency=urgency, most_parts=most)
+        except PluginError as exc:
+            if not besides:
+                raise
+            found = dict.fromkeys(parts, exc)
         self._complain(found)
         return {
             key: None if isinstance(one, NotFound) else one

@@ -9,6 +9,7 @@ from pydantic import Field
 from ao_core.model.work import Review, ReviewComment, ReviewDecision, ReviewState
 from ao_core.redact import visible
 from ao_plugins._github.checks import CheckRollup
+from ao_plugins._github.seen import Seen
 from ao_plugins._github.shape import Shape, Total
 
 NAME, BODY = 200, 8_000
@@ -137,6 +138,13 @@ class Said(Shape):
         left = [one for one in self.review_threads.nodes if not one.is_resolved]
         told = [one.comment() for one in left if one.is_automated(bots) is automated]
         return tuple(one for one in told if one)
+
+    def beside(self, seen: Seen) -> "Said":
+        """With whether it can be merged as a later look has it."""
+        if seen.head_ref_oid != self.head_ref_oid:
+            return self
+        later = {"mergeable": seen.mergeable, "merge_state_status": seen.merge_state_status}
+        return self.model_copy(update=later)
 
     @property
     def conflicts(self) -> bool | None:

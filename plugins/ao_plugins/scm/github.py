@@ -12,6 +12,7 @@ import anyio
 import anyio.to_thread
 from pydantic import Field
 
+from ao_core.allowance import acting
 from ao_core.errors import Unavailable
 from ao_core.git.origin import REMOTE
 from ao_core.http import Urgency
@@ -117,7 +118,8 @@ class GitHubScm(
 
     async def merge(self, pull: Pull, method: MergeMethod, *, message: str | None = None) -> Landed:
         """Merge exactly `pull.head`, or say what blocks it; a reply that is lost does no harm."""
-        return await self._landings.merge(pull, method, message)
+        with acting():
+            return await self._landings.merge(pull, method, message)
 
     async def mergeability(self, pull: Pull, method: MergeMethod) -> Mergeability:
         """Whether it may be merged now, and every blocker."""
@@ -125,7 +127,8 @@ class GitHubScm(
 
     async def catch_up(self, pull: Pull, *, rebase: bool = False) -> Pull:
         """Have GitHub bring its target into exactly `pull.head`."""
-        return await self._landings.catch_up(pull, rebase=rebase)
+        with acting():
+            return await self._landings.catch_up(pull, rebase=rebase)
 
     async def close(self, pull: Pull) -> None:
         """Close without merging; the branch stays."""

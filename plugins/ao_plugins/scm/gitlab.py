@@ -19,6 +19,7 @@ import anyio
 import anyio.to_thread
 from pydantic import Field
 
+from ao_core.allowance import acting
 from ao_core.errors import Unavailable
 from ao_core.http import Urgency
 from ao_core.model.judgement import Judgement
@@ -125,7 +126,8 @@ class GitLabScm(
 
     async def merge(self, pull: Pull, method: MergeMethod, *, message: str | None = None) -> Landed:
         """Merge exactly `pull.head`, or say what blocks it; a reply that is lost does no harm."""
-        return await self._landings.merge(pull, method, message)
+        with acting():
+            return await self._landings.merge(pull, method, message)
 
     async def mergeability(self, pull: Pull, method: MergeMethod) -> Mergeability:
         """Whether it may be merged now, and every blocker."""
@@ -133,7 +135,8 @@ class GitLabScm(
 
     async def catch_up(self, pull: Pull, *, rebase: bool = False) -> Pull:
         """Have GitLab rebase exactly `pull.head` onto its target."""
-        return await self._landings.catch_up(pull, rebase=rebase)
+        with acting():
+            return await self._landings.catch_up(pull, rebase=rebase)
 
     async def close(self, pull: Pull) -> None:
         """Close without merging; the branch stays."""
