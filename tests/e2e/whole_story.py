@@ -101,6 +101,7 @@ class Story:
     def is_whole(self, first: str, second: str) -> None:
         """All of it arrived, and nothing of it twice."""
         assert self.forge.on_main(self.file) == "both"
+        assert not [line for line in self.forge.team.journal() if "host.slow" in line]
         for session in (first, second):
             self._happened_once(session)
             self._closed(session)
