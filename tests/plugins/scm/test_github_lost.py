@@ -1,4 +1,4 @@
-"""GitHub does what it was asked for, and the answer never arrives: it is found, and not done twice."""
+"""GitHub does what it was asked for, and the answer is lost: it is found, and not done twice."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
