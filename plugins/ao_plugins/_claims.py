@@ -1,7 +1,4 @@
-"""Whose a pull request is: kept by number, so that it outlives every change of its head.
-
-A number below zero is of one that another session has taken over since.
-"""
+"""Whose a pull request is: kept by number, so that it outlives every change of its head."""
 
 import json
 from dataclasses import dataclass, field
@@ -27,25 +24,24 @@ class Claims:
 
     def of(self, session: str) -> tuple[int, ...]:
         """Its pull requests, the latest last."""
-        return tuple(one for one in self._known.get(session, ()) if one > 0)
-
-    def had(self, session: str, number: int) -> bool:
-        """Whether it is this session's, or was before another took it over."""
-        return not {number, -number}.isdisjoint(self._known.get(session, ()))
+        return tuple(self._known.get(session, ()))
 
     def whose(self, number: int) -> str | None:
         """The session that a pull request belongs to."""
         return next((id for id, numbers in self._known.items() if number in numbers), None)
 
+    def knows(self, session: str) -> bool:
+        """Whether it has ever had one, which another may have taken over since."""
+        return session in self._known
+
     def claim(self, session: str, number: int) -> None:
         """It is this session's from now on, and its latest."""
+        others = [one for one in self.of(session) if one != number]
         if self.of(session)[-1:] == (number,):
             return
         known = {
-            id: [-one if one == number else one for one in numbers]
-            for id, numbers in self._known.items()
+            id: [one for one in numbers if one != number] for id, numbers in self._known.items()
         }
-        others = [one for one in self._known.get(session, ()) if abs(one) != number]
         known = {**known, session: [*others, number]}
         private_dir(self.path.parent)
         write_atomic(self.path, json.dumps(known, indent=1) + "\n")

@@ -30,9 +30,11 @@ class Finding:
         """As it was seen last."""
         return self._seen.get(number)
 
-    async def at(self, numbers: Iterable[int], urgency: Urgency) -> dict[int, Seen | None]:
+    async def at(
+        self, numbers: Iterable[int], urgency: Urgency, *, besides: bool = False
+    ) -> dict[int, Seen | None]:
         """Those of these numbers as they are now; one that could not be seen is left out."""
-        found = await self.looks.at(numbers, urgency)
+        found = await self.looks.at(numbers, urgency, besides=besides)
         self._seen.update({number: one for number, one in found.items() if one})
         return found
 
@@ -43,13 +45,13 @@ class Finding:
         latest = {work.session: self._latest(work.session) for work in works}
         held = await self.at({one for one in latest.values() if one is not None}, urgency)
         loose = [work for work in works if _is_loose(latest[work.session], held)]
-        branches = await self.looks.on((work.branch for work in loose), urgency)
+        branches = await self.looks.on((work.branch for work in loose), urgency, besides=bool(held))
         unseen = {work.session for work in loose if work.branch not in branches}
         for work in loose:
             if work.session not in unseen:
                 latest[work.session] = await self._chosen(work, branches[work.branch])
-        wanted = {one for one in latest.values() if one is not None}
-        held |= await self.at(wanted - held.keys(), urgency)
+        wanted = {one for one in latest.values() if one is not None} - held.keys()
+        held |= await self.at(wanted, urgency, besides=bool(held))
         return {
             session: held.get(number or 0)
             for session, number in latest.items()
@@ -65,8 +67,8 @@ class Finding:
         return next(iter(self.claims.of(session)[-1:]), None)
 
     async def _taken(self, work: WorkRef) -> None:
-        """One that was taken over is nobody else's any more."""
-        if work.claimed is not None and not self.claims.had(work.session, work.claimed):
+        """One that was taken over is nobody else's any more, until another takes it over."""
+        if work.claimed is not None and not self.claims.knows(work.session):
             await self.claim(work.session, work.claimed)
 
     async def _chosen(self, work: WorkRef, on_branch: Sequence[Spot]) -> int | None:

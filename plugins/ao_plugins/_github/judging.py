@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from ao_core.errors import RateLimited, Unavailable
 from ao_core.model.judgement import Judgement
 from ao_core.model.work import Check, CheckState, ReviewComment, summarise
 from ao_core.plugin import Scope
@@ -15,7 +16,9 @@ from ao_plugins._github.said import Said
 from ao_plugins._github.seen import Seen
 
 _EXPLAINED = 5  # failed jobs of one commit whose logs are read
-_TRIES = 5  # at a log that is not there yet
+_JOBS = REMEMBERED * _EXPLAINED  # why they failed is kept of as many
+_LATER = 60.0  # seconds in which no log is read, after one that could not be had just now
+_LOOKS = 5  # for a log that is not there yet
 
 
 @dataclass(slots=True)
@@ -28,7 +31,7 @@ class Judge:
     checks_within: float = 0.0  # seconds in which checks are to begin
     _since: dict[str, float] = field(default_factory=dict[str, float])
     _why: dict[int, Why] = field(default_factory=dict[int, Why])
-    _tried: dict[int, int] = field(default_factory=dict[int, int])
+    _not_before: float = 0.0
     _files: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     async def of(self, seen: Seen, said: Said) -> Judgement:
@@ -85,10 +88,12 @@ class Judge:
         """Asked for until all of it is there: a log comes a moment after its job has ended."""
         if (job := run.job) is None:
             return None
-        known = self._why.get(job)
-        if known is None or (not known.whole and self._tried[job] < _TRIES):
-            known = await explained(self.github, job)
-            self._why = dict([*self._why.items(), (job, known)][-REMEMBERED:])
-            tried = (job, self._tried.get(job, 0) + 1)
-            self._tried = dict([*self._tried.items(), tried][-REMEMBERED:])
-        return known.said
+        now, known = self.scope.clock.monotonic(), self._why.get(job)
+        if (known is None or known.looks_left) and now >= self._not_before:
+            try:
+                known = await explained(self.github, job, known.looks_left if known else _LOOKS)
+            except (RateLimited, Unavailable):  # the check is told without it
+                self._not_before = now + _LATER
+            else:
+                self._why = dict([*self._why.items(), (job, known)][-_JOBS:])
+        return known.said if known else None

@@ -80,22 +80,26 @@ class Landings:
         return (await self.standing.beyond(pull.number, pull.head)).pull()
 
     async def _merged(self, seen: Seen, method: MergeMethod, message: str | None) -> Landed:
-        """A reply may be lost although it was done: so it is looked at again before any word."""
+        """A reply may be lost although it was done, and who asks again is refused: so it is looked
+        at again before any word.
+        """
         try:
             landed = await merged(self.github, seen, method, message)
         except Unavailable:
-            if done := await self._done(seen):
-                return done
+            if found := await self._found(seen):
+                return found
             raise
         if landed.landing is Landing.LANDED or seen.is_merge_queue_enabled:
             return landed
-        return await self._done(seen) or landed
+        return await self._found(seen) or landed
 
-    async def _done(self, seen: Seen) -> Landed | None:
+    async def _found(self, seen: Seen) -> Landed | None:
+        """What was merged or put in line although nobody heard so; None if it was not."""
         after = await self.standing.current(seen.number)
-        if after.state == "MERGED" and after.head_ref_oid == seen.head_ref_oid:
-            return Landed(Landing.LANDED, after.merged_as)
-        return queued() if after.is_in_merge_queue else None
+        if after.state != "MERGED":
+            return queued() if after.is_in_merge_queue else None
+        ours = after.head_ref_oid == seen.head_ref_oid
+        return Landed(Landing.LANDED if ours else Landing.ALREADY, after.merged_as)
 
     async def _tidied(self, seen: Seen) -> None:
         """The merge stands, whatever becomes of the branch, which others may need as well."""

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from ao_core.errors import PluginError
+from ao_core.errors import PluginError, RateLimited, Unavailable
 from ao_core.http import Urgency
 from ao_core.redact import visible
 from ao_plugins._github.host import GitHub
@@ -34,16 +34,17 @@ class _Job(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """What is known of a failure; `whole` once its log is part of it."""
+    """What is known of a failure, and how often its log is to be looked for yet."""
 
     said: str | None
-    whole: bool
+    looks_left: int
 
 
-async def explained(github: GitHub, job: int) -> Why:
-    """The step that failed and the end of its log, as far as they can be had."""
+async def explained(github: GitHub, job: int, looks: int) -> Why:
+    """The step that failed and the end of its log, which comes a moment after its job has ended."""
     step, end = await _step(github, job), await _end(github, job)
-    return Why("\n".join(filter(None, (step, end))) or None, whole=end is not None)
+    said = "\n".join(filter(None, (step, end))) or None
+    return Why(said, 0 if end is not None else looks - 1)
 
 
 async def _step(github: GitHub, job: int) -> str | None:
@@ -51,6 +52,8 @@ async def _step(github: GitHub, job: int) -> str | None:
         found = await github.rest.ask(
             "GET", f"{github.path}/actions/jobs/{job}", into=_Job, urgency=Urgency.READ
         )
+    except (RateLimited, Unavailable):
+        raise
     except PluginError:
         return None  # an expired run has none; that it failed is told all the same
     ended = {one.conclusion: one for one in reversed(found.steps)}
@@ -61,6 +64,8 @@ async def _step(github: GitHub, job: int) -> str | None:
 async def _end(github: GitHub, job: int) -> str | None:
     try:
         log = await github.rest.last(f"{github.path}/actions/jobs/{job}/logs", _READ)
+    except (RateLimited, Unavailable):
+        raise
     except PluginError:
         return None
     return "\n".join(tail(log)) or None

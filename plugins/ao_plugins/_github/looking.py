@@ -57,45 +57,52 @@ class Looks:
     _told_of: set[str] = field(default_factory=set[str])
     _said: dict[int, tuple[str, Said]] = field(default_factory=dict[int, tuple[str, Said]])
 
-    async def at(self, numbers: Iterable[int], urgency: Urgency) -> dict[int, Seen | None]:
-        """Those of these numbers; one that could not be seen is left out."""
+    async def at(
+        self, numbers: Iterable[int], urgency: Urgency, *, besides: bool = False
+    ) -> dict[int, Seen | None]:
+        """Those of these numbers; one that could not be seen is left out.
+
+        With `besides` others were seen already, who are worth more than a word on these.
+        """
         asked = {number: str(number) for number in numbers}
         parts = {key: self._by_number(documents.SEEN, one) for one, key in asked.items()}
-        found = await self._batch(parts, _One, urgency, documents.MANY)
+        found = await self._batch(parts, _One, urgency, documents.MANY, besides=besides)
         return {
             one: got.pull_request if got else None
             for one, key in asked.items()
             if (got := found.get(key, ...)) is not ...
         }
 
-    async def on(self, branches: Iterable[str], urgency: Urgency) -> dict[str, tuple[Spot, ...]]:
+    async def on(
+        self, branches: Iterable[str], urgency: Urgency, *, besides: bool = False
+    ) -> dict[str, tuple[Spot, ...]]:
         """The latest ones of each branch, the newest first."""
         parts = {
             branch: self._part(documents.ON_BRANCH, branch=Variable("String!", branch))
             for branch in dict.fromkeys(branches)
         }
-        found = await self._batch(parts, _Many, urgency, documents.MANY)
+        found = await self._batch(parts, _Many, urgency, documents.MANY, besides=besides)
         return {branch: got.pull_requests.nodes if got else () for branch, got in found.items()}
 
     async def told(self, pulls: Sequence[Seen], urgency: Urgency) -> dict[int, Said]:
         """All that others say of these; one of which not all could be seen is left out."""
-        found = {one.number: said for one in pulls if (said := self._remembered(one))}
+        found = {one.number: said for one in pulls if (said := self._known(one))}
         stale = [one for one in pulls if one.number not in found]
         parts = {str(one.number): self._by_number(documents.SAID, one.number) for one in stale}
-        asked = await self._batch(parts, _Told, urgency, documents.FEW)
+        asked = await self._batch(parts, _Told, urgency, documents.FEW, besides=bool(found))
         for one in stale:
             got = asked.get(str(one.number))
             said = got.pull_request if got else None
             if said and (whole := await self._whole(one.number, said, urgency)):
                 found[one.number] = whole
-                self._said[one.number] = one.mark(), whole
+                self._said[one.number] = one.words(), whole
         self._forget(keep={one.number for one in pulls})
         return found
 
-    def _remembered(self, seen: Seen) -> Said | None:
-        """What was said, unless something has changed, or had changed just while it was asked."""
+    def _known(self, seen: Seen) -> Said | None:
+        """What was said of it, if nothing has changed since, or had just while it was asked."""
         mark, said = self._said.get(seen.number, ("", None))
-        return said if said and mark == seen.mark() and said.agrees(seen) else None
+        return said.beside(seen) if said and mark == seen.words() else None
 
     async def _whole(self, number: int, said: Said, urgency: Urgency) -> Said | None:
         """With the checks of all pages; a part of them would be no word on its head."""
@@ -108,7 +115,7 @@ class Looks:
                 break
             after = Variable("String", page.end_cursor)
             part = self._by_number(documents.MORE_CHECKS, number, after=after)
-            got = (await self._batch({"more": part}, _More, urgency, 1)).get("more")
+            got = (await self._batch({"more": part}, _More, urgency, 1, besides=True)).get("more")
             more = got.pull_request if got else None
             if more is None or more.head_ref_oid != said.head_ref_oid:
                 return None
@@ -130,12 +137,18 @@ class Looks:
             del self._said[oldest]
 
     async def _batch(
-        self, parts: Mapping[str, Part], into: type[T], urgency: Urgency, most: int
-    ) -> dict[str, T | None]:
+        self, parts: Mapping[str, Part], into: type[T], urgency: Urgency, most: int, *,
+        besides: bool = False,
+    ) -> dict[str, T | None]:  # fmt: skip
         """What was found; None is not there, and what could not be seen is left out."""
         if not parts:
             return {}
-        found = await self.graph.batch(parts, into=into, urgency=urgency, most_parts=most)
+        try:
+            found = await self.graph.batch(parts, into=into, urgency=urgency, most_parts=most)
+        except PluginError as exc:
+            if not besides:
+                raise
+            found = dict.fromkeys(parts, exc)
         self._be_there(found)
         self._complain(found)
         return {
@@ -157,7 +170,7 @@ class Looks:
         told = {one.message for one in wrong if not isinstance(one, NotFound)}
         for message in sorted(told - self._told_of):
             _log.warning("%s/%s: %s", self.owner, self.name, message)
-        self._told_of |= told
+        self._told_of = told or self._told_of
 
     def _by_number(self, what: str, number: int, **more: Variable) -> Part:
         selection = f"pullRequest(number: $number) {{ {what} }}"

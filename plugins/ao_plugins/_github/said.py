@@ -19,7 +19,7 @@ REVIEWS = {
     "CHANGES_REQUESTED": ReviewState.CHANGES_REQUESTED,
     "DISMISSED": ReviewState.DISMISSED,
 }
-_TWICE = ("head_ref_oid", "mergeable", "merge_state_status", "review_decision", "is_draft")
+_TWICE = ("head_ref_oid", "review_decision", "is_draft", "is_in_merge_queue")
 _DECISIONS = {
     "APPROVED": ReviewDecision.APPROVED,
     "CHANGES_REQUESTED": ReviewDecision.CHANGES_REQUESTED,
@@ -121,10 +121,6 @@ class Said(Shape):
     review_threads: Threads
     status_check_rollup: CheckRollup | None = None
 
-    def agrees(self, seen: Seen) -> bool:
-        """Whether it is of the same moment as what was seen: some of it was told both times."""
-        return all(getattr(self, name) == getattr(seen, name) for name in _TWICE)
-
     def reviews(self, bots: Container[str] = ()) -> tuple[Review, ...]:
         """Of people, oldest first."""
         nodes = self.latest_opinionated_reviews.nodes if self.latest_opinionated_reviews else ()
@@ -143,6 +139,13 @@ class Said(Shape):
         left = [one for one in self.review_threads.nodes if not one.is_resolved]
         told = [one.comment() for one in left if one.is_automated(bots) is automated]
         return tuple(one for one in told if one)
+
+    def beside(self, seen: Seen) -> "Said | None":
+        """With whether it can be merged as a later look has it; None if it is not of the same."""
+        if any(getattr(self, name) != getattr(seen, name) for name in _TWICE):
+            return None
+        later = {"mergeable": seen.mergeable, "merge_state_status": seen.merge_state_status}
+        return self.model_copy(update=later)
 
     @property
     def conflicts(self) -> bool | None:

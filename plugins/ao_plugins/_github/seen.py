@@ -8,6 +8,8 @@ from ao_core.redact import visible
 from ao_plugins._github.shape import Shape
 
 _TITLE = 300
+_OURS = {"title", "url", "additions", "deletions"}
+_OF_THE_TARGET = {"mergeable", "merge_state_status", "merge_commit"}
 _STATES = {"OPEN": PullState.OPEN, "MERGED": PullState.MERGED, "CLOSED": PullState.CLOSED}
 
 
@@ -120,5 +122,9 @@ class Seen(Spot):
         return self.merge_commit.oid if self.merge_commit and self.state == "MERGED" else None
 
     def mark(self) -> str:
-        """What changes when anything changes that others say of it."""
-        return self.model_dump_json(exclude={"title", "url", "additions", "deletions"})
+        """What changes when anything changes that others make of it."""
+        return self.model_dump_json(exclude=_OURS)
+
+    def words(self) -> str:
+        """The same without what every commit of its target changes, and this look itself tells."""
+        return self.model_dump_json(exclude=_OURS | _OF_THE_TARGET)

@@ -63,8 +63,17 @@ class TestWhy(OnGitHub):
         pull = await self.seen(scm)
         self.world.job(self.there(pull), "lint", "failure", log=logged("##[error]no"))
         self.github.faults.next(LOG, "server error", times=4)
-        (check,) = await scm.checks(pull)
-        assert (check.state, check.detail) == (CheckState.FAILED, None)
+        for _ in range(2):
+            (check,) = await scm.checks(pull)
+            assert (check.state, check.detail) == (CheckState.FAILED, None)
+        await self.clock.sleep(60)
+        assert [one.detail for one in await scm.checks(pull)] == ["no"]
+
+    async def test_one_that_is_not_there_yet_is_looked_for_again(self, scm: GitHubScm) -> None:
+        pull = await self.seen(scm)
+        job = self.world.job(self.there(pull), "lint", "failure")
+        assert [one.detail for one in await scm.checks(pull)] == [None]
+        job.log = logged("##[error]no")
         assert [one.detail for one in await scm.checks(pull)] == ["no"]
 
     async def test_one_that_never_comes_is_given_up(self, scm: GitHubScm) -> None:

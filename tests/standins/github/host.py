@@ -13,6 +13,7 @@ from standins.github import (
     graph_pulls,
     rest_apps,
     rest_checks,
+    rest_hooks,
     rest_issues,
     rest_pulls,
     rest_repositories,
@@ -34,6 +35,7 @@ ROOMS = (
     graph_pulls,
     rest_apps,
     rest_checks,
+    rest_hooks,
     rest_issues,
     rest_pulls,
     rest_repositories,
@@ -156,6 +158,7 @@ class GitHub:
 @contextmanager
 def hosted(folder: Path) -> Generator[GitHub]:
     """A stand-in of which everything must have been in order at the end."""
+    graph_described(specs.wanted(NEEDED[1]))  # read before anybody waits for an answer
     with GitHub(folder) as github:
         yield github
         github.in_order()
