@@ -88,6 +88,8 @@ class TestChecks(OnGitHub):
         for n in range(150):
             self.world.check_run(self.there(pull), f"job {n:03}")
         head = self.app.bare.write("refs/heads/x", {"x": "x"}, "x", pull.head, 0.0)
+        for n in range(150):
+            self.world.check_run(self.app, f"job {n:03}", sha=head)
         world, there, asked = self.world, self.there(pull), list[int]()
 
         def moved() -> None:  # while its pages are read

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,7 @@ async def there(scope: Scope, **settings: Any) -> Spoken:
 
 
 def addresses(spoken: Spoken) -> tuple[str, str]:
-    return _base(spoken.rest), _base(vars(spoken.graph)["_api"])
-
-
-def _base(api: Any) -> str:
-    held: dict[str, Any] = vars(api)
-    return str(held["_base"])
+    return attrgetter("_base")(spoken.rest), attrgetter("_api._base")(spoken.graph)
 
 
 @pytest.fixture
@@ -183,7 +179,7 @@ class TestSignedIn(OnGitHub):
         )
         (own / "gh").chmod(0o755)
         work = self.opened()
-        environment = {"PATH": f"{own}:{os.environ['PATH']}", "GH_ENTERPRISE_TOKEN": ""}
+        environment = {"PATH": f"{own}:{os.environ['PATH']}", "GH_ENTERPRISE_TOKEN": "other"}
         scope = self._scope(scope, environment)
         async with self._with(scope) as scm:
             await self.of(scm, work)

@@ -93,6 +93,16 @@ class TestBlockers(OnGitHub):
         found = (await scm.judge([pull]))[pull.number]
         assert (found.conflicts, found.mergeable) == (False, True)
 
+    async def test_what_was_said_of_another_head_is_not_remembered(self, scm: GitHubScm) -> None:
+        work = self.opened()
+        pull = await self.of(scm, work)
+        other = self.app.bare.write("refs/heads/x", {"x": "x"}, "x", pull.head, 0.0)
+        self.there(pull).head_sha = other  # between two looks, and back again
+        assert (await scm.judge([pull]))[pull.number].head == other
+        self.there(pull).head_sha = pull.head
+        await scm.observe([work])
+        assert (await scm.judge([pull]))[pull.number].head == pull.head
+
     async def test_of_one_that_ended_that_alone_is_told(self, scm: GitHubScm) -> None:
         pull = await self.seen(scm)
         await scm.close(pull)
@@ -140,9 +150,9 @@ class TestMerge(OnGitHub):
 
     async def test_a_forks_branch_is_left_alone(self, scm: GitHubScm) -> None:
         fork = self.world.fork(APP, "stranger")
-        self.world.commit("stranger/app", "patch", {"p": "p"})
-        self.world.commit(APP, "patch", {"ours": "ours"})
+        head = self.world.commit("stranger/app", "patch", {"p": "p"})
         number = self.world.pull(APP, "patch", origin=fork).number
+        self.app.bare.point("refs/heads/patch", head)
         pull = await scm.get(number)
         assert pull
         await scm.merge(pull, SQUASH)
