@@ -3,6 +3,7 @@
 import json
 import time
 from contextlib import suppress
+from threading import Event
 
 import click
 
@@ -93,11 +94,11 @@ def _tell(connection: Connection, *, once: bool, machine: bool) -> None:
 
 def _reached(place: Place) -> Connection:
     """Another engine may be on its way; one that was ended on purpose is not started for this."""
-    until = time.monotonic() + _AWAY
+    until, pause = time.monotonic() + _AWAY, Event()
     while time.monotonic() < until:
         if found := place.connect_running():
             return found
-        time.sleep(_LOOK)
+        pause.wait(_LOOK)
     raise EngineUnreachable("The engine was stopped.", hint="`ao start`, then say it again.")
 
 

@@ -1,5 +1,6 @@
 """`list_issues`, `get_issue`, `create_issue`, `update_issue`: the tracker."""
 
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -19,6 +20,7 @@ IssueName = Annotated[
     str, Field(description="The issue's id, as the tracker has it.", min_length=1, max_length=200)
 ]
 _LATEST = 1_000
+_DRIFT = timedelta(minutes=2)  # by which the tracker's clock may be behind
 Labels = Annotated[tuple[str, ...], Field(max_length=50)]
 
 
@@ -150,16 +152,19 @@ async def _made_before(tracker: Tracker[Any], draft: IssueDraft, ticket: Ticket)
     """The issue of an earlier call with this key, which ended before it could say so."""
     if not ticket.begun:
         return None
-    query = IssueQuery(frozenset(IssueState), text=_plain(draft.title), limit=_LATEST)
-    found = [issue async for issue in tracker.search(query) if _is_new(issue, ticket)]
-    wanted = _plain(draft.title), _plain(draft.body)
-    return next((one for one in found if (_plain(one.title), _plain(one.body)) == wanted), None)
+    since = ticket.use.created_at - _DRIFT if ticket.use else None
+    title, body = _plain(draft.title), _plain(draft.body)
+    query = IssueQuery(frozenset(IssueState), text=title, limit=_LATEST, since=since)
+    async for one in tracker.search(query):
+        if _is_new(one, since) and (_plain(one.title), _plain(one.body)) == (title, body):
+            return one
+    return None
 
 
-def _is_new(issue: Issue, ticket: Ticket) -> bool:
-    """Whether it was touched since the call began."""
-    began = ticket.use.created_at if ticket.use else None
-    return began is None or issue.updated_at is None or issue.updated_at >= began
+def _is_new(issue: Issue, since: datetime | None) -> bool:
+    """Whether it was touched since; trackers may tell no more than the second."""
+    second = since.replace(microsecond=0) if since else None
+    return second is None or issue.updated_at is None or issue.updated_at >= second
 
 
 def _plain(text: str) -> str:
@@ -200,7 +205,8 @@ async def _update_issue(call: Call, asked: UpdateIssue) -> IssueShown:
     async with keyed(call, "update_issue", asked) as ticket:
         id = issue_id(asked.issue)
         known = await project.tracker.get(id) if ticket.subject or ticket.begun else None
-        if known is not None and (ticket.subject or _is_new(known, ticket)):
+        began = ticket.use.created_at if ticket.use else None
+        if known is not None and (ticket.subject or _is_new(known, began)):
             return _whole(known)
         ticket = await call.engine.keys.begin(ticket)
         issue = await project.tracker.update(id, change)

@@ -122,7 +122,10 @@ def _ride(rider: Rider, landed: Landed) -> Ride:
 
 
 def _result(rides: Sequence[Ride]) -> TrainResult:
+    """Without the commit they were tried on: a host's own word on a conflict has none either, and
+    whoever has heard the one need not hear the other.
+    """
     if landed := [one.commit for one in rides if one.fate is Fate.LANDED]:
-        return TrainResult(Outcome.LANDED, tuple(rides), landed[-1], onto=landed[-1])
+        return TrainResult(Outcome.LANDED, tuple(rides), landed[-1])
     ready = any(one.fate is Fate.READY for one in rides)
     return TrainResult(Outcome.READY if ready else Outcome.NOTHING, tuple(rides))

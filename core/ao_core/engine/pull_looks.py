@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import cast
+from typing import TypeAlias, cast
 
 from ao_core.engine.case import Observation, Want
 from ao_core.engine.engine import Engine
@@ -27,6 +27,8 @@ from ao_core.model.work import Pull, PullState
 from ao_core.slots.scm import BatchObservable, Judging
 from ao_core.store.records import SESSION
 
+Wants: TypeAlias = Container[Want]
+
 _log = logging.getLogger(__name__)
 _LATER = 3_600.0  # after what could not be looked at
 _FORGOTTEN = timedelta(days=30)  # after its end, and nobody has merged it
@@ -40,6 +42,8 @@ class Pulls:
         self._looked: dict[SessionId, float] = {}  # since this engine started
         self._unasked: set[SessionId] = set()  # to be looked at, though nobody told of anything
         self._not_before: dict[ProjectId, float] = {}
+        self._called: dict[ProjectId, set[SessionId]] = {}  # to be looked at elsewhere
+        self._looking: set[ProjectId] = set()
 
     async def run(self) -> None:
         """See to those of who has ended, until cancelled."""
@@ -70,20 +74,36 @@ class Pulls:
         clock = self._engine.clock
         return clock.course.elapsed(session.facts.since, clock.now()) < _FORGOTTEN
 
-    def are_due(self, session: Session, wanted: Container[Want]) -> bool:
-        """Whether one that lives is to be looked at: for what was seen, since the last engine
-        may have meant to, or since an open one may have been merged by hand.
+    def due(
+        self, project: Project, sessions: Sequence[Session], wants: Mapping[SessionId, Wants]
+    ) -> list[SessionId]:
+        """Those that live and are to be looked at now. A host that has to be asked is asked once
+        for all whose time would come soon.
+        """
+        there = project.scm.remote is not None
+        called = [one for one in sessions if self._is_due(one, wants.get(one.id, ()), there=there)]
+        if there and called:
+            known = {one.id for one in called}
+            others = [one for one in self._engine.live() if one.project == project.id]
+            others = [one for one in others if one.id not in known and _may_have_one(one)]
+            called += [one for one in others if self._is_open_again(one, of_the_pace=0.5)]
+        return [one.id for one in called]
+
+    def _is_due(self, session: Session, wanted: Wants, *, there: bool) -> bool:
+        """For what was seen, since the last engine may have meant to, or since an open one may
+        have been merged by hand; of one that is elsewhere nobody here may know that it was opened.
         """
         if session.id not in self._looked or Want.PULL in wanted:
             self._looked[session.id] = self._engine.clock.monotonic()
             return True
-        return session.pr.state is PrState.OPEN and self._is_open_again(session)
+        waits = session.pr.state is PrState.OPEN or (there and _may_have_one(session))
+        return waits and self._is_open_again(session)
 
-    def _is_open_again(self, session: Session) -> bool:
+    def _is_open_again(self, session: Session, of_the_pace: float = 1.0) -> bool:
         """Whether it was last looked at so long ago that it is looked at again."""
         now, pace = self._engine.clock.monotonic(), self._engine.webhooks.pace(session)
         last = self._looked.get(session.id)
-        if last is not None and now - last < pace:
+        if last is not None and now - last < pace * of_the_pace:
             return False
         self._looked[session.id] = now
         if last is not None and pace == REPAIR:
@@ -93,6 +113,27 @@ class Pulls:
     def forget(self, id: SessionId) -> None:
         """It has ended."""
         self._looked.pop(id, None)
+
+    async def look_beside(self, project: Project, ids: Sequence[SessionId]) -> None:
+        """The same; but nobody waits for a host that may be slow to answer."""
+        if project.scm.remote is None:
+            await self.look(project, ids)
+        elif ids:
+            self._called.setdefault(project.id, set()).update(ids)
+            if project.id not in self._looking:
+                self._looking.add(project.id)
+                self._engine.tasks.start_soon(self._elsewhere, project)
+
+    async def _elsewhere(self, project: Project) -> None:
+        """One look after the other, as long as there is somebody to look at."""
+        try:
+            while ids := self._called.pop(project.id, None):
+                await self.look(project, sorted(ids))
+        except Exception as exc:  # it is looked again in a while
+            told = isinstance(exc, AoError)
+            _log.warning("pull requests of %s: %s", project.id, exc, exc_info=not told)
+        finally:
+            self._looking.discard(project.id)
 
     async def look(self, project: Project, ids: Sequence[SessionId]) -> None:
         """Look at the work of these, and take in what was seen."""
@@ -115,6 +156,11 @@ class Pulls:
 
     async def _commit(self, id: SessionId, seen: Observation) -> None:
         await observe(self._engine, id, seen, "its pull request")
+
+
+def _may_have_one(session: Session) -> bool:
+    """Whether it has done work that is neither merged nor given up."""
+    return bool(session.commits) and session.pr.state in (PrState.NONE, PrState.OPEN)
 
 
 def _stands(session: Session) -> PrFacts:

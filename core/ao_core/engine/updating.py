@@ -129,7 +129,8 @@ class _Update:
 
     async def _told(self, session: Session, files: tuple[str, ...]) -> Session:
         git = git_for(self.project, self.project.repository)
-        head, onto = await git.branch_tip(session.branch), await git.resolve(self.onto)
+        head, here = await git.branch_tip(session.branch), self.project.scm.remote is None
+        onto = await git.resolve(self.onto) if here else None  # a host tells of the head alone
         body = Merged(
             session.base, self.wish.method, conflicts=files, head=head, onto=onto,
             whom=(session.base,),

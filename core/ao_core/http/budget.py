@@ -86,7 +86,8 @@ class Budget:
         while True:
             await self._room(claim)
             await self._turns.take(claim.urgency)
-            if self._opens_at(claim) <= self._clock.now():
+            now = self._clock.now()
+            if self._opens_at(claim, now) <= now:
                 break
             self._turns.give_back()
         self._sent(claim)
@@ -132,20 +133,19 @@ class Budget:
 
     async def _room(self, claim: Claim) -> None:
         """Wait for it to be this one's time, if the caller has as long."""
-        while (at := self._opens_at(claim)) > (now := self._clock.now()):
+        while (at := self._opens_at(claim, now := self._clock.now())) > now:
             wait = (at - now).total_seconds()
-            if self._allowed_at(claim) > now:
+            if self._allowed_at(claim, now) > now:
                 self._becomes(slow=True)
             if wait >= anyio.current_effective_deadline() - anyio.current_time():
                 raise self._refused(claim, at, wait)
             await self._clock.sleep(wait)
 
-    def _opens_at(self, claim: Claim) -> datetime:
-        allowed = self._allowed_at(claim)
+    def _opens_at(self, claim: Claim, now: datetime) -> datetime:
+        allowed = self._allowed_at(claim, now)
         return max(allowed, self._next_change) if claim.changes else allowed
 
-    def _allowed_at(self, claim: Claim) -> datetime:
-        now = self._clock.now()
+    def _allowed_at(self, claim: Claim, now: datetime) -> datetime:
         times = [one.opens_at(claim.urgency, now) for one in self._counted_in(claim.path)]
         return max(self._blocked_until, *times)
 

@@ -39,13 +39,14 @@ class Issue:
 
 @dataclass(frozen=True, slots=True)
 class IssueQuery:
-    """Which issues to list."""
+    """Which issues to list. Those last touched before `since` may be left out."""
 
     states: frozenset[IssueState] = frozenset({IssueState.OPEN, IssueState.IN_PROGRESS})
     labels: tuple[str, ...] = ()
     assignee: str | None = None
     text: str | None = None
     limit: int = 50
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,8 +63,8 @@ class Finding:
         return next(iter(self.claims.of(session)[-1:]), None)
 
     async def _taken(self, work: WorkRef) -> None:
-        """One that was taken over is nobody else's any more."""
-        if work.claimed is not None and work.claimed not in self.claims.of(work.session):
+        """One that was taken over is nobody else's any more, until another takes it over."""
+        if work.claimed is not None and not self.claims.knows(work.session):
             await self.claim(work.session, work.claimed)
 
     def _best(self, work: WorkRef, on_branch: Sequence[Seen]) -> Seen | None:

@@ -75,18 +75,26 @@ class Landings:
         return (await self.standing.current(pull.number)).pull()
 
     async def _merged(self, seen: Seen, method: MergeMethod, message: str | None) -> Landed:
-        """A reply may be lost although it was done: so it is looked at again before any word."""
+        """A reply may be lost although it was done, and who asks again is refused: so it is looked
+        at again before any word.
+        """
         try:
             landed = await merged(self.github, seen, method, message)
         except Unavailable:
-            after = await self.standing.current(seen.number)
-            if after.state == "MERGED" and after.head_ref_oid == seen.head_ref_oid:
-                return Landed(Landing.LANDED, after.merged_as)
+            if found := await self._found(seen):
+                return found
             raise
         if landed.landing is Landing.LANDED or seen.is_merge_queue_enabled:
             return landed
+        return await self._found(seen) or landed
+
+    async def _found(self, seen: Seen) -> Landed | None:
+        """What was merged although nobody heard so; None if it was not."""
         after = await self.standing.current(seen.number)
-        return _ended(after) if after.state == "MERGED" else landed
+        if after.state != "MERGED":
+            return None
+        ours = after.head_ref_oid == seen.head_ref_oid
+        return Landed(Landing.LANDED if ours else Landing.ALREADY, after.merged_as)
 
     async def _tidied(self, seen: Seen) -> None:
         """The merge stands, whatever becomes of the branch."""

@@ -105,9 +105,14 @@ def noticed(posted: Posted) -> Notice:
     return about.notice(event, delivery, told.project.path_with_namespace)
 
 
+def signs(secret: str) -> bool:
+    """Whether it is a token to sign with, and not one to be sent along."""
+    return secret.startswith(_SIGNING)
+
+
 def signed(posted: Posted, secret: str) -> bool:
     """Whether who posted it knows the secret."""
-    if secret.startswith(_SIGNING):
+    if signs(secret):
         return _is_signed(posted, secret.removeprefix(_SIGNING))
     given = posted.headers.get("x-gitlab-token", "").encode(errors="replace")
     return hmac.compare_digest(secret.encode(), given)

@@ -4,7 +4,7 @@ https://docs.github.com/rest/issues
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import BaseModel, Field
@@ -72,7 +72,9 @@ class GitHubTracker(Tracker[GitHubTrackerConfig]):
         return f"#{number}" if number else url
 
     async def search(self, query: IssueQuery) -> AsyncIterator[Issue]:
-        """Yield the issues asked for, oldest first; only a text makes GitHub's index be asked."""
+        """Yield the issues asked for, oldest first; only a text makes GitHub's index be asked,
+        which may not have yet what is quite new.
+        """
         left = query.limit if query.states else 0
         if left <= 0:
             return
@@ -162,7 +164,8 @@ class GitHubTracker(Tracker[GitHubTrackerConfig]):
     async def _listed(self, query: IssueQuery) -> AsyncIterator[Found]:
         assignee = await self._login(query.assignee)
         rest = self._github.rest
-        if text := " ".join((query.text or "").replace('"', " ").split())[:_TEXT]:
+        text = " ".join((query.text or "").replace('"', " ").split())[:_TEXT]
+        if text and query.since is None:
             asked = {"q": self._wanted(text, query, assignee), "sort": "created", "order": "asc"}
             params = {**asked, "per_page": _EACH}
             async for page in rest.each_page("/search/issues", into=_Matches, params=params):
@@ -170,7 +173,10 @@ class GitHubTracker(Tracker[GitHubTrackerConfig]):
                     yield one
             return
         labels = ",".join(one for one in self._labels(query) if "," not in one)
-        params = {"state": _state(query), "labels": labels or None, "assignee": assignee}
+        since = f"{query.since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if query.since else None
+        params = {
+            "state": _state(query), "labels": labels or None, "assignee": assignee, "since": since,
+        }  # fmt: skip
         asked = {**params, **_OLDEST_FIRST}
         async for one in rest.pages(self._path, into=list[Found], params=asked):
             yield one
@@ -190,7 +196,8 @@ class GitHubTracker(Tracker[GitHubTrackerConfig]):
     def _fits(self, found: Found, query: IssueQuery) -> bool:
         stands = found.stands(self._working)
         ours = found.pull_request is None and stands in query.states
-        return ours and bears(found.names, query.labels)
+        said = query.since is None or _has(found, query.text or "")
+        return ours and said and bears(found.names, query.labels)
 
     async def _twin(self, title: str, body: str, since: datetime) -> Found | None:
         """One that was created since then and says the same."""
@@ -211,6 +218,14 @@ def _state(query: IssueQuery) -> str:
     if query.states <= COMPLETED:
         return "closed"
     return "all" if query.states & COMPLETED else "open"
+
+
+def _has(found: Found, text: str) -> bool:
+    """Whether it has this in its title or body, as GitHub's search would say."""
+    return any(
+        " ".join(text.split()).casefold() in " ".join(said.split()).casefold()
+        for said in (found.title, found.body or "")
+    )
 
 
 def _quoted(text: str) -> str:

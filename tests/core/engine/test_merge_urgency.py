@@ -1,6 +1,6 @@
-"""What a merge has to look at beforehand goes as an act; what only asks whether it could, does not."""
+"""What a merge has to look at beforehand goes as an act; what only asks if it could, does not."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -36,7 +36,7 @@ async def test_a_merge_looks_as_one_who_acts(dry_run: bool, books: Books) -> Non
     engine: Any = an_engine(books, SimpleNamespace(id="app", scm=host, workspace=None))
 
     @asynccontextmanager
-    async def alone(id: str) -> AsyncIterator[None]:
+    async def alone(id: str) -> AsyncGenerator[None]:
         yield
 
     async def detached(work: Callable[[], Awaitable[object]]) -> object:

@@ -10,6 +10,7 @@ import pytest
 
 from ao_core.engine.case import Want
 from ao_core.engine.engine import Engine
+from ao_core.engine.project import Project
 from ao_core.engine.pull_looks import Pulls
 from ao_core.engine.webhook_looks import ToldLooks
 from ao_core.engine.webhooks import POLL, REPAIR, Webhooks
@@ -18,6 +19,7 @@ from ao_core.ids import ProjectId, SessionId
 from ao_core.model.session import PrFacts, PrReason, PrState, Session
 from ao_core.model.work import Pull, PullState
 from ao_core.slots.scm import WorkRef
+from ao_core.store.records import SESSION
 from ao_core.testing.clock import FakeClock
 from bare_engine import an_engine
 from books import Books, a_session, clock_of, over
@@ -32,9 +34,13 @@ class Host:
 
     asked: list[str] = field(default_factory=list[str])
     merged: bool = True
+    remote: str | None = None
+    answers: anyio.Event | None = None  # it is slow, until then
 
     async def find(self, work: WorkRef) -> Pull | None:
         self.asked.append(work.session)
+        if self.answers:
+            await self.answers.wait()
         pull = Pull(1, "a title", "u", work.branch, "main", "c1", PullState.OPEN)
         return replace(pull, state=PullState.MERGED, merged_as="m1") if self.merged else pull
 
@@ -54,11 +60,16 @@ def alone(clock: FakeClock) -> Engine:
     return cast("Engine", SimpleNamespace(clock=clock, webhooks=Webhooks(clock)))
 
 
+def is_due(looks: Pulls, session: Session, wanted: frozenset[Want]) -> bool:
+    project = cast("Project", SimpleNamespace(id="app", scm=SimpleNamespace(remote=None)))
+    return looks.due(project, [session], {session.id: wanted}) == [session.id]
+
+
 def test_an_engine_looks_first_and_then_only_for_what_was_seen() -> None:
     looks = Pulls(alone(FakeClock()))
-    assert looks.are_due(a_session(), NOTHING)  # the last engine may have meant to
-    assert not looks.are_due(a_session(), NOTHING)
-    assert looks.are_due(a_session(), frozenset({Want.PULL}))
+    assert is_due(looks, a_session(), NOTHING)  # the last engine may have meant to
+    assert not is_due(looks, a_session(), NOTHING)
+    assert is_due(looks, a_session(), frozenset({Want.PULL}))
 
 
 @pytest.mark.parametrize(("state", "again"), [(PrState.OPEN, True), (PrState.NONE, False)])
@@ -68,10 +79,10 @@ async def test_an_open_one_is_looked_at_again_once_a_minute_for_merges_by_hand(
     clock = FakeClock()
     looks, session = Pulls(alone(clock)), a_session()
     session = replace(session, pr=PrFacts(state))
-    assert looks.are_due(session, NOTHING)
+    assert is_due(looks, session, NOTHING)
     await clock.advance(60)
-    assert looks.are_due(session, NOTHING) is again
-    assert not looks.are_due(session, NOTHING)
+    assert is_due(looks, session, NOTHING) is again
+    assert not is_due(looks, session, NOTHING)
 
 
 async def test_who_has_ended_is_seen_to_be_merged_by_hand(books: Books) -> None:
@@ -127,6 +138,59 @@ async def test_a_project_that_is_gone_keeps_no_other_and_is_asked_for_seldom(
     assert asked == ["app", "new", "app"]
 
 
+# -- where the host is elsewhere -------------------------------------------------------------------
+
+
+async def test_all_whose_time_would_come_soon_are_looked_at_together(books: Books) -> None:
+    clock = clock_of(books)
+    ids = [f"app-{n}" for n in range(1, 5)]
+    await books.keep(*[a_session(id, pr=OPEN, commits=("c1",)) for id in ids])
+    project = cast("Project", SimpleNamespace(id="app", scm=Host(remote="origin")))
+    looks, live = Pulls(an_engine(books)), list(books.records.all(SESSION))
+    called = {live[1].id: frozenset({Want.PULL})}
+    assert sorted(looks.due(project, live[:1], {})) == ids
+    await clock.advance(0.3 * POLL)
+    assert looks.due(project, live, called) == [live[1].id]
+    await clock.advance(0.3 * POLL)
+    assert sorted(looks.due(project, live[1:2], called)) == ids
+    await clock.advance(0.3 * POLL)
+    assert looks.due(project, live, {}) == []
+
+
+@pytest.mark.parametrize(("commits", "state", "again"), [
+    (("c1",), PrState.NONE, True), ((), PrState.NONE, False), (("c1",), PrState.MERGED, False),
+])  # fmt: skip
+async def test_one_that_was_opened_there_is_found_though_nobody_here_knows_of_it(
+    books: Books, commits: tuple[str, ...], state: PrState, again: bool
+) -> None:
+    session = a_session(pr=PrFacts(state), commits=commits)
+    await books.keep(session)
+    project = cast("Project", SimpleNamespace(id="app", scm=Host(remote="origin")))
+    looks = Pulls(an_engine(books))
+    assert looks.due(project, [session], {})
+    await clock_of(books).advance(POLL + 1)
+    assert bool(looks.due(project, [session], {})) is again
+
+
+async def test_nobody_waits_for_a_host_that_is_slow_and_it_is_asked_once_at_a_time(
+    books: Books,
+) -> None:
+    await books.keep(a_session(pr=OPEN, commits=("c1",)))
+    answers = anyio.Event()
+    host = Host(merged=False, remote="origin", answers=answers)
+    project = cast("Project", SimpleNamespace(id="app", scm=host, workspace=None))
+    async with anyio.create_task_group() as tasks:
+        engine = an_engine(books, project)
+        engine.tasks = tasks
+        looks = Pulls(engine)
+        for _ in range(3):
+            await looks.look_beside(project, [SessionId("app-1")])
+            await anyio.wait_all_tasks_blocked()
+        assert host.asked == ["app-1"]
+        answers.set()
+    assert host.asked == ["app-1", "app-1"]  # what was asked for meanwhile, once
+
+
 # -- with webhooks ---------------------------------------------------------------------------------
 
 
@@ -134,16 +198,16 @@ async def test_where_the_host_tells_of_changes_one_looks_at_repair_pace(books: B
     clock, session = FakeClock(), a_session(pr=OPEN)
     engine = alone(clock)
     looks = Pulls(engine)
-    assert looks.are_due(session, NOTHING)
+    assert is_due(looks, session, NOTHING)
     engine.webhooks.tell(session.project, ())
     await clock.advance(2 * POLL)
-    assert not looks.are_due(session, NOTHING)
+    assert not is_due(looks, session, NOTHING)
     await clock.advance(REPAIR)
-    assert looks.are_due(session, NOTHING)
+    assert is_due(looks, session, NOTHING)
     await clock.advance(86_400)  # of which nothing was told
-    assert looks.are_due(session, NOTHING)
+    assert is_due(looks, session, NOTHING)
     await clock.advance(POLL)
-    assert looks.are_due(session, NOTHING)
+    assert is_due(looks, session, NOTHING)
 
 
 async def test_who_was_told_of_is_looked_at_once_more_soon_after(books: Books) -> None:
@@ -151,11 +215,11 @@ async def test_who_was_told_of_is_looked_at_once_more_soon_after(books: Books) -
     engine = alone(clock)
     looks = Pulls(engine)
     engine.webhooks.tell(session.project, [session.id])
-    assert looks.are_due(session, frozenset({Want.PULL}))
+    assert is_due(looks, session, frozenset({Want.PULL}))
     found: list[bool] = []
     for _ in range(12):
         await clock.advance(10)
-        found.append(looks.are_due(session, NOTHING))
+        found.append(is_due(looks, session, NOTHING))
     assert found.count(True) == 1
 
 

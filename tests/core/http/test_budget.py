@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from ao_core.allowance import acting
+from ao_core.clock import SystemClock
 from ao_core.errors import RateLimited
 from ao_core.http import Budget, BudgetState, Urgency, budget_of
 from ao_core.http.limits import Reading
@@ -517,6 +518,16 @@ async def test_changes_are_a_second_apart_where_that_is_asked_for(
         await fake_clock.advance(1)
     assert vendor.seen[3:] == ["/2", "/3"]
     assert told == []  # that is politeness, and no sign of a limit
+
+
+async def test_holding_them_apart_is_no_sign_of_a_limit_though_time_goes_on(vendor: Vendor) -> None:
+    budget = Budget("x.test", SystemClock(), changes_apart=0.01)
+    told: list[BudgetState] = []
+    budget.listen(told.append)
+    async with asking(vendor, budget) as ask:
+        for _ in range(5):
+            await ask("/1", ACT, "POST")
+    assert told == []
 
 
 async def test_changes_are_not_held_apart_elsewhere(vendor: Vendor, budget: Budget) -> None:

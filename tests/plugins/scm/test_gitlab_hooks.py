@@ -1,15 +1,22 @@
-"""GitLab's webhooks: whose they are, and what each event names."""
+"""GitLab's webhooks: whose they are, what each event names, and how they are ordered."""
 
 import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Iterator
+from dataclasses import replace
+from time import time
 
 import pytest
 
-from ao_core.errors import BadRequest
+from ao_core.config.secret import reference
+from ao_core.errors import BadRequest, Unauthorized
+from ao_core.plugin import Scope
 from ao_core.slots.scm import Notice, Posted
 from ao_plugins._gitlab.told import noticed, signed
+from plugins.scm.gitlab_there import Simple
+from receiver import Receiver
 
 NOW = 1_790_000_000
 TOKEN = "whsec_" + base64.b64encode(b"k" * 32).decode()
@@ -108,3 +115,74 @@ def test_a_delivery_is_known_by_what_stays_the_same_when_it_is_repeated() -> Non
 def test_what_is_not_what_its_event_says_is_no_delivery(event: str, body: object) -> None:
     with pytest.raises(BadRequest):
         noticed(posted(event, body))
+
+
+class TestOrders(Simple):
+    @pytest.fixture
+    def receiver(self) -> Iterator[Receiver]:
+        with Receiver() as receiver:
+            yield receiver
+
+    def heard(self, receiver: Receiver) -> list[Posted]:
+        assert self.gitlab.deliveries
+        return [Posted(sent.headers, sent.body, time()) for sent in receiver.sent]
+
+    @pytest.mark.parametrize("secrets", [("first", "second"), ("first", TOKEN)])
+    async def test_a_webhook_is_ordered_once_and_brought_up_to_date(
+        self, scope: Scope, receiver: Receiver, secrets: tuple[str, str]
+    ) -> None:
+        async with self.made(scope) as scm:
+            assert scm.repository == "acme/app"
+            assert "was made" in await scm.hook(receiver.url, secrets[0])
+            assert "up to date" in await scm.hook(receiver.url, secrets[1])
+            (hook,) = self.project.hooks
+            assert (hook.url, hook.wants) == (receiver.url, set(scm.events))
+            operations = ["hooks/list", "hooks/create", "hooks/list", "hooks/update"]
+            assert list(self.calls()) == list(dict.fromkeys(operations))
+            self.opened()
+            assert self.heard(receiver)
+            for one in self.heard(receiver):
+                assert scm.signed(one, secrets[1])
+                assert not scm.signed(one, "another")
+
+    async def test_what_happens_to_a_merge_request_names_it(
+        self, scope: Scope, receiver: Receiver
+    ) -> None:
+        self.world.hook("acme/app", receiver.url, "secret")
+        (head,) = self.opened().commits
+        one, world = self.there(1), self.world
+        world.pipeline(one, {"build": "failed"})
+        world.discussion(one, "Why?")
+        world.approve(one)
+        world.merge(one)
+        found = [noticed(posted) for posted in self.heard(receiver)]
+        events = {found.event for found in found}
+        assert events >= {"Push Hook", "Merge Request Hook", "Pipeline Hook", "Note Hook"}
+        assert {one.repository for one in found} == {"acme/app"}
+        assert len({one.delivery for one in found}) == len(found)
+        for told in found:
+            if told.event == "Push Hook" and "main" in told.moved:
+                continue  # of the merge
+            if told.event == "Job Hook":  # which is not ordered
+                continue
+            assert 1 in told.pulls or "ao/app-1" in told.branches or head in told.commits, told
+
+    async def test_the_secret_may_be_configured(self, scope: Scope) -> None:
+        async with self.made(scope) as scm:
+            assert await scm.secret() is None
+            assert scm.relayed("http://127.0.0.1:1/webhooks/gitlab") is None
+        async with self.made(scope, webhook_secret="in words") as scm:
+            assert await scm.secret() == "in words"
+        named = replace(scope, environment={**scope.environment, "HOOK": "from outside"})
+        async with self.made(named, webhook_secret=reference("secret://env/HOOK")) as scm:
+            assert await scm.secret() == "from outside"
+        async with self.made(scope, webhook_secret=reference("secret://env/HOOK")) as scm:
+            with pytest.raises(Unauthorized):
+                await scm.secret()
+
+    async def test_who_may_not_order_is_told_so(self, scope: Scope) -> None:
+        self.world.token("another", "reviewer")
+        async with self.made(replace(scope, environment={"GITLAB_TOKEN": "another"})) as scm:
+            with pytest.raises(Unauthorized):
+                await scm.hook("https://ao.example.com/webhooks/gitlab", "secret")
+        assert not self.project.hooks

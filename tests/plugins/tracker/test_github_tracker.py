@@ -1,7 +1,7 @@
 """Issues on a stand-in for GitHub: the contract, and what is special there."""
 
 from collections.abc import AsyncIterator, Generator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -414,3 +414,16 @@ async def test_a_repository_that_is_not_there_is_told_of(host: GitHub, scope: Sc
     async with GitHubTracker(config, scope) as tracker:
         with pytest.raises(PluginError, match="404"):
             await ids(tracker)
+
+
+async def test_what_is_quite_new_is_found_without_the_index(
+    host: GitHub, tracker: GitHubTracker
+) -> None:
+    began = datetime.now(UTC)
+    old = host.world.issue("acme/app", "The needle")
+    old.updated_at = "2020-01-01T00:00:00Z"
+    for title in ("A  Needle here", "Hay"):
+        host.world.issue("acme/app", title)
+    query = IssueQuery(text="a needle", since=began - timedelta(minutes=2))
+    assert [one.id async for one in tracker.search(query)] == ["2"]
+    assert not host.called("search/issues-and-pull-requests")

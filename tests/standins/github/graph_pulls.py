@@ -88,6 +88,7 @@ _SAID: Mapping[str, Plain] = {
     **NODE,
     "authorAssociation": lambda one, ask: "OWNER",
     "bodyText": named("body"),
+    "viewerDidAuthor": lambda one, ask: one.author is ask.access.user,
 }
 fields(
     "PullRequest",

@@ -152,6 +152,7 @@ class GitHub:
 @contextmanager
 def hosted(folder: Path) -> Generator[GitHub]:
     """A stand-in of which everything must have been in order at the end."""
+    graph_described(specs.wanted(NEEDED[1]))  # read before anybody waits for an answer
     with GitHub(folder) as github:
         yield github
         github.in_order()

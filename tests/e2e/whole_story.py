@@ -1,0 +1,138 @@
+"""From two issues to merged work on GitHub, both in each other's way; and that nothing is twice."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from e2e.forge import APP, Forge
+from standins.github.records import Issue
+from team import git
+
+_LOG = "2026-01-01T00:00:00.0Z line 1\n2026-01-01T00:00:01.0Z ##[error]too long\n"
+WENT = ("landed", "already")  # of an engine that was killed it may have been the last deed
+
+
+@dataclass
+class Story:
+    """Two workers whose work conflicts. `name` tells it from others in the same repository."""
+
+    forge: Forge
+    name: str = "one"
+    issues: dict[str, str] = field(default_factory=dict[str, str])  # by session
+
+    @property
+    def file(self) -> str:
+        """What both of them write."""
+        return f"{self.name}.txt"
+
+    def run(self, *, together: bool = False) -> tuple[str, str]:
+        """All of it; `together`: both are merged in one call."""
+        first, second = self.begins("first"), self.begins("second")
+        self.fails(first)
+        self.is_reviewed(first)
+        self.forge.approved(first, second)
+        self.lands_and_conflicts(first, second, together=together)
+        self.is_resolved(second)
+        self.forge.approved(second)
+        self.lands(second)
+        return first, second
+
+    def begins(self, word: str) -> str:
+        """A worker on an issue, told of in a comment."""
+        forge, title = self.forge, f"Say {self.name} {word}"
+        issue = forge.do("create_issue", title=title, body="In one line.")["issue"]
+        forge.do("update_issue", issue=issue, comment=f"{title}: begun.")
+        script = (f"do: write {self.file} {word}", f"do: commit {word}")
+        session = forge.spawn(*script, issue=issue.removeprefix("#"))
+        self.issues[session] = issue.removeprefix("#")
+        return session
+
+    def fails(self, session: str) -> None:
+        """A check fails; the worker is told why, and mends it."""
+        forge = self.forge
+        forge.world.job(forge.pull(session), "lint", "failure", log=_LOG)
+        forge.look(session)
+        forge.team.until(session, "ci_failed")
+        told = forge.told(session, "too long")
+        assert told.index("<data") < told.index("too long")
+        forge.pushes(session, f"do: write {self.file} mended", "do: commit mended")
+        forge.world.job(forge.pull(session), "lint", "success")
+
+    def is_reviewed(self, session: str) -> None:
+        """A person asks for a change; the worker is told which, and makes it."""
+        forge, pull = self.forge, self.forge.pull(session)
+        thread = forge.world.thread(pull, self.file, 1, "Say three.")
+        forge.world.review(pull, "CHANGES_REQUESTED", "Not yet.")
+        forge.look(session)
+        forge.team.until(session, "changes_requested")
+        assert thread.node_id in forge.told(session, "Say three.")
+        forge.pushes(session, f"do: write {self.file} three", "do: commit three")
+        forge.world.resolve(thread)
+
+    def lands_and_conflicts(self, first: str, second: str, *, together: bool = False) -> None:
+        """The first is merged, and is in the way of the second."""
+        if together:
+            members = self.forge.merge(first, second)["members"]
+        else:
+            members = [*self.forge.merge(first)["members"], *self.forge.merge(second)["members"]]
+        landed, conflict = members
+        assert landed["outcome"] in WENT
+        assert (conflict["outcome"], conflict["files"]) == ("conflict", [self.file])
+        assert self.file in self.forge.told(second, "origin/main")
+        (again,) = self.forge.do("merge", session=second, update_only=True)["members"]
+        assert again["outcome"] == "conflict"
+
+    def is_resolved(self, session: str) -> None:
+        """The worker merges what is in its way, by commands."""
+        self.forge.pushes(
+            session, "do: run git fetch -q origin", "do: run git merge -q origin/main",
+            f"do: write {self.file} both", "do: commit both",
+        )  # fmt: skip
+
+    def lands(self, session: str) -> dict[str, Any]:
+        """It is merged."""
+        (member,) = self.forge.merge(session)["members"]
+        assert member["outcome"] in WENT, member
+        self.forge.team.until(session, "merged")
+        return member
+
+    # -- what came of it ---------------------------------------------------------------------------
+
+    def is_whole(self, first: str, second: str) -> None:
+        """All of it arrived, and nothing of it twice."""
+        assert self.forge.on_main(self.file) == "both"
+        assert not [line for line in self.forge.team.journal() if "host.slow" in line]
+        for session in (first, second):
+            self._happened_once(session)
+            self._closed(session)
+        self._heard(first, "too long", "Say three.")
+        self._heard(second, "origin/main")
+
+    def issue(self, session: str) -> Issue:
+        """A session's issue, as its host has it."""
+        return self.forge.world.named(APP).issues[int(self.issues[session])]
+
+    def _closed(self, session: str) -> None:
+        issue, at = self.issue(session), self.forge.world.named(APP)
+        assert (issue.state, issue.state_reason) == ("closed", "completed")
+        assert [one.body for one in issue.comments] == [f"{issue.title}: begun."]
+        assert [one.title for one in at.issues.values()].count(issue.title) == 1
+
+    def _happened_once(self, session: str) -> None:
+        pull = self.forge.pull(session)
+        assert not pull.comments
+        bare = self.forge.world.named(APP).bare.folder
+        merges = git(bare, "log", "--merges", "--first-parent", "--format=%P", "main").splitlines()
+        assert sum(pull.head_sha in parents for parents in merges) == 1
+        journal = self.forge.team.sure("events", session=session, limit=1_000)["lines"]
+        told = Counter(line.split(" ")[2] for line in journal)
+        assert (told["merge.completed"], told["pr.merged"], told["pr.created"]) == (1, 1, 1), told
+
+    def _heard(self, session: str, *words: str) -> None:
+        """What others said, once each, and apart from it only what the lead said."""
+        said = self.forge.team.heard(session)
+        assert len(said) == len(set(said))
+        by_others = [one for one in said if "do: " not in one]
+        assert len(by_others) == len(words), by_others
+        for word in words:
+            assert sum(word in one for one in by_others) == 1, by_others
