@@ -1,4 +1,4 @@
-"""GitHub does what it was asked for, and the answer never arrives: it is found, and not done twice."""
+"""GitHub has done it and the answer never arrives: what was done is found, not done twice."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
