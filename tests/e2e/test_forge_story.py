@@ -5,39 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from e2e.forge import APP, Forge, pushed, settings
-from standins.github import GitHub, hosted
-from team import Kind, Team, eventually, git
+from e2e.forge import Forge, OnGitHub, founded, mended
+from standins.github import hosted
+from team import Kind, git
 
 
 @pytest.fixture
-def github(tmp_path: Path) -> Generator[GitHub]:
-    with hosted(tmp_path / "host") as host:
-        yield host
-
-
-@pytest.fixture
-def repository(tmp_path: Path, kind: Kind, github: GitHub) -> Path:
-    return pushed(github, tmp_path / "sample", settings(github, kind))
-
-
-@pytest.fixture
-def forge(team: Team, github: GitHub, tmp_path: Path) -> Forge:
-    return Forge(team, github, tmp_path)
-
-
-@pytest.fixture
-def team(tmp_path: Path, repository: Path, kind: Kind, github: GitHub) -> Generator[Team]:
-    (tmp_path / ".profile").write_text(f"export GH_TOKEN={github.token}\n")
-    one = Team(tmp_path / "home", repository, tmp_path / "run", kind)
-    yield one.trusted()
-    one.end()
-
-
-def mended(forge: Forge, session: str, word: str) -> str:
-    """The one message that asks for it."""
-    eventually(lambda: len([one for one in forge.team.heard(session) if word in one]) == 1)
-    return next(one for one in forge.team.heard(session) if word in one)
+def forge(tmp_path: Path, kind: Kind) -> Generator[Forge]:
+    with hosted(tmp_path / "host") as host, founded(tmp_path, OnGitHub(host), kind) as forge:
+        yield forge
 
 
 def test_from_an_issue_to_merged_work(forge: Forge) -> None:
@@ -48,7 +24,7 @@ def test_from_an_issue_to_merged_work(forge: Forge) -> None:
     world.job(pull, "lint", "failure", log=f"{log}\n2026-01-01T00:00:09.0Z ##[error]too long\n")
     forge.look(session)
     team.until(session, "ci_failed")
-    told = mended(forge, session, "too long")
+    told = mended(team, session, "too long")
     assert "ci / lint" in told
     assert told.index("<data") < told.index("too long")
 
@@ -59,7 +35,7 @@ def test_from_an_issue_to_merged_work(forge: Forge) -> None:
     world.review(pull, "CHANGES_REQUESTED", "Not yet.")
     forge.look(session)
     team.until(session, "changes_requested")
-    told = mended(forge, session, "Say three.")
+    told = mended(team, session, "Say three.")
     assert "a.txt:1" in told
     assert thread.node_id in told
 
@@ -73,5 +49,5 @@ def test_from_an_issue_to_merged_work(forge: Forge) -> None:
     done = team.call("merge", session=session)
     assert (done["merged"], done["outcome"]) == (True, "landed")
     assert pull.merged_at
-    assert git(world.named(APP).bare.folder, "show", "main:a.txt") == "three"
+    assert git(forge.host.bare, "show", "main:a.txt") == "three"
     team.until(session, "merged")
