@@ -26,9 +26,8 @@ def team(tmp_path: Path, gitlab: GitLab) -> Iterator[Team]:
     """A project whose origin is there, and an engine that listens to HTTP."""
     (tmp_path / ".profile").write_text(f"export GITLAB_TOKEN={gitlab.token}\n")
     host = OnGitLab(gitlab)
-    one = Team(
-        tmp_path / "home", pushed(host, tmp_path / "sample", settings(host)), tmp_path / "run"
-    )
+    repository = pushed(host, tmp_path / "sample", settings(host))
+    one = Team(tmp_path / "home", repository, tmp_path / "run")
     one.home.mkdir(mode=0o700)
     (one.home / "config.yaml").write_text(ON)
     yield one.trusted()
