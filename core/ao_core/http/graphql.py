@@ -53,7 +53,7 @@ class GraphQL:
 
     def __init__(self, api: Api, path: str = "/graphql", *, costs: bool = False) -> None:
         self._api, self._path, self._costs = api, path, costs
-        self._what = f"{api.vendor}: POST {path}"
+        self._what = f"{api.vendor}: POST {path}".rstrip()
 
     @property
     def clock(self) -> Clock:

@@ -19,6 +19,7 @@ REVIEWS = {
     "CHANGES_REQUESTED": ReviewState.CHANGES_REQUESTED,
     "DISMISSED": ReviewState.DISMISSED,
 }
+_TWICE = ("head_ref_oid", "review_decision", "is_draft", "is_in_merge_queue")
 _DECISIONS = {
     "APPROVED": ReviewDecision.APPROVED,
     "CHANGES_REQUESTED": ReviewDecision.CHANGES_REQUESTED,
@@ -95,7 +96,7 @@ class Thread(Shape):
 
 
 class Reviews(Shape):
-    """The latest review of each reviewer that approves or asks for changes."""
+    """The latest of each who may write here, if it approves or asks for changes."""
 
     nodes: tuple[SubmittedReview, ...]
 
@@ -127,11 +128,11 @@ class Said(Shape):
         said = [review for one in people if (review := one.review())]
         return tuple(sorted(said, key=lambda one: one.at))
 
-    def decision(self) -> ReviewDecision:
-        """What the branch's rules make of them; without rules, what they amount to."""
+    def decision(self, bots: Container[str] = ()) -> ReviewDecision:
+        """What the branch's rules make of them; without rules, what people's amount to."""
         known = _DECISIONS.get(self.review_decision or "")
         asked = bool(self.review_requests and self.review_requests.total_count)
-        return known or decided((one.state for one in self.reviews()), asked=asked)
+        return known or decided((one.state for one in self.reviews(bots)), asked=asked)
 
     def remarks(self, *, automated: bool, bots: Container[str] = ()) -> tuple[ReviewComment, ...]:
         """Those that are not resolved."""
@@ -139,10 +140,10 @@ class Said(Shape):
         told = [one.comment() for one in left if one.is_automated(bots) is automated]
         return tuple(one for one in told if one)
 
-    def beside(self, seen: Seen) -> "Said":
-        """With whether it can be merged as a later look has it."""
-        if seen.head_ref_oid != self.head_ref_oid:
-            return self
+    def beside(self, seen: Seen) -> "Said | None":
+        """With whether it can be merged as a later look has it; None if it is not of the same."""
+        if any(getattr(self, name) != getattr(seen, name) for name in _TWICE):
+            return None
         later = {"mergeable": seen.mergeable, "merge_state_status": seen.merge_state_status}
         return self.model_copy(update=later)
 

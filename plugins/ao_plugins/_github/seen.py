@@ -67,19 +67,24 @@ class AutoMerge(Shape):
     enabled_at: datetime | None = None
 
 
-class Seen(Shape):
+class Spot(Shape):
+    """As much of a pull request as tells whose it is."""
+
+    number: int
+    state: Literal["OPEN", "MERGED", "CLOSED"]
+    head_ref_name: str
+    head_ref_oid: str
+    is_cross_repository: bool
+
+
+class Seen(Spot):
     """A pull request as one look over many shows it."""
 
     id: str
-    number: int
     title: str
     url: str
-    state: Literal["OPEN", "MERGED", "CLOSED"]
     is_draft: bool
-    head_ref_name: str
-    head_ref_oid: str
     base_ref_name: str
-    is_cross_repository: bool
     head_repository: Named | None = None
     additions: int
     deletions: int

@@ -134,7 +134,8 @@ class GitHubScm(
         """Close without merging; the branch stays."""
         if (await self._standing.current(pull.number)).state == "OPEN":
             path = f"{self._github.path}/pulls/{pull.number}"
-            await self._github.rest.ask("PATCH", path, into=object, json={"state": "closed"})
+            shut = {"state": "closed"}
+            await self._github.rest.ask("PATCH", path, into=object, json=shut, repeatable=True)
 
     # -- what others say ---------------------------------------------------------------------------
 
@@ -148,7 +149,7 @@ class GitHubScm(
 
     async def decision(self, pull: Pull) -> ReviewDecision:
         """What the latest review of each reviewer amounts to, by the rules of the branch."""
-        return (await self._standing.both(pull.number))[1].decision()
+        return (await self._standing.both(pull.number))[1].decision(self._judge.bots)
 
     async def pending_comments(self, pull: Pull) -> tuple[ReviewComment, ...]:
         """Unresolved threads that people began."""
@@ -169,7 +170,7 @@ class GitHubScm(
         if number is not None:
             await self._found.claim(work.session, number)
         made = await self.find(work)
-        if made is None:
+        if made is None or made.state is not PullState.OPEN:
             raise Unavailable(f"the pull request of {work.branch} is not to be seen")
         return made
 

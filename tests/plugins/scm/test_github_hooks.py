@@ -197,7 +197,7 @@ def test_what_is_no_json_is_no_delivery(body: bytes) -> None:
 async def scm_of(tmp_path: Path, github: GitHub, **settings: Any) -> GitHubScm:
     repository = await sample(tmp_path / "project")
     await repository.git("remote", "add", "origin", github.remote())
-    environment = {"GH_TOKEN": github.token, "HOOK": "from outside"}
+    environment = {"GH_ENTERPRISE_TOKEN": github.token, "HOOK": "from outside"}
     scope = Scope(tmp_path / "scm", repository=repository.path, environment=environment)
     settings = {"api": f"{github.url}/api/v3", **settings}
     return GitHubScm(GitHubScmConfig.model_validate(settings), scope)

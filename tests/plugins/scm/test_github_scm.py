@@ -37,7 +37,7 @@ class OnGitHub:
     def scope(self, tmp_path: Path, repository: Sample, github: GitHub) -> Scope:
         return Scope(
             state=tmp_path / "scm", project="demo", repository=repository.path, home="0a1b2c3d",
-            environment={"GH_TOKEN": github.token},
+            environment={"GH_ENTERPRISE_TOKEN": github.token},
         )  # fmt: skip
 
     @pytest.fixture

@@ -11,6 +11,7 @@ from standins.faults import through
 from standins.github import (
     graph_changes,
     graph_pulls,
+    rest_apps,
     rest_checks,
     rest_hooks,
     rest_issues,
@@ -32,6 +33,7 @@ from standins.server import Reply, Request, Server
 ROOMS = (
     graph_changes,
     graph_pulls,
+    rest_apps,
     rest_checks,
     rest_hooks,
     rest_issues,
@@ -80,6 +82,10 @@ class GitHub:
     def remote(self, repository: str = "acme/app", token: str = TOKEN) -> str:
         """The address of a repository for git, with a token in it."""
         return f"{self.url.replace('://', f'://x-access-token:{token}@')}/{repository}.git"
+
+    def logs_at(self, url: str) -> None:
+        """From now on logs lie there."""
+        self._api.logs = url
 
     @property
     def deliveries(self) -> list[Delivery]:
