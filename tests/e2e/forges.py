@@ -73,7 +73,7 @@ class Host(ABC):
 class OnGitHub(Host):
     """Pull requests."""
 
-    name, variable, fields = "github", "GH_TOKEN", ("head", "base", "body")
+    name, variable, fields = "github", "GH_ENTERPRISE_TOKEN", ("head", "base", "body")
     at: GitHub
 
     @property
