@@ -97,3 +97,10 @@ def test_where_the_target_has_moved_a_rebase_merges(forge: Forge) -> None:
     assert git(forge.host.bare, "rev-parse", "main~1") == moved
     assert git(forge.host.bare, "show", "main:a.txt") == "one"
     team.until(session, "merged")
+
+
+def test_work_begins_at_the_target_as_the_host_has_it(forge: Forge) -> None:
+    head = forge.world.commit(APP, "main", {"b.txt": "b\n"})
+    shown = forge.team.call("show", session=forge.team.spawn("do: say nothing"))
+    assert git(Path(shown["path"]), "merge-base", "HEAD", head) == head
+    assert git(forge.team.repository, "rev-parse", "main") != head
