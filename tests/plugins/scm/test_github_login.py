@@ -34,7 +34,7 @@ def addresses(spoken: Spoken) -> tuple[str, str]:
     return _base(spoken.rest), _base(vars(spoken.graph)["_api"])
 
 
-def _base(api: Any) -> str:
+def _base(api: object) -> str:
     held: dict[str, Any] = vars(api)
     return str(held["_base"])
 
