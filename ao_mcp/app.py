@@ -45,6 +45,7 @@ from ao_core.engine.room import Room
 from ao_core.engine.stocking import Stocking
 from ao_core.engine.timekeeping import keep_time
 from ao_core.engine.vetting import Vetting
+from ao_core.engine.webhook_looks import ToldLooks
 from ao_core.errors import AoError
 from ao_core.files import private_dir, write_atomic
 from ao_core.ids import SessionId
@@ -87,6 +88,7 @@ async def run(home: Path, ready: Callable[[], None], lock: int | None = None) ->
         tasks.start_soon(_going_on, "nothing is cleared away any more", Cleanup(engine).run)
         tasks.start_soon(_going_on, "what the ended have left is not looked at", Pulls(engine).run)
         tasks.start_soon(_going_on, "nobody is told of limits", partial(tell_of_limits, engine))
+        tasks.start_soon(_going_on, "what webhooks tell is not looked at", ToldLooks(engine).run)
         tasks.start_soon(_going_on, "overlaps are no longer told of", Overlaps(engine).run)
         tasks.start_soon(_going_on, "no workspace is kept ready", Stocking(engine).run)
         tasks.start_soon(_going_on, "no message expires any more", partial(expire_messages, engine))

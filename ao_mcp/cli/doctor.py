@@ -59,6 +59,7 @@ async def _every(place: Place, used: Usage) -> list[Check]:
         *await anyio.to_thread.run_sync(client_checks.clients, place),
         *await anyio.to_thread.run_sync(http_checks.http, place),
         *await anyio.to_thread.run_sync(machine_checks.github, place),
+        *await anyio.to_thread.run_sync(http_checks.webhooks, place),
         await machine_checks.sleep(place),
         await anyio.to_thread.run_sync(machine_checks.disk, place, used),
         checks.isolation(),

@@ -218,7 +218,7 @@ async def _update_issue(call: Call, asked: UpdateIssue) -> IssueShown:
 async def _changed(
     tracker: Tracker[Any], id: str, change: IssueChange, since: datetime | None
 ) -> Issue:
-    """What an earlier call may have begun is finished; or it is done, if it was touched since."""
+    """What an earlier call may have begun is finished; if it was touched since, it is done."""
     if since is None:
         return await tracker.update(id, change)
     if isinstance(tracker, Finishing):

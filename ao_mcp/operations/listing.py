@@ -41,11 +41,9 @@ class List(Request):
     project: ProjectName = None
     status: Annotated[str | None, Field(description="Only of this status.", max_length=40)] = None
     attention: Annotated[bool, Field(description="Only who needs somebody.")] = False
-    ended: Annotated[bool, Field(description="Also who ended and needs nobody.")] = False
+    ended: Annotated[bool, Field(description="Also the ended.")] = False
     limit: Annotated[int, Field(ge=1, le=500)] = 50
-    cursor: Annotated[str | None, Field(description="Go on after this session.", max_length=60)] = (
-        None
-    )
+    cursor: Annotated[str | None, Field(max_length=60)] = None
 
 
 class ProjectLine(Reply):

@@ -13,6 +13,7 @@ from ao_core.engine.outlets import Failing, failing
 from ao_core.engine.reading import line_of
 from ao_core.engine.stop import left
 from ao_core.engine.stop import stop as engine_stop
+from ao_core.engine.webhooks import Told
 from ao_core.errors import AoError, BadRequest
 from ao_core.ids import project_id
 from ao_core.store.records import SESSION
@@ -59,6 +60,14 @@ class About(Request):
     """Nothing to ask."""
 
 
+class Telling(Reply):
+    """One project whose host tells of changes."""
+
+    project: str
+    last: str
+    missed: bool = Field(description="Whether a change of the last hour was not told of.")
+
+
 class Engine(Reply):
     """The engine as it runs."""
 
@@ -80,6 +89,9 @@ class Engine(Reply):
     failing: tuple[str, ...] = Field(
         default=(), description="Notifiers whose notes do not arrive, since when, and why."
     )
+    webhooks: tuple[Telling, ...] = Field(
+        default=(), description="Projects whose host tells of changes, and when it last did."
+    )
     http: str | None = Field(default=None, description="The address of MCP over HTTP, if it is on.")
     http_problem: str | None = Field(default=None, description="Why it does not listen there.")
     hosts: tuple[str, ...] = Field(default=(), description="What each host still lets us ask.")
@@ -100,11 +112,17 @@ async def _about(call: Call, asked: About) -> Engine:
         stopped={str(id): sessions for id, sessions in left(engine).items()},
         asked_github=await asked_github(engine),
         failing=tuple([_failing(one) for one in await failing(engine)]),
+        webhooks=tuple(map(_telling, engine.webhooks.told())),
         http=engine.http or None,
         http_problem=_problem(engine.http_problem),
         hosts=tuple(in_words(one) for one in states()),
         slow_hosts=tuple(in_words(one) for one in states() if one.slow),
     )
+
+
+def _telling(one: Told) -> Telling:
+    last = one.at.isoformat(timespec="seconds")
+    return Telling(project=one.project, last=last, missed=one.missed)
 
 
 def _failing(one: Failing) -> str:

@@ -1,7 +1,8 @@
 """What hosts let us ask, for whoever shows it; it costs nothing where no host is spoken to."""
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,6 +32,22 @@ class BudgetState:
 OnSlow = Callable[[BudgetState], None]
 _budgets: list[Callable[[], BudgetState]] = []
 _watchers: list[OnSlow] = []
+_acting: ContextVar[bool] = ContextVar("acting", default=False)
+
+
+@contextmanager
+def acting() -> Generator[None]:
+    """What is read meanwhile is part of an act, such as a merge, and goes as one."""
+    before = _acting.set(True)
+    try:
+        yield
+    finally:
+        _acting.reset(before)
+
+
+def is_acting() -> bool:
+    """Whether what is asked now is part of an act."""
+    return _acting.get()
 
 
 def states() -> tuple[BudgetState, ...]:

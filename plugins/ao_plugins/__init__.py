@@ -33,8 +33,8 @@ INDEX: Index = {
     },
     "tracker": {
         "github": Entry("ao_plugins.tracker.github:GitHubTracker"),
-        "linear": Entry("ao_plugins.tracker.linear:LinearTracker"),
         "gitlab": Entry("ao_plugins.tracker.gitlab:GitLabTracker"),
+        "linear": Entry("ao_plugins.tracker.linear:LinearTracker"),
         "local": Entry("ao_plugins.tracker.local:LocalTracker"),
     },
     "scm": {

@@ -30,6 +30,10 @@ class Claims:
         """The session that a pull request belongs to."""
         return next((id for id, numbers in self._known.items() if number in numbers), None)
 
+    def knows(self, session: str) -> bool:
+        """Whether it has ever had one, which another may have taken over since."""
+        return session in self._known
+
     def claim(self, session: str, number: int) -> None:
         """It is this session's from now on, and its latest."""
         others = [one for one in self.of(session) if one != number]

@@ -45,7 +45,7 @@ def settings(github: GitHub, kind: Kind = PLAIN, *, before: str = "", **more: An
     return before + kind.project(CONFIG).replace("    agent: command", own)
 
 
-def signed_in(folder: Path, token: str, variable: str = "GH_TOKEN") -> None:
+def signed_in(folder: Path, token: str, variable: str = "GH_ENTERPRISE_TOKEN") -> None:
     """Whoever has this home folder: git asks the one file, and so does the login shell."""
     folder.mkdir(exist_ok=True)
     (folder / SECRET).write_text(token)

@@ -15,7 +15,7 @@ from ao_core.errors import AoError
 from e2e.forge import SECRET, Forge, pushed, settings, signed_in
 from e2e.whole_story import Story
 from standins.github import GitHub, hosted
-from team import Team, eventually, git
+from team import PLAIN, Team, eventually, git
 
 TOKEN = "ghp_0Ksz9fYbVq3mUe7LtWd2RhXc5NaGj8PoTi41"
 FORMS = [TOKEN.encode(), base64.b64encode(f"octocat:{TOKEN}".encode())]
@@ -34,7 +34,7 @@ def github(tmp_path: Path) -> Generator[GitHub]:
 @pytest.fixture(params=HOW)
 def repository(tmp_path: Path, github: GitHub, request: pytest.FixtureRequest) -> Path:
     signed_in(tmp_path, TOKEN, request.param)
-    return pushed(github, tmp_path / "sample", settings(github, **HOW[request.param]))
+    return pushed(github, tmp_path / "sample", settings(github, PLAIN, **HOW[request.param]))
 
 
 @pytest.fixture

@@ -24,7 +24,9 @@ def github(tmp_path: Path) -> Generator[GitHub]:
 @pytest.fixture
 def client(github: GitHub) -> Generator[httpx.Client]:
     headers = {"authorization": f"Bearer {github.token}"}
-    with httpx.Client(base_url=github.url, headers=headers, trust_env=False, verify=PLAIN) as one:
+    with httpx.Client(
+        base_url=github.url, headers=headers, trust_env=False, verify=PLAIN, timeout=60
+    ) as one:
         yield one
 
 

@@ -75,6 +75,13 @@ def test_issues_are_found_by_what_is_asked(gitlab: GitLab, asking: httpx.Client)
     assert numbers(asking.get(f"{APP}/issues?with_labels_details=true&labels=b")) == [1]
 
 
+def test_a_command_in_what_is_said_is_obeyed(gitlab: GitLab, asking: httpx.Client) -> None:
+    told = asking.post(f"{APP}/issues", json={"title": "x", "description": "So.\n/close\n"}).json()
+    assert (told["state"], told["description"]) == ("closed", "So.\n")
+    said = asking.post(f"{APP}/issues/1/notes", json={"body": "/reopen\nNot yet."}).json()
+    assert (asking.get(f"{APP}/issues/1").json()["state"], said["body"]) == ("opened", "Not yet.")
+
+
 def test_issues_know_of_each_other(gitlab: GitLab, asking: httpx.Client) -> None:
     for name in ("first", "second"):
         gitlab.world.issue("acme/app", name)
@@ -207,6 +214,8 @@ def test_a_pipeline_is_what_its_jobs_are(
     assert asking.get(f"{APP}/jobs/{jobs['test']['id']}/trace").text == "E: it broke\n"
     (bridge,) = asking.get(f"{path}/bridges").json()
     assert bridge["downstream_pipeline"]["source"] == "parent_pipeline"
+    listed = [asking.get(f"{APP}/pipelines{q}").json() for q in ("", "?source=parent_pipeline")]
+    assert [[each["id"] for each in some] for some in listed] == [[run.id], [child.id]]
     shown = asking.get(ONE).json()["head_pipeline"]
     assert (shown["id"], shown["status"]) == (run.id, "failed")
     retried = asking.post(f"{path}/retry").json()
@@ -308,3 +317,10 @@ def test_hooks_are_told_of_all_that_happens(
     assert (about[0]["oldrev"], about[0]["last_commit"]["id"]) == (old, one.sha)
     changes = [body["changes"] for body in told if body["object_kind"] == "issue"][-1]
     assert changes["labels"]["current"][0]["title"] == "now"
+
+
+def test_an_event_that_is_not_as_described_is_told_of(gitlab: GitLab, receiver: Receiver) -> None:
+    gitlab.world.hook("acme/app", receiver.url, "hush", "issues_events")
+    gitlab.world.person.id = "one"  # pyright: ignore[reportAttributeAccessIssue]
+    gitlab.expect("the event issue is not as it is described: .*'one' is not of type 'integer'")
+    gitlab.world.issue("acme/app", "a bug")

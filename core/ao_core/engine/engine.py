@@ -35,6 +35,7 @@ from ao_core.engine.records import Records
 from ao_core.engine.room import Room
 from ao_core.engine.spools import Spools
 from ao_core.engine.upstream import Upstream
+from ao_core.engine.webhooks import Webhooks
 from ao_core.errors import AoError, EngineRestarted, StoreUnavailable
 from ao_core.ids import SessionId
 from ao_core.model.budget import Budget
@@ -69,6 +70,7 @@ class Engine:
     permissions: Permissions = field(init=False)
     intents: Intents = field(init=False)
     keys: Keys = field(init=False)
+    webhooks: Webhooks = field(init=False)
     version: str = "0"
     worker_command: tuple[str, ...] = ()  # starts our own server for a worker
     spools: Spools = field(default_factory=Spools)
@@ -101,6 +103,7 @@ class Engine:
         self.permissions = Permissions(self.records, self.clock)
         self.intents = Intents(self.records, self.clock)
         self.keys = Keys(self.records.store, self.clock)
+        self.webhooks = Webhooks(self.clock)
 
     # -- sessions ----------------------------------------------------------------------------
 

@@ -147,8 +147,7 @@ class Loop:
                 wants[session.id] = await self._one(project, session, seen.get(session.id))
             except Exception:  # nor one session's
                 _log.exception("could not look at %s", session.id)
-        called = [one for one in sessions if self._pulls.are_due(one, wants.get(one.id, ()))]
-        await self._pulls.look(project, [one.id for one in called])
+        await self._pulls.look_beside(project, self._pulls.due(project, sessions, wants))
         for id, wanted in wants.items():
             if Want.OUTBOX in wanted:
                 self._engine.deliver(id)

@@ -5,9 +5,11 @@ A crash in between needs no memory of the train: whether work reached its target
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from ao_core.allowance import acting
 from ao_core.engine import aftermath
 from ao_core.engine.boarding import objections, travel
 from ao_core.engine.case import Observation
@@ -87,10 +89,11 @@ async def merge(
 
 async def _merged(engine: Engine, sessions: Sequence[Session], wish: Wish, tell: Tell) -> Report:
     async with all_alone(engine, sessions):
-        project = await engine.project_of(sessions[0])
-        found = [await _candidate(engine, project, one.id, wish) for one in sessions]
-        train = _Train(engine, project, wish, tell, found)
-        return await train.run()
+        with nullcontext() if wish.dry_run else acting():
+            project = await engine.project_of(sessions[0])
+            found = [await _candidate(engine, project, one.id, wish) for one in sessions]
+            train = _Train(engine, project, wish, tell, found)
+            return await train.run()
 
 
 async def _candidate(engine: Engine, project: Project, id: SessionId, wish: Wish) -> Candidate:

@@ -166,7 +166,9 @@ def _reported(case: Case, hook: HookEvent) -> Case:
 
 def _pull_opened(case: Case, hook: HookEvent) -> Case:
     """What it says is told; what is true of it, its host is asked now."""
-    page, session = hook.text or "", case.session
+    page, session = hook.text or "", replace(case.session, proposed=hook.at)
+    if case.session.proposed is not None and not _is_after(case, hook, case.session.proposed):
+        return case
     case = case.having(session, want=Want.PULL)
     if not _PAGE.fullmatch(page) or page == session.pr.url:
         return case

@@ -5,6 +5,8 @@ from typing import Any
 
 import httpx
 
+from ao_core.allowance import is_acting
+
 _URGENCY = "ao_urgency"
 _READ_ONLY = "ao_read_only"
 _REPEATABLE = "ao_repeatable"
@@ -27,11 +29,11 @@ def marks(
 
 
 def urgency_of(request: httpx.Request) -> Urgency:
-    """How urgent it is; what says nothing of it is a reading or an act."""
+    """How urgent it is; what says nothing of it is a reading or an act, of which it may be part."""
     marked = request.extensions.get(_URGENCY)
-    if isinstance(marked, Urgency):
-        return marked
-    return Urgency.READ if reads(request) else Urgency.ACT
+    if not isinstance(marked, Urgency):
+        marked = Urgency.READ if reads(request) else Urgency.ACT
+    return Urgency.ACT if marked is Urgency.READ and is_acting() else marked
 
 
 def reads(request: httpx.Request) -> bool:

@@ -207,3 +207,75 @@ class Reviewable(ABC):
     @abstractmethod
     async def review(self, pull: Pull, review: Review, comments: Sequence[ReviewComment]) -> None:
         """Leave a review with its remarks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What somebody has posted to us, as it came. The names of `headers` are in small letters."""
+
+    headers: Mapping[str, str]
+    body: bytes
+    at: float  # as of `time.time()`
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a delivery is about: a hint where to look, and never what is to be seen there.
+
+    `moved` names branches that have other commits than before: what is to be merged into one of
+    them may be in conflict now. A notice that names nothing is of no interest.
+    """
+
+    delivery: str
+    event: str
+    repository: str
+    pulls: frozenset[int] = frozenset()
+    branches: frozenset[str] = frozenset()
+    commits: frozenset[str] = frozenset()
+    moved: frozenset[str] = frozenset()
+
+    @property
+    def names_nothing(self) -> bool:
+        """Whether there is nothing to look at."""
+        return not (self.pulls or self.branches or self.commits or self.moved)
+
+
+class Hooked(ABC):
+    """A host that tells of changes by itself, to an address of ours.
+
+    `signed` and `noticed` keep nothing and are called from a thread.
+    """
+
+    @property
+    @abstractmethod
+    def repository(self) -> str:
+        """`owner/name`, as its deliveries have it."""
+
+    @property
+    @abstractmethod
+    def events(self) -> Sequence[str]:
+        """Those that it is to tell of, by its own names."""
+
+    @abstractmethod
+    async def secret(self) -> str | None:
+        """The secret that is configured, if one is."""
+
+    @abstractmethod
+    def signed(self, posted: Posted, secret: str) -> bool:
+        """Whether who posted it knows the secret; found out in a time that tells nothing of it."""
+
+    @abstractmethod
+    def noticed(self, posted: Posted) -> Notice:
+        """What it is about; raises `BadRequest` for what is no delivery of this host."""
+
+    def relayed(self, address: str) -> str | None:
+        """The command that brings deliveries to an address only this machine has, if any does."""
+        return None
+
+
+class Hookable(ABC):
+    """A host that takes the order to tell of changes from here."""
+
+    @abstractmethod
+    async def hook(self, address: str, secret: str) -> str:
+        """See to it that deliveries go there, and once; says what was done."""

@@ -1,7 +1,7 @@
 """The checks of a commit: check runs of apps, and statuses by whoever may write there."""
 
-from collections.abc import Sequence
-from typing import Annotated, Literal, TypeAlias
+from collections.abc import Iterable
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -14,7 +14,6 @@ _CONCLUSIONS = {
     "SUCCESS": CheckState.PASSED,
     "NEUTRAL": CheckState.SKIPPED,
     "SKIPPED": CheckState.SKIPPED,
-    "STALE": CheckState.SKIPPED,
 }
 _STATUSES = {
     "SUCCESS": CheckState.PASSED,
@@ -38,6 +37,7 @@ class Workflow(Shape):
 class WorkflowRun(Shape):
     """One run of it."""
 
+    event: str
     workflow: Workflow
 
 
@@ -60,6 +60,17 @@ class CheckRun(Shape):
     title: str | None = None
     summary: str | None = None
     check_suite: Suite
+
+    @property
+    def what(self) -> tuple[str | None, ...]:
+        """What ran, which may have run before."""
+        app, run = self.check_suite.app, self.check_suite.workflow_run
+        return app and app.slug, run and run.workflow.name, run and run.event, self.name
+
+    @property
+    def order(self) -> int:
+        """Whatever runs later has a higher number."""
+        return self.database_id or 0
 
     @property
     def job(self) -> int | None:
@@ -89,6 +100,12 @@ class StatusContext(Shape):
     state: str
     target_url: str | None = None
     description: str | None = None
+    order: ClassVar[int] = 0  # only its last word is listed
+
+    @property
+    def what(self) -> tuple[str | None, ...]:
+        """Whose word it is."""
+        return (self.context,)
 
     def check(self) -> Check:
         """In our words."""
@@ -120,6 +137,9 @@ class CheckRollup(Shape):
     contexts: Checks
 
 
-def named(checks: Sequence[CheckRun | StatusContext]) -> tuple[Check, ...]:
-    """Each in our words, by name."""
-    return tuple(sorted((one.check() for one in checks), key=lambda one: one.name))
+def latest(checks: Iterable[CheckRun | StatusContext]) -> tuple[CheckRun | StatusContext, ...]:
+    """Of what ran again on the same commit, the last run: GitHub lists those before it, too."""
+    found = dict[tuple[str | None, ...], CheckRun | StatusContext]()
+    for one in sorted(checks, key=lambda one: one.order):
+        found[one.what] = one
+    return tuple(found.values())

@@ -26,10 +26,11 @@ _MARKS = """
   reviewThreads(last: 100) { totalCount nodes { id isResolved } }
 """
 SEEN = _PULL + _MARKS
-ON_BRANCH = f"""
-  pullRequests(headRefName: $branch, first: 3, orderBy: {{field: CREATED_AT, direction: DESC}}) {{
-    nodes {{ {SEEN} }}
-  }}
+# a fork's branch of the same name is listed, too: so many of those may stand before one of ours
+ON_BRANCH = """
+  pullRequests(headRefName: $branch, first: 50, orderBy: {field: CREATED_AT, direction: DESC}) {
+    nodes { number state headRefName headRefOid isCrossRepository }
+  }
 """
 
 CONTEXTS = """
@@ -38,7 +39,7 @@ CONTEXTS = """
     __typename
     ... on CheckRun {
       databaseId name status conclusion detailsUrl title summary
-      checkSuite { app { slug } workflowRun { workflow { name } } }
+      checkSuite { app { slug } workflowRun { event workflow { name } } }
     }
     ... on StatusContext { context state targetUrl description }
   }
@@ -46,7 +47,7 @@ CONTEXTS = """
 SAID = f"""
   headRefOid mergeable mergeStateStatus reviewDecision isDraft isInMergeQueue
   reviewRequests(first: 1) {{ totalCount }}
-  latestOpinionatedReviews(first: 100) {{
+  latestOpinionatedReviews(first: 100, writersOnly: true) {{
     nodes {{ author {{ __typename login }} state body submittedAt }}
   }}
   reviewThreads(last: 100) {{ nodes {{
@@ -56,6 +57,7 @@ SAID = f"""
   statusCheckRollup {{ contexts(first: 100) {{ {CONTEXTS} }} }}
 """
 MORE_CHECKS = f"""
+  headRefOid
   statusCheckRollup {{ contexts(first: 100, after: $after) {{ {CONTEXTS} }} }}
 """
 

@@ -13,8 +13,8 @@ import anyio.to_thread
 from ao_core.http import Urgency
 from ao_core.slots.scm import WorkRef
 from ao_plugins._claims import Claims
-from ao_plugins._github.looking import Looks, belongs
-from ao_plugins._github.seen import Seen
+from ao_plugins._github.looking import Looks
+from ao_plugins._github.seen import Seen, Spot
 
 
 @dataclass(slots=True)
@@ -30,9 +30,11 @@ class Finding:
         """As it was seen last."""
         return self._seen.get(number)
 
-    async def at(self, numbers: Iterable[int], urgency: Urgency) -> dict[int, Seen | None]:
+    async def at(
+        self, numbers: Iterable[int], urgency: Urgency, *, besides: bool = False
+    ) -> dict[int, Seen | None]:
         """Those of these numbers as they are now; one that could not be seen is left out."""
-        found = await self.looks.at(numbers, urgency)
+        found = await self.looks.at(numbers, urgency, besides=besides)
         self._seen.update({number: one for number, one in found.items() if one})
         return found
 
@@ -43,16 +45,18 @@ class Finding:
         latest = {work.session: self._latest(work.session) for work in works}
         held = await self.at({one for one in latest.values() if one is not None}, urgency)
         loose = [work for work in works if _is_loose(latest[work.session], held)]
-        branches = await self.looks.on((work.branch for work in loose), urgency)
-        found = dict[str, Seen | None]()
-        for work in works:
-            kept = latest[work.session]
-            if work in loose and work.branch in branches:
-                best = self._best(work, branches[work.branch]) or held.get(kept or 0)
-                found[work.session] = await self._noted(work.session, best)
-            elif kept in held and work not in loose:
-                found[work.session] = held[kept]
-        return found
+        branches = await self.looks.on((work.branch for work in loose), urgency, besides=bool(held))
+        unseen = {work.session for work in loose if work.branch not in branches}
+        for work in loose:
+            if work.session not in unseen:
+                latest[work.session] = await self._chosen(work, branches[work.branch])
+        wanted = {one for one in latest.values() if one is not None} - held.keys()
+        held |= await self.at(wanted, urgency, besides=bool(held))
+        return {
+            session: held.get(number or 0)
+            for session, number in latest.items()
+            if session not in unseen and (number is None or number in held)
+        }
 
     async def claim(self, session: str, number: int) -> None:
         """It is this session's from now on."""
@@ -63,21 +67,29 @@ class Finding:
         return next(iter(self.claims.of(session)[-1:]), None)
 
     async def _taken(self, work: WorkRef) -> None:
-        """One that was taken over is nobody else's any more."""
-        if work.claimed is not None and work.claimed not in self.claims.of(work.session):
+        """One that was taken over is nobody else's any more, until another takes it over."""
+        if work.claimed is not None and not self.claims.knows(work.session):
             await self.claim(work.session, work.claimed)
 
-    def _best(self, work: WorkRef, on_branch: Sequence[Seen]) -> Seen | None:
+    async def _chosen(self, work: WorkRef, on_branch: Sequence[Spot]) -> int | None:
+        """The best on its branch, from now on its own; else the one that it had."""
+        best = self._best(work, on_branch)
+        if best is None:
+            return self._latest(work.session)
+        await self.claim(work.session, best.number)
+        return best.number
+
+    def _best(self, work: WorkRef, on_branch: Sequence[Spot]) -> Spot | None:
         mine = self.claims.of(work.session)
         free = [one for one in on_branch if self.claims.whose(one.number) in (None, work.session)]
         fit = [one for one in free if belongs(one, work, one.number in mine)]
         return max(fit, key=lambda one: (one.state == "OPEN", one.number), default=None)
 
-    async def _noted(self, session: str, best: Seen | None) -> Seen | None:
-        if best is not None:
-            self._seen[best.number] = best
-            await self.claim(session, best.number)
-        return best
+
+def belongs(spot: Spot, work: WorkRef, mine: bool) -> bool:
+    """Whether a pull request is this session's: on its branch here, with a commit that it made."""
+    ours = not spot.is_cross_repository and spot.head_ref_name == work.branch
+    return ours and (mine or spot.head_ref_oid in work.commits)
 
 
 def _is_loose(number: int | None, held: Mapping[int, Seen | None]) -> bool:

@@ -13,7 +13,7 @@ from ao_core.errors import ConfigError
 from ao_core.git.origin import Origin, origin_of
 from ao_core.http import Api, Auth, Budget, GraphQL, Rotating, Token, bearer, budget_of, fingerprint
 from ao_core.plugin import Config, Scope
-from ao_plugins._github.login import App, from_app, from_gh, from_surroundings
+from ao_plugins._github.login import WORLD, App, from_app, from_gh, from_surroundings, is_public
 from ao_plugins._secret import Secret, revealed
 
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
@@ -83,7 +83,10 @@ async def _place(config: Hosted, scope: Scope) -> tuple[str, str]:
 
 
 def _host(found: Origin | None) -> str:
-    return found.authority if found and found.port is None else "github.com"
+    """As the web has it: https://docs.github.com/authentication/troubleshooting-ssh"""
+    if found is None:
+        return WORLD
+    return WORLD if found.host in (f"ssh.{WORLD}", f"www.{WORLD}") else found.authority
 
 
 def _addresses(config: Hosted, host: str) -> tuple[str, str]:
@@ -93,7 +96,7 @@ def _addresses(config: Hosted, host: str) -> tuple[str, str]:
             raise ConfigError("`api` is to begin with https://", hint="It carries your token.")
         base = config.api.rstrip("/")
         return base, f"{base.removesuffix('/v3')}/graphql"
-    if host == "github.com" or host.endswith(".ghe.com"):
+    if is_public(host):
         return f"https://api.{host}", f"https://api.{host}/graphql"
     return f"https://{host}/api/v3", f"https://{host}/api/graphql"
 
@@ -120,4 +123,5 @@ async def _login(config: Hosted, scope: Scope, host: str, rest: str) -> tuple[Au
 async def _given(config: Hosted, scope: Scope, host: str) -> SecretStr | None:
     if config.token is not None:
         return SecretStr(await revealed("token", config.token, scope.environment))
-    return from_surroundings(host, scope.environment)
+    chosen = config.host is not None or config.api is not None
+    return from_surroundings(host, scope.environment, chosen=chosen)

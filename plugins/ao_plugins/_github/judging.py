@@ -2,19 +2,23 @@
 
 from dataclasses import dataclass, field, replace
 
+from ao_core.errors import RateLimited, Unavailable
 from ao_core.model.judgement import Judgement
 from ao_core.model.work import Check, CheckState, ReviewComment, summarise
 from ao_core.plugin import Scope
 from ao_plugins._conflicts import conflicting_files
-from ao_plugins._github.checks import CheckRun, StatusContext
+from ao_plugins._github.checks import CheckRun
 from ao_plugins._github.documents import REMEMBERED
 from ao_plugins._github.host import GitHub
-from ao_plugins._github.logs import explained
+from ao_plugins._github.logs import Why, explained
 from ao_plugins._github.merging import UNCHECKED, blockers
 from ao_plugins._github.said import Said
 from ao_plugins._github.seen import Seen
 
 _EXPLAINED = 5  # failed jobs of one commit whose logs are read
+_JOBS = REMEMBERED * _EXPLAINED  # why they failed is kept of as many
+_LATER = 60.0  # seconds in which no log is read, after one that could not be had just now
+_LOOKS = 5  # for a log that is not there yet
 
 
 @dataclass(slots=True)
@@ -26,7 +30,8 @@ class Judge:
     bots: frozenset[str] = frozenset()
     checks_within: float = 0.0  # seconds in which checks are to begin
     _since: dict[str, float] = field(default_factory=dict[str, float])
-    _why: dict[int, str | None] = field(default_factory=dict[int, str | None])
+    _why: dict[int, Why] = field(default_factory=dict[int, Why])
+    _not_before: float = 0.0
     _files: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     async def of(self, seen: Seen, said: Said) -> Judgement:
@@ -35,7 +40,7 @@ class Judge:
         return Judgement(
             head=said.head_ref_oid,
             checks=checks,
-            decision=said.decision(),
+            decision=said.decision(self.bots),
             reviews=said.reviews(self.bots),
             comments=self.remarks(said, automated=False),
             automated=self.remarks(said, automated=True),
@@ -58,7 +63,7 @@ class Judge:
 
     def blockers(self, said: Said, checks: tuple[Check, ...]) -> tuple[str, ...]:
         """All that stands in the way; also that nothing was checked of what is quite new."""
-        found = blockers(said, summarise(checks))
+        found = blockers(said, summarise(checks), self.bots)
         return found if checks or not self._is_new(said.head_ref_oid) else (*found, UNCHECKED)
 
     def _is_new(self, head: str) -> bool:
@@ -79,11 +84,16 @@ class Judge:
             self._files = dict([*self._files.items(), (mark, found)][-REMEMBERED:])
         return self._files[mark]
 
-    async def _detail(self, run: CheckRun | StatusContext) -> str | None:
-        job = run.job if isinstance(run, CheckRun) else None
-        if job is None:
+    async def _detail(self, run: CheckRun) -> str | None:
+        """Asked for until all of it is there: a log comes a moment after its job has ended."""
+        if (job := run.job) is None:
             return None
-        if job not in self._why:
-            why = await explained(self.github, job)
-            self._why = dict([*self._why.items(), (job, why)][-REMEMBERED:])
-        return self._why[job]
+        now, known = self.scope.clock.monotonic(), self._why.get(job)
+        if (known is None or known.looks_left) and now >= self._not_before:
+            try:
+                known = await explained(self.github, job, known.looks_left if known else _LOOKS)
+            except (RateLimited, Unavailable):  # the check is told without it
+                self._not_before = now + _LATER
+            else:
+                self._why = dict([*self._why.items(), (job, known)][-_JOBS:])
+        return known.said if known else None

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ao_core.errors import Conflict, PluginError, Unavailable, WrongState
+from ao_core.errors import PluginError, Unavailable, WrongState
 from ao_core.git.forecast import in_conflict
 from ao_core.model.work import Landed, Landing, Mergeability, MergeMethod, Pull, summarise
 from ao_plugins._github import documents
@@ -12,8 +12,11 @@ from ao_plugins._github.merging import (
     CONFLICTS,
     handed_over,
     is_behind,
+    is_for_github,
     is_waiting,
     merged,
+    moved_on,
+    queued,
     without_branch,
 )
 from ao_plugins._github.seen import Seen
@@ -40,27 +43,27 @@ class Landings:
         own = self.judge.blockers(said, checks)
         found = [one for one in own if one != CONFLICTS]
         found += [_conflict(seen, files)] if said.conflicts else []
-        found += [] if seen.state == "OPEN" else [f"it is {seen.state.lower()} already"]
+        found = found if seen.state == "OPEN" else [f"it is {seen.state.lower()} already"]
         found += [] if seen.head_ref_oid == pull.head else [_NEWER]
-        waits = is_waiting(tuple(found))
-        able = not found or (waits and self.auto_merge)
+        left = tuple(found)
+        able = not left or (self.auto_merge and is_for_github(said, left))
         return Mergeability(
-            able, summarise(checks), said.decision(), said.conflicts, tuple(found), files,
-            waiting=waits and not able, behind=is_behind(own),
+            able, summarise(checks), said.decision(self.judge.bots), said.conflicts, left, files,
+            waiting=is_waiting(left) and not able, behind=is_behind(own),
         )  # fmt: skip
 
     async def merge(self, pull: Pull, method: MergeMethod, message: str | None) -> Landed:
         """Merge exactly `pull.head`, or say what blocks it."""
-        seen, said = await self.standing.both(pull.number)
+        seen, said = await self.standing.settled(pull.number)
         if seen.state != "OPEN":
             return _ended(seen)
         if seen.head_ref_oid != pull.head:
-            raise Conflict(f"{pull.branch} has moved on", hint="Look at it again, then merge.")
+            raise moved_on(seen)
         if said.conflicts:
             files = await self.judge.files(seen)
             return Landed(Landing.CONFLICT, conflicts=files, blockers=(_conflict(seen, files),))
         found = self.judge.blockers(said, await self.judge.checks(said))
-        if self.auto_merge and is_waiting(found):
+        if self.auto_merge and is_for_github(said, found):
             return await handed_over(self.github, seen, method, message)
         landed = await self._merged(seen, method, message)
         if landed.landing is Landing.LANDED and self.delete_branch:
@@ -70,9 +73,11 @@ class Landings:
     async def catch_up(self, pull: Pull, *, rebase: bool) -> Pull:
         """Have GitHub bring its target into exactly `pull.head`."""
         seen = await self.standing.current(pull.number)
+        if seen.head_ref_oid != pull.head:
+            raise moved_on(seen)
         given = {"id": seen.id, "head": pull.head, "method": "REBASE" if rebase else "MERGE"}
         await self.github.graph.ask(documents.CATCH_UP, given, into=object)
-        return (await self.standing.current(pull.number)).pull()
+        return (await self.standing.beyond(pull.number, pull.head)).pull()
 
     async def _merged(self, seen: Seen, method: MergeMethod, message: str | None) -> Landed:
         """A reply may be lost although it was done, and who asks again is refused: so it is looked
@@ -89,19 +94,20 @@ class Landings:
         return await self._found(seen) or landed
 
     async def _found(self, seen: Seen) -> Landed | None:
-        """What was merged although nobody heard so; None if it was not."""
+        """What was merged or put in line although nobody heard so; None if it was not."""
         after = await self.standing.current(seen.number)
         if after.state != "MERGED":
-            return None
+            return queued() if after.is_in_merge_queue else None
         ours = after.head_ref_oid == seen.head_ref_oid
         return Landed(Landing.LANDED if ours else Landing.ALREADY, after.merged_as)
 
     async def _tidied(self, seen: Seen) -> None:
-        """The merge stands, whatever becomes of the branch."""
+        """The merge stands, whatever becomes of the branch, which others may need as well."""
         if seen.is_cross_repository:
             return
         try:
-            await without_branch(self.github, seen.head_ref_name)
+            if not await self.standing.has_others(seen):
+                await without_branch(self.github, seen.head_ref_name, seen.head_ref_oid)
         except PluginError:
             return
 

@@ -17,9 +17,13 @@ from ao_core.http import Api, Token, bearer
 from ao_core.plugin import Config, Scope
 from ao_plugins._secret import Secret, revealed
 
-HINT = "Sign in with `gh auth login`, set GH_TOKEN, or give the plugin a `token`."
+HINT = (
+    "Sign in with `gh auth login --hostname HOST`, or give the plugin a `token`. GH_TOKEN is for "
+    "github.com; GH_ENTERPRISE_TOKEN for the host in GH_HOST, or one that you name with `host`."
+)
+WORLD = "github.com"
 
-_WORLD, _ELSEWHERE = (
+_PUBLIC, _ELSEWHERE = (
     ("GH_TOKEN", "GITHUB_TOKEN"),
     ("GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"),
 )
@@ -42,9 +46,18 @@ class _Installed(BaseModel):
     expires_at: datetime
 
 
-def from_surroundings(host: str, environment: Mapping[str, str]) -> SecretStr | None:
-    """The token that `gh` itself would take from there."""
-    names = _WORLD if host == "github.com" or host.endswith(".ghe.com") else _ELSEWHERE
+def is_public(host: str) -> bool:
+    """Whether GitHub itself runs it."""
+    return host == WORLD or host.endswith(".ghe.com")
+
+
+def from_surroundings(
+    host: str, environment: Mapping[str, str], *, chosen: bool
+) -> SecretStr | None:
+    """The token that `gh` takes; no server of others gets one that a mere remote names."""
+    if not (is_public(host) or chosen or host == environment.get("GH_HOST", "").lower()):
+        return None
+    names = _PUBLIC if is_public(host) else _ELSEWHERE
     found = next((environment[name] for name in names if environment.get(name)), None)
     return SecretStr(found) if found else None
 
@@ -53,13 +66,19 @@ async def from_gh(scope: Scope, host: str) -> Token:
     """What the person has signed in to `gh` with."""
     argv = ("gh", "auth", "token", "--hostname", host)
     try:
-        done = await scope.run(argv, env=scope.environment, deadline=_PATIENCE)
+        done = await scope.run(argv, env=_bare(scope.environment), deadline=_PATIENCE)
     except CommandFailed as exc:
         raise Unauthorized(f"nobody is signed in to {host}", hint=HINT) from exc
     secret = done.stdout.decode(errors="replace").strip()
     if done.status != 0 or not secret or not secret.isprintable() or " " in secret:
         raise Unauthorized(f"nobody is signed in to {host}", hint=HINT)
     return Token(SecretStr(secret), scope.clock.now() + _FOR_LONG)
+
+
+def _bare(environment: Mapping[str, str]) -> dict[str, str]:
+    """Without tokens: `gh` would print one of those, whichever host is asked for."""
+    ours = (*_PUBLIC, *_ELSEWHERE)
+    return {name: value for name, value in environment.items() if name not in ours}
 
 
 async def from_app(app: App, base_url: str, clock: Clock, ca: Path | None, scope: Scope) -> Token:

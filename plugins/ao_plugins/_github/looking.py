@@ -10,14 +10,14 @@ from typing import TypeVar
 
 from ao_core.errors import NotFound, PluginError
 from ao_core.http import GraphQL, Part, Urgency, Variable
-from ao_core.slots.scm import WorkRef
 from ao_plugins._github import documents
-from ao_plugins._github.checks import CheckRollup
+from ao_plugins._github.checks import CheckRollup, latest
 from ao_plugins._github.said import Said
-from ao_plugins._github.seen import Seen
+from ao_plugins._github.seen import Seen, Spot
 from ao_plugins._github.shape import Shape
 
 _MOST_PAGES = 20
+_NO_REPOSITORY = "Could not resolve to a Repository"
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ class _One(Shape):
 
 
 class _Listed(Shape):
-    nodes: tuple[Seen, ...]
+    nodes: tuple[Spot, ...]
 
 
 class _Many(Shape):
@@ -39,6 +39,7 @@ class _Told(Shape):
 
 
 class _Checked(Shape):
+    head_ref_oid: str
     status_check_rollup: CheckRollup | None = None
 
 
@@ -56,44 +57,55 @@ class Looks:
     _told_of: set[str] = field(default_factory=set[str])
     _said: dict[int, tuple[str, Said]] = field(default_factory=dict[int, tuple[str, Said]])
 
-    async def at(self, numbers: Iterable[int], urgency: Urgency) -> dict[int, Seen | None]:
-        """Those of these numbers; one that could not be seen is left out."""
+    async def at(
+        self, numbers: Iterable[int], urgency: Urgency, *, besides: bool = False
+    ) -> dict[int, Seen | None]:
+        """Those of these numbers; one that could not be seen is left out.
+
+        With `besides` others were seen already, who are worth more than a word on these.
+        """
         asked = {number: str(number) for number in numbers}
         parts = {key: self._by_number(documents.SEEN, one) for one, key in asked.items()}
-        found = await self._batch(parts, _One, urgency, documents.MANY)
+        found = await self._batch(parts, _One, urgency, documents.MANY, besides=besides)
         return {
             one: got.pull_request if got else None
             for one, key in asked.items()
             if (got := found.get(key, ...)) is not ...
         }
 
-    async def on(self, branches: Iterable[str], urgency: Urgency) -> dict[str, tuple[Seen, ...]]:
+    async def on(
+        self, branches: Iterable[str], urgency: Urgency, *, besides: bool = False
+    ) -> dict[str, tuple[Spot, ...]]:
         """The latest ones of each branch, the newest first."""
         parts = {
             branch: self._part(documents.ON_BRANCH, branch=Variable("String!", branch))
             for branch in dict.fromkeys(branches)
         }
-        found = await self._batch(parts, _Many, urgency, documents.MANY)
+        found = await self._batch(parts, _Many, urgency, documents.MANY, besides=besides)
         return {branch: got.pull_requests.nodes if got else () for branch, got in found.items()}
 
     async def told(self, pulls: Sequence[Seen], urgency: Urgency) -> dict[int, Said]:
-        """All that others say of these."""
-        marks = {one.number: one.mark() for one in pulls}
-        stale = [one for one in marks if self._said.get(one, ("",))[0] != marks[one]]
-        parts = {str(one): self._by_number(documents.SAID, one) for one in stale}
-        found = await self._batch(parts, _Told, urgency, documents.FEW)
-        for number in stale:
-            got = found.get(str(number))
-            if got is not None and got.pull_request is not None:
-                whole = await self._whole(number, got.pull_request, urgency)
-                self._said[number] = marks[number], whole
-        self._forget(keep=set(marks))
-        return {
-            one: self._said[one][1] for one in marks if self._said.get(one, ("",))[0] == marks[one]
-        }
+        """All that others say of these; one of which not all could be seen is left out."""
+        found = {one.number: said for one in pulls if (said := self._known(one))}
+        stale = [one for one in pulls if one.number not in found]
+        parts = {str(one.number): self._by_number(documents.SAID, one.number) for one in stale}
+        asked = await self._batch(parts, _Told, urgency, documents.FEW, besides=bool(found))
+        for one in stale:
+            got = asked.get(str(one.number))
+            said = got.pull_request if got else None
+            if said and (whole := await self._whole(one.number, said, urgency)):
+                found[one.number] = whole
+                self._said[one.number] = one.words(), whole
+        self._forget(keep={one.number for one in pulls})
+        return found
 
-    async def _whole(self, number: int, said: Said, urgency: Urgency) -> Said:
-        """With the checks of all pages."""
+    def _known(self, seen: Seen) -> Said | None:
+        """What was said of it, if nothing has changed since, or had just while it was asked."""
+        mark, said = self._said.get(seen.number, ("", None))
+        return said.beside(seen) if said and mark == seen.words() else None
+
+    async def _whole(self, number: int, said: Said, urgency: Urgency) -> Said | None:
+        """With the checks of all pages; a part of them would be no word on its head."""
         if said.status_check_rollup is None:
             return said
         checks = said.status_check_rollup.contexts
@@ -103,12 +115,17 @@ class Looks:
                 break
             after = Variable("String", page.end_cursor)
             part = self._by_number(documents.MORE_CHECKS, number, after=after)
-            got = (await self._batch({"more": part}, _More, urgency, 1)).get("more")
-            rollup = got.pull_request.status_check_rollup if got and got.pull_request else None
-            if rollup is None:
-                break
-            nodes, page = [*nodes, *rollup.contexts.nodes], rollup.contexts.page_info
-        whole = checks.model_copy(update={"nodes": tuple(nodes), "page_info": page})
+            got = (await self._batch({"more": part}, _More, urgency, 1, besides=True)).get("more")
+            more = got.pull_request if got else None
+            if more is None or more.head_ref_oid != said.head_ref_oid:
+                return None
+            if more.status_check_rollup is None:
+                return None
+            rest = more.status_check_rollup.contexts
+            nodes, page = [*nodes, *rest.nodes], rest.page_info
+        if page.has_next_page:
+            return None
+        whole = checks.model_copy(update={"nodes": latest(nodes), "page_info": page})
         return said.model_copy(update={"status_check_rollup": CheckRollup(contexts=whole)})
 
     def _forget(self, keep: set[int]) -> None:
@@ -120,12 +137,19 @@ class Looks:
             del self._said[oldest]
 
     async def _batch(
-        self, parts: Mapping[str, Part], into: type[T], urgency: Urgency, most: int
-    ) -> dict[str, T | None]:
+        self, parts: Mapping[str, Part], into: type[T], urgency: Urgency, most: int, *,
+        besides: bool = False,
+    ) -> dict[str, T | None]:  # fmt: skip
         """What was found; None is not there, and what could not be seen is left out."""
         if not parts:
             return {}
-        found = await self.graph.batch(parts, into=into, urgency=urgency, most_parts=most)
+        try:
+            found = await self.graph.batch(parts, into=into, urgency=urgency, most_parts=most)
+        except PluginError as exc:
+            if not besides:
+                raise
+            found = dict.fromkeys(parts, exc)
+        self._be_there(found)
         self._complain(found)
         return {
             key: None if isinstance(one, NotFound) else one
@@ -133,13 +157,20 @@ class Looks:
             if isinstance(one, NotFound) or not isinstance(one, PluginError)
         }
 
+    def _be_there(self, found: Mapping[str, object]) -> None:
+        """Raise where not a pull request is missing, but the repository: none of them is gone."""
+        missing = (one.said or "" for one in found.values() if isinstance(one, NotFound))
+        if any(said.startswith(_NO_REPOSITORY) for said in missing):
+            hint = "Check `repo`, and that whoever signs in may see it."
+            raise NotFound(f"GitHub shows no repository {self.owner}/{self.name}", hint=hint)
+
     def _complain(self, found: Mapping[str, object]) -> None:
         """What cannot be seen is looked at again; that it could not be is said once."""
-        for error in found.values():
-            if isinstance(error, PluginError) and not isinstance(error, NotFound):
-                if error.message not in self._told_of:
-                    _log.warning("%s/%s: %s", self.owner, self.name, error.message)
-                self._told_of = {error.message}
+        wrong = [one for one in found.values() if isinstance(one, PluginError)]
+        told = {one.message for one in wrong if not isinstance(one, NotFound)}
+        for message in sorted(told - self._told_of):
+            _log.warning("%s/%s: %s", self.owner, self.name, message)
+        self._told_of = told or self._told_of
 
     def _by_number(self, what: str, number: int, **more: Variable) -> Part:
         selection = f"pullRequest(number: $number) {{ {what} }}"
@@ -149,9 +180,3 @@ class Looks:
         own = {"owner": Variable("String!", self.owner), "name": Variable("String!", self.name)}
         asked = f"repository(owner: $owner, name: $name) {{ {selection} }}"
         return Part(asked, {**own, **variables})
-
-
-def belongs(seen: Seen, work: WorkRef, mine: bool) -> bool:
-    """Whether a pull request is this session's: on its branch here, with a commit that it made."""
-    ours = not seen.is_cross_repository and seen.head_ref_name == work.branch
-    return ours and (mine or seen.head_ref_oid in work.commits)

@@ -3,12 +3,13 @@
 https://docs.github.com/rest/pulls/pulls#merge-a-pull-request
 """
 
+from collections.abc import Container
 from http import HTTPStatus
 from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from ao_core.errors import Conflict, NotFound, Rejected, Unavailable
+from ao_core.errors import Conflict, Rejected, Unavailable
 from ao_core.http import Urgency
 from ao_core.model.work import ChecksSummary, Landed, Landing, MergeMethod, ReviewDecision
 from ao_plugins._github import documents
@@ -29,12 +30,20 @@ _STATES = {"BEHIND": _BEHIND, "BLOCKED": "the rules of its target are not met"}
 _CHECKS = {ChecksSummary.FAILING: "checks fail", ChecksSummary.PENDING: _PENDING}
 
 
+class _Commit(BaseModel):
+    sha: str
+
+
+class _Ref(BaseModel):
+    object: _Commit
+
+
 class _Merged(BaseModel):
     merged: bool
     sha: str | None = None
 
 
-def blockers(said: Said, checks: ChecksSummary) -> tuple[str, ...]:
+def blockers(said: Said, checks: ChecksSummary, bots: Container[str] = ()) -> tuple[str, ...]:
     """All that stands in the way of a merge; GitHub's own word only where we know no reason."""
     found = [
         "it is a draft" if said.is_draft else None,
@@ -42,7 +51,7 @@ def blockers(said: Said, checks: ChecksSummary) -> tuple[str, ...]:
         _UNKNOWN if said.conflicts is None else None,
         _QUEUED if said.is_in_merge_queue else None,
         _CHECKS.get(checks),
-        _asked(said),
+        _asked(said, bots),
     ]
     known = [one for one in found if one]
     state = _STATES.get(said.merge_state_status)
@@ -56,15 +65,25 @@ def is_waiting(found: tuple[str, ...]) -> bool:
     return bool(found) and _WAITING.issuperset(found)
 
 
+def is_for_github(said: Said, found: tuple[str, ...]) -> bool:
+    """Whether GitHub can wait by itself: for checks, and only where its rules require them."""
+    return found == (_PENDING,) and said.merge_state_status == "BLOCKED"
+
+
 def is_behind(found: tuple[str, ...]) -> bool:
     """Whether its target has to be brought into it."""
     return _BEHIND in found
 
 
-def _asked(said: Said) -> str | None:
-    if said.decision() is ReviewDecision.CHANGES_REQUESTED:
+def _asked(said: Said, bots: Container[str]) -> str | None:
+    if said.decision(bots) is ReviewDecision.CHANGES_REQUESTED:
         return "a review asks for changes"
     return _REQUIRED if said.review_decision == "REVIEW_REQUIRED" else None
+
+
+def moved_on(seen: Seen) -> Conflict:
+    """It is another commit than the one that was looked at."""
+    return Conflict(f"{seen.head_ref_name} has moved on", hint="Look at it again, then merge.")
 
 
 async def merged(github: GitHub, seen: Seen, method: MergeMethod, message: str | None) -> Landed:
@@ -77,8 +96,7 @@ async def merged(github: GitHub, seen: Seen, method: MergeMethod, message: str |
         got = await github.rest.ask("PUT", path, into=_Merged, json=body, urgency=Urgency.ACT)
     except Rejected as exc:
         if exc.status == HTTPStatus.CONFLICT:
-            hint = "Look at it again, then merge."
-            raise Conflict(f"{seen.head_ref_name} has moved on", hint=hint) from exc
+            raise moved_on(seen) from exc
         return Landed(Landing.READY, blockers=(exc.said or exc.message,))
     if not got.merged:
         raise Unavailable(f"GitHub did not say that #{seen.number} is merged")
@@ -88,7 +106,15 @@ async def merged(github: GitHub, seen: Seen, method: MergeMethod, message: str |
 async def _enqueued(github: GitHub, seen: Seen) -> Landed:
     if not seen.is_in_merge_queue:
         given = {"id": seen.id, "head": seen.head_ref_oid}
-        await github.graph.ask(documents.ENQUEUE, given, into=object)
+        try:
+            await github.graph.ask(documents.ENQUEUE, given, into=object)
+        except Rejected as exc:
+            return Landed(Landing.READY, blockers=(exc.said or exc.message,))
+    return queued()
+
+
+def queued() -> Landed:
+    """It has its place in the merge queue."""
     return Landed(Landing.READY, blockers=(_QUEUED,))
 
 
@@ -102,7 +128,10 @@ async def handed_over(
             "id": seen.id, "head": seen.head_ref_oid, "method": method.upper(),
             "title": told.get("commit_title"), "text": told.get("commit_message"),
         }  # fmt: skip
-        await github.graph.ask(documents.AUTO_MERGE, given, into=object)
+        try:
+            await github.graph.ask(documents.AUTO_MERGE, given, into=object)
+        except Rejected as exc:
+            return Landed(Landing.READY, blockers=(_PENDING, exc.said or exc.message))
     return Landed(Landing.READY, blockers=(_HANDED_OVER,))
 
 
@@ -113,10 +142,11 @@ def _titled(message: str | None, method: MergeMethod) -> dict[str, str]:
     return {"commit_title": title, "commit_message": text.strip()}
 
 
-async def without_branch(github: GitHub, branch: str) -> None:
-    """Delete the branch of what is merged; that it is gone already is no fault."""
-    path = f"{github.path}/git/refs/heads/{quote(branch)}"
-    try:
-        await github.rest.call("DELETE", path)
-    except (NotFound, Rejected):  # GitHub answers 422 for a branch that is not there
-        return
+async def without_branch(github: GitHub, branch: str, head: str) -> None:
+    """Delete the branch of what is merged, unless somebody has pushed to it since."""
+    name = quote(branch)
+    ref = await github.rest.ask(
+        "GET", f"{github.path}/git/ref/heads/{name}", into=_Ref, urgency=Urgency.ACT
+    )
+    if ref.object.sha == head:
+        await github.rest.call("DELETE", f"{github.path}/git/refs/heads/{name}")

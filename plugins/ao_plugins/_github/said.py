@@ -9,6 +9,7 @@ from pydantic import Field
 from ao_core.model.work import Review, ReviewComment, ReviewDecision, ReviewState
 from ao_core.redact import visible
 from ao_plugins._github.checks import CheckRollup
+from ao_plugins._github.seen import Seen
 from ao_plugins._github.shape import Shape, Total
 
 NAME, BODY = 200, 8_000
@@ -18,6 +19,7 @@ REVIEWS = {
     "CHANGES_REQUESTED": ReviewState.CHANGES_REQUESTED,
     "DISMISSED": ReviewState.DISMISSED,
 }
+_TWICE = ("head_ref_oid", "review_decision", "is_draft", "is_in_merge_queue")
 _DECISIONS = {
     "APPROVED": ReviewDecision.APPROVED,
     "CHANGES_REQUESTED": ReviewDecision.CHANGES_REQUESTED,
@@ -94,7 +96,7 @@ class Thread(Shape):
 
 
 class Reviews(Shape):
-    """The latest review of each reviewer that approves or asks for changes."""
+    """The latest of each who may write here, if it approves or asks for changes."""
 
     nodes: tuple[SubmittedReview, ...]
 
@@ -126,17 +128,24 @@ class Said(Shape):
         said = [review for one in people if (review := one.review())]
         return tuple(sorted(said, key=lambda one: one.at))
 
-    def decision(self) -> ReviewDecision:
-        """What the branch's rules make of them; without rules, what they amount to."""
+    def decision(self, bots: Container[str] = ()) -> ReviewDecision:
+        """What the branch's rules make of them; without rules, what people's amount to."""
         known = _DECISIONS.get(self.review_decision or "")
         asked = bool(self.review_requests and self.review_requests.total_count)
-        return known or decided((one.state for one in self.reviews()), asked=asked)
+        return known or decided((one.state for one in self.reviews(bots)), asked=asked)
 
     def remarks(self, *, automated: bool, bots: Container[str] = ()) -> tuple[ReviewComment, ...]:
         """Those that are not resolved."""
         left = [one for one in self.review_threads.nodes if not one.is_resolved]
         told = [one.comment() for one in left if one.is_automated(bots) is automated]
         return tuple(one for one in told if one)
+
+    def beside(self, seen: Seen) -> "Said | None":
+        """With whether it can be merged as a later look has it; None if it is not of the same."""
+        if any(getattr(self, name) != getattr(seen, name) for name in _TWICE):
+            return None
+        later = {"mergeable": seen.mergeable, "merge_state_status": seen.merge_state_status}
+        return self.model_copy(update=later)
 
     @property
     def conflicts(self) -> bool | None:

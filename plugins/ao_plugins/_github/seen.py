@@ -8,6 +8,8 @@ from ao_core.redact import visible
 from ao_plugins._github.shape import Shape
 
 _TITLE = 300
+_OURS = {"title", "url", "additions", "deletions"}
+_OF_THE_TARGET = {"mergeable", "merge_state_status", "merge_commit"}
 _STATES = {"OPEN": PullState.OPEN, "MERGED": PullState.MERGED, "CLOSED": PullState.CLOSED}
 
 
@@ -65,19 +67,24 @@ class AutoMerge(Shape):
     enabled_at: datetime | None = None
 
 
-class Seen(Shape):
+class Spot(Shape):
+    """As much of a pull request as tells whose it is."""
+
+    number: int
+    state: Literal["OPEN", "MERGED", "CLOSED"]
+    head_ref_name: str
+    head_ref_oid: str
+    is_cross_repository: bool
+
+
+class Seen(Spot):
     """A pull request as one look over many shows it."""
 
     id: str
-    number: int
     title: str
     url: str
-    state: Literal["OPEN", "MERGED", "CLOSED"]
     is_draft: bool
-    head_ref_name: str
-    head_ref_oid: str
     base_ref_name: str
-    is_cross_repository: bool
     head_repository: Named | None = None
     additions: int
     deletions: int
@@ -115,5 +122,9 @@ class Seen(Shape):
         return self.merge_commit.oid if self.merge_commit and self.state == "MERGED" else None
 
     def mark(self) -> str:
-        """What changes when anything changes that others say of it."""
-        return self.model_dump_json(exclude={"title", "url", "additions", "deletions"})
+        """What changes when anything changes that others make of it."""
+        return self.model_dump_json(exclude=_OURS)
+
+    def words(self) -> str:
+        """The same without what every commit of its target changes, and this look itself tells."""
+        return self.model_dump_json(exclude=_OURS | _OF_THE_TARGET)

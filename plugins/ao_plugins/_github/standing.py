@@ -42,6 +42,22 @@ class Standing:
             raise Unavailable(f"GitHub does not say what is made of #{number}")
         return seen, told[number]
 
+    async def beyond(self, number: int, head: str) -> Seen:
+        """With a newer head, for which GitHub may take a moment; else as it still is."""
+        seen = await self.current(number)
+        for count in range(1, _TRIES):
+            if seen.head_ref_oid != head:
+                break
+            await self.looks.graph.clock.sleep(_PAUSE * count)
+            seen = await self.current(number)
+        return seen
+
+    async def has_others(self, seen: Seen) -> bool:
+        """Whether its branch has another pull request that is open."""
+        found = await self.looks.on([seen.head_ref_name], Urgency.ACT)
+        open_ = [one for one in found[seen.head_ref_name] if one.state == "OPEN"]
+        return any(not one.is_cross_repository and one.number != seen.number for one in open_)
+
     async def settled(self, number: int) -> tuple[Seen, Said]:
         """The same, once it is known whether it conflicts: GitHub finds out when it is asked."""
         seen, said = await self.both(number)

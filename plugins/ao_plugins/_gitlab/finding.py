@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import anyio
 import anyio.to_thread
 
-from ao_core.errors import PluginError, WrongState
+from ao_core.errors import PluginError
 from ao_core.http import Urgency
 from ao_core.slots.scm import WorkRef
 from ao_plugins._claims import Claims
@@ -39,6 +39,8 @@ class Finding:
 
     async def of(self, works: Sequence[WorkRef], urgency: Urgency) -> dict[str, Seen | None]:
         """The merge request of each session; one that could not be looked at is left out."""
+        for work in works:
+            await self._taken(work)
         opened = await self.looks.opened(urgency)
         found = {work.session: self._best(work, opened.values()) for work in works}
         self._note(opened)
@@ -50,11 +52,13 @@ class Finding:
 
     async def claim(self, session: str, number: int) -> None:
         """It is this session's from now on."""
-        whose = self.claims.whose(number)
-        if whose not in (None, session):
-            raise WrongState(f"!{number} is of session {whose}")
         async with self._writing:
             await anyio.to_thread.run_sync(self.claims.claim, session, number)
+
+    async def _taken(self, work: WorkRef) -> None:
+        """One that was taken over is nobody else's any more, until another takes it over."""
+        if work.claimed is not None and not self.claims.knows(work.session):
+            await self.claim(work.session, work.claimed)
 
     async def _search(self, work: WorkRef, found: dict[str, Seen | None], urgency: Urgency) -> None:
         """Among those that have ended, on its branch or taken over."""
@@ -70,7 +74,7 @@ class Finding:
 
     def _best(self, work: WorkRef, among: Iterable[Seen]) -> Seen | None:
         fit = [one for one in among if self._is_of(work, one)]
-        return max(fit, key=lambda one: (one.is_open, one.iid), default=None)
+        return max(fit, key=lambda one: one.iid, default=None)
 
     def _is_of(self, work: WorkRef, seen: Seen) -> bool:
         whose = self.claims.whose(seen.iid)

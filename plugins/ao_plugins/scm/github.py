@@ -12,6 +12,7 @@ import anyio
 import anyio.to_thread
 from pydantic import Field
 
+from ao_core.allowance import acting
 from ao_core.errors import Unavailable
 from ao_core.git.origin import REMOTE
 from ao_core.http import Urgency
@@ -39,8 +40,10 @@ from ao_core.slots.scm import (
     WorkRef,
 )
 from ao_plugins._claims import Claims
+from ao_plugins._delivered import WebhookSettings
 from ao_plugins._github.authoring import amended, proposed, replied, resolved
 from ao_plugins._github.finding import Finding
+from ao_plugins._github.hooks import GitHubHooks, HookPlace
 from ao_plugins._github.host import Hosted, github
 from ao_plugins._github.judging import Judge
 from ao_plugins._github.landing import Landings
@@ -50,7 +53,7 @@ from ao_plugins._github.seen import Seen
 from ao_plugins._github.standing import Standing
 
 
-class GitHubScmConfig(Hosted):
+class GitHubScmConfig(Hosted, WebhookSettings):
     """Settings for pull requests on GitHub."""
 
     delete_branch: bool = True  # once it is merged
@@ -60,7 +63,7 @@ class GitHubScmConfig(Hosted):
 
 
 class GitHubScm(
-    Scm[GitHubScmConfig], BatchObservable, Judging, Claimable, Updating, Authoring
+    Scm[GitHubScmConfig], GitHubHooks, BatchObservable, Judging, Claimable, Updating, Authoring
 ):  # fmt: skip
     """The pull requests of one repository on GitHub."""
 
@@ -71,6 +74,8 @@ class GitHubScm(
     async def open(self) -> None:
         """Find out which repository this is, and who signs in."""
         self._github = await self._stack.enter_async_context(github(self.config, self.scope))
+        secret = self.config.webhook_secret
+        self._hooks = HookPlace(self._github, secret, self.scope.environment)
         self._looks = Looks(self._github.graph, self._github.owner, self._github.name)
         claims = await anyio.to_thread.run_sync(Claims, self.scope.state / "pulls.json")
         self._found = Finding(self._looks, claims)
@@ -113,7 +118,8 @@ class GitHubScm(
 
     async def merge(self, pull: Pull, method: MergeMethod, *, message: str | None = None) -> Landed:
         """Merge exactly `pull.head`, or say what blocks it; a reply that is lost does no harm."""
-        return await self._landings.merge(pull, method, message)
+        with acting():
+            return await self._landings.merge(pull, method, message)
 
     async def mergeability(self, pull: Pull, method: MergeMethod) -> Mergeability:
         """Whether it may be merged now, and every blocker."""
@@ -121,13 +127,15 @@ class GitHubScm(
 
     async def catch_up(self, pull: Pull, *, rebase: bool = False) -> Pull:
         """Have GitHub bring its target into exactly `pull.head`."""
-        return await self._landings.catch_up(pull, rebase=rebase)
+        with acting():
+            return await self._landings.catch_up(pull, rebase=rebase)
 
     async def close(self, pull: Pull) -> None:
         """Close without merging; the branch stays."""
         if (await self._standing.current(pull.number)).state == "OPEN":
             path = f"{self._github.path}/pulls/{pull.number}"
-            await self._github.rest.ask("PATCH", path, into=object, json={"state": "closed"})
+            shut = {"state": "closed"}
+            await self._github.rest.ask("PATCH", path, into=object, json=shut, repeatable=True)
 
     # -- what others say ---------------------------------------------------------------------------
 
@@ -141,7 +149,7 @@ class GitHubScm(
 
     async def decision(self, pull: Pull) -> ReviewDecision:
         """What the latest review of each reviewer amounts to, by the rules of the branch."""
-        return (await self._standing.both(pull.number))[1].decision()
+        return (await self._standing.both(pull.number))[1].decision(self._judge.bots)
 
     async def pending_comments(self, pull: Pull) -> tuple[ReviewComment, ...]:
         """Unresolved threads that people began."""
@@ -162,7 +170,7 @@ class GitHubScm(
         if number is not None:
             await self._found.claim(work.session, number)
         made = await self.find(work)
-        if made is None:
+        if made is None or made.state is not PullState.OPEN:
             raise Unavailable(f"the pull request of {work.branch} is not to be seen")
         return made
 

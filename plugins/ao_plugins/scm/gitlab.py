@@ -19,7 +19,9 @@ import anyio
 import anyio.to_thread
 from pydantic import Field
 
+from ao_core.allowance import acting
 from ao_core.errors import Unavailable
+from ao_core.git.origin import REMOTE
 from ao_core.http import Urgency
 from ao_core.model.judgement import Judgement
 from ao_core.model.work import (
@@ -45,9 +47,11 @@ from ao_core.slots.scm import (
     WorkRef,
 )
 from ao_plugins._claims import Claims
+from ao_plugins._delivered import WebhookSettings
 from ao_plugins._gitlab.asking import Asking
 from ao_plugins._gitlab.authoring import Authoring as Author
 from ao_plugins._gitlab.finding import Finding
+from ao_plugins._gitlab.hooks import GitLabHooks, HookPlace
 from ao_plugins._gitlab.host import Hosted, gitlab
 from ao_plugins._gitlab.judging import Judge
 from ao_plugins._gitlab.landing import Landings
@@ -59,7 +63,7 @@ from ao_plugins._gitlab.standing import Standing
 from ao_plugins._lost_reply import LostReplies
 
 
-class GitLabScmConfig(Hosted):
+class GitLabScmConfig(Hosted, WebhookSettings):
     """Settings for merge requests on GitLab."""
 
     delete_branch: bool = True  # once it is merged
@@ -68,16 +72,18 @@ class GitLabScmConfig(Hosted):
 
 
 class GitLabScm(
-    Scm[GitLabScmConfig], BatchObservable, Judging, Claimable, Updating, Authoring
+    Scm[GitLabScmConfig], GitLabHooks, BatchObservable, Judging, Claimable, Updating, Authoring
 ):  # fmt: skip
     """The merge requests of one project on GitLab."""
 
     manifest = Manifest("gitlab", "scm", "Merge requests on GitLab", "1.0.0")
     config_type = GitLabScmConfig
+    remote = REMOTE
 
     async def open(self) -> None:
         """Find out which project this is, and who signs in."""
         self._gitlab = host = await self._stack.enter_async_context(gitlab(self.config, self.scope))
+        self._hooks = HookPlace(host, self.config.webhook_secret, self.scope.environment)
         looks, pipelines = Looks(host), Pipelines(host)
         people = People(host, frozenset(self.config.bots))
         asking = Asking(host, people)
@@ -113,10 +119,6 @@ class GitLabScm(
         known = [self._found.known(one.number) for one in pulls]
         return await self._judge.of([seen for seen in known if seen])
 
-    async def claim(self, session: str, pull: Pull) -> None:
-        """It is this session's from now on."""
-        await self._found.claim(session, pull.number)
-
     def ref_of(self, pull: Pull) -> str:
         """Where GitLab keeps its head, also of a fork's."""
         return f"refs/merge-requests/{pull.number}/head"
@@ -125,7 +127,8 @@ class GitLabScm(
 
     async def merge(self, pull: Pull, method: MergeMethod, *, message: str | None = None) -> Landed:
         """Merge exactly `pull.head`, or say what blocks it; a reply that is lost does no harm."""
-        return await self._landings.merge(pull, method, message)
+        with acting():
+            return await self._landings.merge(pull, method, message)
 
     async def mergeability(self, pull: Pull, method: MergeMethod) -> Mergeability:
         """Whether it may be merged now, and every blocker."""
@@ -133,7 +136,8 @@ class GitLabScm(
 
     async def catch_up(self, pull: Pull, *, rebase: bool = False) -> Pull:
         """Have GitLab rebase exactly `pull.head` onto its target."""
-        return await self._landings.catch_up(pull, rebase=rebase)
+        with acting():
+            return await self._landings.catch_up(pull, rebase=rebase)
 
     async def close(self, pull: Pull) -> None:
         """Close without merging; the branch stays."""

@@ -1,5 +1,6 @@
 """A worker's word that it has opened a pull request: a claim, and a reason to look."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -42,7 +43,9 @@ def test_a_pull_request_that_it_opened_is_looked_at_whatever_it_says(
     decided = look(was, HookEvent("p", HookKind.PULL_OPENED, at(1), said))
     assert ([event.kind for event in decided.events], decided.wants) == (told, {Want.PULL})
     assert [event.body for event in decided.events] == [Said(said or "")] * len(told)
-    assert decided.session == was
+    assert decided.session == replace(was, proposed=at(1))
+    again = look(decided.session, HookEvent("q", HookKind.PULL_OPENED, at(1), said))
+    assert (again.session, again.events, again.wants) == (decided.session, (), frozenset())
 
 
 def test_a_pull_request_that_is_known_is_not_told_of_again() -> None:

@@ -69,7 +69,8 @@ async def reacting(
     shut: Mapping[str, Exception] | None = None,
 ) -> AsyncGenerator[Reactions]:
     """With reactions going on; as long as a project is in `shut`, it cannot be opened."""
-    project = SimpleNamespace(settings=SimpleNamespace(reactions=rules))
+    scm = SimpleNamespace(remote=None)
+    project = SimpleNamespace(settings=SimpleNamespace(reactions=rules), scm=scm)
 
     async def by_id(id: str) -> SimpleNamespace:
         await anyio.lowlevel.checkpoint()

@@ -10,6 +10,7 @@ import anyio
 import httpx
 import pytest
 
+from ao_core.allowance import acting
 from ao_core.clock import SystemClock
 from ao_core.errors import RateLimited
 from ao_core.http import Budget, BudgetState, Urgency, budget_of
@@ -130,6 +131,20 @@ async def test_what_is_left_is_kept_for_those_who_need_it_more(
                     continue
                 allowed.add(urgency)
     assert allowed == may
+
+
+async def test_what_is_read_for_an_act_goes_as_one_and_looking_again_does_not(
+    vendor: Vendor, budget: Budget
+) -> None:
+    vendor.left["core"] = 11
+    async with asking(vendor, budget) as ask:
+        await ask(urgency=ACT)
+        with anyio.move_on_after(60), acting():
+            assert await ask(urgency=READ) == 200
+            with pytest.raises(RateLimited):
+                await ask(urgency=REFRESH)
+        with anyio.move_on_after(60), pytest.raises(RateLimited):
+            await ask(urgency=READ)
 
 
 async def test_a_refusal_says_which_host_what_is_left_and_when_it_comes_back(

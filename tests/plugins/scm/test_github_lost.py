@@ -1,4 +1,4 @@
-"""GitHub has done it and the answer never arrives: what was done is found, not done twice."""
+"""GitHub does what it was asked for, and the answer is lost: it is found, and not done twice."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace

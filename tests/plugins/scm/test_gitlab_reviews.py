@@ -29,6 +29,13 @@ class TestDecision(Simple):
         assert await scm.decision(pull) is ReviewDecision.APPROVED
         assert [one.author for one in await scm.reviews(pull)] == ["ann", "bob"]
 
+    async def test_what_else_stands_in_the_way_hides_no_rule(self, scm: GitLabScm) -> None:
+        pull = await self.seen(scm)
+        self.world.rule("acme/app", 2)
+        self.there(pull).title = "Draft: Do"  # of which alone GitLab then speaks
+        self.world.approve(self.there(pull), self.world.member("acme/app", "ann"))
+        assert await scm.decision(pull) is ReviewDecision.PENDING
+
     async def test_a_rule_that_asks_for_nothing_more_is_no_approval(self, scm: GitLabScm) -> None:
         pull = await self.seen(scm)
         self.world.rule("acme/app", 1, "nobody left")
@@ -97,6 +104,13 @@ class TestThreads(Simple):
         self.world.discussion(self.there(pull), "I am not", self.world.reviewer)
         assert [one.author for one in await scm.automated_comments(pull)] == [name]
         assert [one.author for one in await scm.pending_comments(pull)] == ["reviewer"]
+
+    async def test_a_tokens_bot_is_known_by_its_name(self, scm: GitLabScm) -> None:
+        pull = await self.seen(scm)
+        self.world.discussion(self.there(pull), "Hm", self.world.user("project_7_bot", bot=True))
+        self.calls()
+        assert await scm.automated_comments(pull)
+        assert "users/get" not in self.calls()
 
     async def test_a_person_with_a_name_like_a_bots_is_one(self, scm: GitLabScm) -> None:
         pull = await self.seen(scm)
@@ -209,6 +223,18 @@ class TestPasses(Simple):
         assert self.calls() == {**IDLE, "approvals/get": 1, "discussions/list": 1}
         await self._pass(scm, works)
         assert self.calls() == IDLE
+
+    async def test_a_new_thread_is_seen(self, scm: GitLabScm) -> None:
+        works = [self.opened(n) for n in (1, 2)]
+        for _ in range(2):
+            await self._pass(scm, works)
+        self.calls()
+        self.world.discussion(self.there(2), "Why?", self.world.reviewer)
+        found = await self._pass(scm, works)
+        assert [len(found[n].comments) for n in (1, 2)] == [0, 1]
+        assert self.calls() == {
+            **IDLE, "approvals/get": 1, "discussions/list": 1, "users/get": 1,
+        }  # fmt: skip
 
     async def test_of_many_with_threads_ten_are_asked_by_turns(self, scm: GitLabScm) -> None:
         works = [self.opened(n) for n in range(25)]

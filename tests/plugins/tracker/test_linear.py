@@ -198,10 +198,11 @@ async def test_a_team_may_lack_a_state(tracker: LinearTracker, host: Linear) -> 
 
 async def test_labels_that_are_there_are_used(tracker: LinearTracker, host: Linear) -> None:
     host.world.label("Bug")
+    host.world.label("UI")
     host.world.label("ui", host.team)
     host.world.label("ui", host.world.team("OPS"))
     issue = await tracker.create(IssueDraft("One", labels=("bug", "UI")))
-    assert issue.labels == ("Bug", "ui")
+    assert issue.labels == ("Bug", "ui")  # the team's own
     assert not host.called("issueLabelCreate")
 
 
@@ -213,6 +214,12 @@ async def test_a_label_that_is_not_there_is_made_in_the_team(
     changed = await tracker.update("ENG-1", IssueChange(add_labels=("new", "New", "other")))
     assert changed.labels == ("new", "other")
     assert [one.team for one in host.world.named("ENG-1").labels] == [host.team, host.team]
+
+
+async def test_a_group_is_no_label(tracker: LinearTracker, host: Linear) -> None:
+    host.world.label("Type", is_group=True)
+    await tracker.create(IssueDraft("One", labels=("type",)))
+    assert [one.is_group for one in host.world.named("ENG-1").labels] == [False]
 
 
 async def test_a_label_may_not_be_made_by_everybody(tracker: LinearTracker, host: Linear) -> None:

@@ -12,6 +12,7 @@ from standins.github.facts import Telling
 from standins.github.graph_fields import Ask
 from standins.github.limits import Limits, Resource
 from standins.github.rest import ROUTES, Answer, Asked
+from standins.github.rest_apps import proved
 from standins.github.state import Access, Refused
 from standins.github.world import World
 from standins.graphql import Asked as Document
@@ -84,9 +85,8 @@ class Api:
 
     def _access(self, headers: Mapping[str, str]) -> Access | None:
         kind, _, token = headers.get("authorization", "").partition(" ")
-        return self.world.tokens.get(
-            token if kind.lower() in ("bearer", "token") else password(headers)
-        )
+        given = token if kind.lower() in ("bearer", "token") else password(headers)
+        return self.world.tokens.get(given) or proved(self.world, given)
 
     def _routed(self, request: Request, access: Access, path: str) -> Reply:
         found = self._described.asked(request.method, path)

@@ -235,6 +235,7 @@ class Telling:
             "check_run_url": self.api(at, "check-runs", one.id), "conclusion": check.conclusion,
             "created_at": one.run.created_at, "started_at": check.started_at or one.run.created_at,
             "completed_at": check.completed_at, "labels": ["ubuntu-latest"],
+            "steps": [_step(*step, at=n) for n, step in enumerate(one.steps, 1)],
         }  # fmt: skip
 
     def commit(self, one: Commit, at: Repository) -> Facts:
@@ -333,3 +334,7 @@ def _parts(one: Issue) -> Facts:
     done = sum(part.state == "closed" for part in one.parts)
     share = done * 100 // len(one.parts) if one.parts else 0
     return {"total": len(one.parts), "completed": done, "percent_completed": share}
+
+
+def _step(name: str, conclusion: str, at: int) -> Facts:
+    return {"name": name, "status": "completed", "conclusion": conclusion, "number": at}

@@ -83,6 +83,12 @@ def _merge(ask: Ask, given: Given) -> Given:
     return {"pullRequest": pull, "actor": ask.access.user}
 
 
+def _update_branch(ask: Ask, given: Given) -> Given:
+    pull, rebase = _pull(ask, given), given.get("updateMethod") == "REBASE"
+    ask.world.update_branch(pull, ask.access.user, given.get("expectedHeadOid"), rebase=rebase)
+    return {"pullRequest": pull}
+
+
 def _create(ask: Ask, given: Given) -> Given:
     at = ask.world.known(given["repositoryId"], Repository)
     made = ask.world.pull(
@@ -123,6 +129,7 @@ _CHANGES: dict[str, Change] = {
     "enqueuePullRequest": _enqueue,
     "dequeuePullRequest": _dequeue,
     "mergePullRequest": _merge,
+    "updatePullRequestBranch": _update_branch,
     "createPullRequest": _create,
     "addComment": _comment,
     "requestReviews": _ask_reviews,

@@ -130,6 +130,7 @@ fields(
     "WorkflowRun",
     NODE,
     {
+        "event": lambda one, ask: "pull_request",
         "url": lambda one, ask: ask.telling.run(one)["html_url"],
         "workflow": lambda one, ask: Workflow(one.name),
     },

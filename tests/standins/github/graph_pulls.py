@@ -63,8 +63,9 @@ def _latest(one: Pull, ask: Ask, **page: Any) -> list[Review]:
     return ask.world.latest_reviews(one)
 
 
-def _opinions(one: Pull, ask: Ask, **page: Any) -> list[Review]:
-    return ask.world.opinions(one)
+def _opinions(one: Pull, ask: Ask, writersOnly: bool = False, **page: Any) -> list[Review]:
+    found = ask.world.opinions(one)
+    return [of for of in found if of.author.writes] if writersOnly else found
 
 
 def _asked(one: Pull, ask: Ask, **page: Any) -> list[Mapping[str, Any]]:

@@ -11,7 +11,9 @@ from standins.faults import through
 from standins.github import (
     graph_changes,
     graph_pulls,
+    rest_apps,
     rest_checks,
+    rest_hooks,
     rest_issues,
     rest_pulls,
     rest_repositories,
@@ -31,7 +33,9 @@ from standins.server import Reply, Request, Server
 ROOMS = (
     graph_changes,
     graph_pulls,
+    rest_apps,
     rest_checks,
+    rest_hooks,
     rest_issues,
     rest_pulls,
     rest_repositories,
@@ -78,6 +82,10 @@ class GitHub:
     def remote(self, repository: str = "acme/app", token: str = TOKEN) -> str:
         """The address of a repository for git, with a token in it."""
         return f"{self.url.replace('://', f'://x-access-token:{token}@')}/{repository}.git"
+
+    def logs_at(self, url: str) -> None:
+        """From now on logs lie there."""
+        self._api.logs = url
 
     @property
     def deliveries(self) -> list[Delivery]:
@@ -150,6 +158,7 @@ class GitHub:
 @contextmanager
 def hosted(folder: Path) -> Generator[GitHub]:
     """A stand-in of which everything must have been in order at the end."""
+    graph_described(specs.wanted(NEEDED[1]))  # read before anybody waits for an answer
     with GitHub(folder) as github:
         yield github
         github.in_order()

@@ -29,6 +29,7 @@ class User(Record):
     prefix = "U"
     login: str
     kind: Literal["User", "Bot", "Organization"] = "User"
+    writes: bool = True  # to whatever is there; an outsider's reviews decide nothing
 
     @property
     def typename(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -284,3 +285,4 @@ class Job(Record):
     run: Run
     check: CheckRun
     log: str = ""
+    steps: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])

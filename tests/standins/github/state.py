@@ -57,6 +57,15 @@ class Access:
 
 
 @dataclass(frozen=True)
+class App:
+    """A GitHub App; what is signed with the other half of its key is its word."""
+
+    id: str
+    installation: int
+    public_key: str
+
+
+@dataclass(frozen=True)
 class Event:
     """Something happened that webhooks tell of."""
 
@@ -90,6 +99,7 @@ class State(OneAtATime):
         self.lock: AbstractContextManager[Any] = threading.RLock()
         self.users: dict[str, User] = {}
         self.tokens: dict[str, Access] = {}
+        self.apps: dict[str, App] = {}
         self.repositories: dict[str, Repository] = {}
         self.suites: dict[tuple[Repository, str, str], CheckSuite] = {}
         self.checks: list[CheckRun] = []
@@ -116,6 +126,11 @@ class State(OneAtATime):
         """From now on this token speaks for that user."""
         self.tokens[token] = Access(token, self.user(login), may_write, may_push)
         return self.tokens[token]
+
+    def app(self, id: str, installation: int, public_key: str) -> App:
+        """An app that is installed everywhere."""
+        self.apps[id] = App(id, installation, public_key)
+        return self.apps[id]
 
     def repository(self, name: str, **settings: Any) -> Repository:
         """`owner/name`; made, with one commit on its main branch, if there is no such."""

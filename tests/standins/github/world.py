@@ -36,8 +36,10 @@ class World(Pulls):
         self.pushed(pull.repository, before, by)
         return landed
 
-    def update_branch(self, pull: Pull, by: User | None = None, sha: str | None = None) -> None:
-        """Merge the base into the head."""
+    def update_branch(
+        self, pull: Pull, by: User | None = None, sha: str | None = None, *, rebase: bool = False
+    ) -> None:
+        """Merge the base into the head, or the head onto the base."""
         base, head = self.tips(pull)
         if sha and sha != head:
             raise Refused(422, "expected head sha didn't match current head ref.")
@@ -50,7 +52,8 @@ class World(Pulls):
         into = f"Merge branch '{pull.base}' into {pull.head}"
         before = at.bare.heads()
         tree = at.bare.joined(head, base) or pull.tree
-        at.bare.point(f"refs/heads/{pull.head}", at.bare.record(tree, [head, base], into), head)
+        made = at.bare.replayed(base, head) if rebase else at.bare.record(tree, [head, base], into)
+        at.bare.point(f"refs/heads/{pull.head}", made, head)
         self.pushed(at, before, by or self.person)
 
     def merge_state(self, pull: Pull) -> MergeState:

@@ -4,7 +4,7 @@ _HOOK = """
   push_events:bool issues_events:bool confidential_issues_events:bool merge_requests_events:bool
   tag_push_events:bool note_events:bool confidential_note_events:bool job_events:bool
   pipeline_events:bool wiki_page_events:bool deployment_events:bool releases_events:bool
-  enable_ssl_verification:bool token name description push_events_branch_filter
+  enable_ssl_verification:bool token name description push_events_branch_filter signing_token
 """
 _MERGE_REQUEST = """
   description:str? assignee_id:int? assignee_ids:[int] reviewer_ids:[int] labels:csv
@@ -207,6 +207,8 @@ hooks/list GET /projects/{{id}}/hooks -> [Hook]
 hooks/create POST /projects/{{id}}/hooks = !url {_HOOK} -> 201 Hook
 
 hooks/get GET /projects/{{id}}/hooks/{{hook_id}} -> Hook
+
+hooks/update PUT /projects/{{id}}/hooks/{{hook_id}} = !url {_HOOK} -> Hook
 
 hooks/delete DELETE /projects/{{id}}/hooks/{{hook_id}} -> 204
 """

@@ -116,14 +116,23 @@ def hook(asked: Asked) -> Answer:
 def hook_made(asked: Asked) -> Answer:
     """Pushes are told unless they are turned off; all else has to be asked for."""
     asked.at_least(MAINTAINER)
-    told: dict[str, Any] = {"push_events": True, **asked.fields}
-    url, token = told.pop("url"), told.pop("token", "")
-    if not url.startswith(("http://", "https://")):
-        raise Refused(422, "Invalid url given")
-    wants = {name for name, on in told.items() if name.endswith("_events") and on}
-    more = {name: value for name, value in told.items() if name not in wants}
-    made = asked.world.hook(asked.at.path, url, token, *(wants or {"none"}), **more)
+    url, token, wants, more = _wanted({"push_events": True, **asked.fields})
+    made = asked.world.hook(asked.at.path, url, token or "", *(wants or {"none"}), **more)
     return Answer(201, asked.telling.hook(made, asked.at))
+
+
+@answers("hooks/update")
+def hook_changed(asked: Asked) -> Answer:
+    """What is not named stays as it is; but with another address its secret is gone."""
+    asked.at_least(MAINTAINER)
+    known = _hook(asked)
+    url, token, wants, more = _wanted(asked.fields)
+    off = {name for name, on in more.items() if on is False}
+    known.token = token if token is not None else known.token if known.url == url else ""
+    known.url, known.wants = url, (known.wants | wants) - off
+    known.settings = {**known.settings, **more}
+    known.settings = {name: it for name, it in known.settings.items() if name not in wants}
+    return Answer(200, asked.telling.hook(known, asked.at))
 
 
 @answers("hooks/delete")
@@ -137,6 +146,18 @@ def _known(asked: Asked) -> User:
     if one := asked.world.by_id(int(asked.path["user_id"])):
         return one
     raise NotFound("User")
+
+
+def _wanted(fields: dict[str, Any]) -> tuple[str, str | None, set[str], dict[str, Any]]:
+    """Where to, with which secret, of what, and the other settings."""
+    told = dict(fields)
+    url = told.pop("url")
+    if not url.startswith(("http://", "https://")):
+        raise Refused(422, "Invalid url given")
+    secrets = [told.pop(name) for name in ("token", "signing_token") if name in told]
+    wants = {name for name, on in told.items() if name.endswith("_events") and on}
+    more = {name: value for name, value in told.items() if name not in wants}
+    return url, next(iter(secrets), None), wants, more
 
 
 def _hook(asked: Asked) -> Hook:

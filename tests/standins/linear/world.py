@@ -105,7 +105,7 @@ class World:
         is_group: bool = False, id: str | None = None,
     ) -> Label:  # fmt: skip
         alike = [one for one in self.every(Label) if one.name.lower() == name.lower()]
-        if any(one.team in (None, team) or team is None for one in alike):
+        if any(one.team is team for one in alike):
             raise Refused("duplicate label name", f'A label named "{name}" already exists.')
         return self._made(Label, id=id, name=name, team=team, parent=parent, is_group=is_group)
 
