@@ -19,7 +19,7 @@ from team import PLAIN, Team, eventually, git
 
 TOKEN = "ghp_0Ksz9fYbVq3mUe7LtWd2RhXc5NaGj8PoTi41"
 FORMS = [TOKEN.encode(), base64.b64encode(f"octocat:{TOKEN}".encode())]
-HOW = {"GH_TOKEN": {}, "STORY_TOKEN": {"token": "secret://env/STORY_TOKEN"}}  # by its variable
+HOW = {"GH_ENTERPRISE_TOKEN": {}, "STORY_TOKEN": {"token": "secret://env/STORY_TOKEN"}}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
