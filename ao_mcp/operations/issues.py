@@ -1,7 +1,7 @@
 """`list_issues`, `get_issue`, `create_issue`, `update_issue`: the tracker."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import Field
 
@@ -11,7 +11,7 @@ from ao_core.ids import issue_id
 from ao_core.model.event import EventKind, IssueMoved, NewEvent
 from ao_core.model.work import Issue, IssueChange, IssueDraft, IssueQuery, IssueState
 from ao_core.redact import visible
-from ao_core.slots.tracker import Tracker
+from ao_core.slots.tracker import Finishing, Tracker
 from ao_mcp.operations.contract import Call, Operation, Reply, Request
 from ao_mcp.operations.keyed import keyed
 from ao_mcp.operations.shapes import Key, ProjectName
@@ -162,9 +162,8 @@ async def _made_before(tracker: Tracker[Any], draft: IssueDraft, ticket: Ticket)
 
 
 def _is_new(issue: Issue, since: datetime | None) -> bool:
-    """Whether it was touched since; trackers may tell no more than the second."""
-    second = since.replace(microsecond=0) if since else None
-    return second is None or issue.updated_at is None or issue.updated_at >= second
+    """Whether it was touched since."""
+    return since is None or issue.updated_at is None or issue.updated_at >= since
 
 
 def _plain(text: str) -> str:
@@ -204,16 +203,28 @@ async def _update_issue(call: Call, asked: UpdateIssue) -> IssueShown:
     )  # fmt: skip
     async with keyed(call, "update_issue", asked) as ticket:
         id = issue_id(asked.issue)
-        known = await project.tracker.get(id) if ticket.subject or ticket.begun else None
-        began = ticket.use.created_at if ticket.use else None
-        if known is not None and (ticket.subject or _is_new(known, began)):
+        known = await project.tracker.get(id) if ticket.subject else None
+        if known is not None:
             return _whole(known)
+        begun = ticket.use if ticket.begun else None
         ticket = await call.engine.keys.begin(ticket)
-        issue = await project.tracker.update(id, change)
+        issue = await _changed(project.tracker, id, change, begun.created_at if begun else None)
         body = IssueMoved(issue.id, visible(issue.title, 200), "updated")
         event = NewEvent(EventKind.ISSUE_UPDATED, body, project.id)
         await call.engine.records.commit(ticket.used_for(issue.id), [event])
     return _whole(issue)
+
+
+async def _changed(
+    tracker: Tracker[Any], id: str, change: IssueChange, since: datetime | None
+) -> Issue:
+    """What an earlier call may have begun is finished; if it was touched since, it is done."""
+    if since is None:
+        return await tracker.update(id, change)
+    if isinstance(tracker, Finishing):
+        return await cast("Finishing", tracker).finish(id, change, since)
+    known = await tracker.get(id)
+    return known if known and _is_new(known, since) else await tracker.update(id, change)
 
 
 UPDATE_ISSUE = Operation(

@@ -3,7 +3,7 @@
 from ao_core.errors import AoError
 from ao_core.git.joining import merge_tree
 from ao_core.git.repository import Git
-from ao_core.git.upstream import fetched
+from ao_core.git.upstream import fetched, tracking
 from ao_core.plugin import Scope
 
 
@@ -13,7 +13,15 @@ async def conflicting_files(scope: Scope, base: str, head: str) -> tuple[str, ..
         return ()
     git = Git(scope.run, scope.repository)
     try:
-        onto = await fetched(git, base)
-        return (await merge_tree(git, onto, head))[1]
+        onto = await _tip(git, base)
+        return (await merge_tree(git, onto, head))[1] if onto else ()
     except AoError:
         return ()  # that there is a conflict is told all the same
+
+
+async def _tip(git: Git, base: str) -> str | None:
+    """The remote's base as it is now; or as it is known here, where somebody else fetches it."""
+    try:
+        return await fetched(git, base)
+    except AoError:
+        return await git.resolve(tracking(base))

@@ -29,15 +29,18 @@ class LostReplies:
         what: Hashable,
         make: Callable[[], Awaitable[T]],
         find: Callable[[datetime], Awaitable[T | None]],
+        since: datetime | None = None,
     ) -> T:
         """Make it, unless an earlier try to make the same turns out to have worked.
 
         `find` looks for what was made since then. Where it is not there yet, `Unavailable` is
-        raised, and the next try looks again before it makes anything.
+        raised, and the next try looks again before it makes anything. `since` is when somebody
+        else, who cannot be asked any more, may have begun to make it.
         """
         self._forget()
-        if (since := self._lost.get(what)) and (found := await find(since)) is not None:
-            del self._lost[what]
+        since = self._lost.get(what) or (since - _DRIFT if since else None)
+        if since and (found := await find(since)) is not None:
+            self._lost.pop(what, None)
             return found
         since = since or self._clock.now() - _DRIFT
         try:

@@ -133,7 +133,7 @@ def _anew(engine: Engine, session: Session) -> Step | None:
 async def _check(engine: Engine, caller: Caller, wish: Wish) -> Checked:
     """Look at everything that could fail, and tell all of it at once."""
     project = await engine.projects.for_caller(caller, wish.project)
-    wish = await taking_over(project, wish)
+    wish = await taking_over(engine, project, wish)
     named = wish.agent or project.settings.agent or await engine.projects.first_agent(caller)
     agent = _Check(lambda: _agent(engine, caller, project, named))
     held = _Check(lambda: _held(engine, project, named, wish.drive or project.settings.drive))

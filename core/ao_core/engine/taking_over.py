@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import cast
 
+from ao_core.engine.adopting import require_unused
+from ao_core.engine.engine import Engine
 from ao_core.engine.project import Project
 from ao_core.engine.reserving import Wish
 from ao_core.engine.side import git_for
@@ -15,7 +17,7 @@ from ao_core.model.work import Pull, PullState
 from ao_core.slots.scm import Claimable
 
 
-async def taking_over(project: Project, wish: Wish) -> Wish:
+async def taking_over(engine: Engine, project: Project, wish: Wish) -> Wish:
     """The same wish, with the pull request's branch and base; nothing here is moved back."""
     if wish.pull is None:
         return wish
@@ -23,6 +25,7 @@ async def taking_over(project: Project, wish: Wish) -> Wish:
         raise BadRequest("A pull request has one branch, for one worker.", hint="Leave it out.")
     pull = await _open(project, wish.pull)
     branch = branch_name(f"pull/{pull.number}" if pull.foreign else pull.branch)
+    require_unused(engine, project, branch)
     await _brought(project, pull, branch)
     return replace(wish, branch=branch, base=wish.base or pull.base)
 

@@ -1,7 +1,8 @@
 """Trackers know the work to be done."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 from ao_core.ids import slug
 from ao_core.model.work import COMPLETED, Issue, IssueChange, IssueDraft, IssueQuery
@@ -50,3 +51,11 @@ class Tracker(Plugin[ConfigT]):
     @abstractmethod
     async def update(self, id: str, change: IssueChange) -> Issue:
         """Change an issue, or raise `NotFound`; a change half made is reported in the error."""
+
+
+class Finishing(ABC):
+    """A tracker that finds what an earlier try of a change has said."""
+
+    @abstractmethod
+    async def finish(self, id: str, change: IssueChange, since: datetime) -> Issue:
+        """Make a change that may have been made since then, in part or whole; say nothing twice."""

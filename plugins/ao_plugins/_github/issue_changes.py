@@ -33,6 +33,7 @@ class IssueChanges:
     change: IssueChange
     working: str
     assignee: str | None  # the login: nobody has to look for who `me` is
+    since: datetime | None = None  # it may have been begun then
 
     @property
     def path(self) -> str:
@@ -164,4 +165,4 @@ class IssueChanges:
                     return one
             return None
 
-        await self.lost.made(("comment", self.path, text), make, find)
+        await self.lost.made(("comment", self.path, text), make, find, self.since)

@@ -77,9 +77,9 @@ class Judge:
         return said.remarks(automated=automated, bots=self.bots)
 
     async def files(self, seen: Seen) -> tuple[str, ...]:
-        """Those in conflict, looked up once for what it was seen to be."""
+        """Those in conflict, looked up for what it was seen to be until they are found."""
         mark = seen.mark()
-        if mark not in self._files:
+        if not self._files.get(mark):
             found = await conflicting_files(self.scope, seen.base_ref_name, seen.head_ref_oid)
             self._files = dict([*self._files.items(), (mark, found)][-REMEMBERED:])
         return self._files[mark]

@@ -119,6 +119,4 @@ def _ended(seen: Seen) -> Landed:
 
 
 def _conflict(seen: Seen, files: tuple[str, ...]) -> str:
-    if not files:
-        return f"it conflicts with {seen.base_ref_name}"
     return in_conflict((seen.base_ref_name,), files)

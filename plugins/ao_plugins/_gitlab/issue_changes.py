@@ -28,6 +28,7 @@ class IssueChanges:
     change: IssueChange
     labels: Labels
     assignee: Person | None
+    since: datetime | None = None  # it may have been begun then
 
     async def made(self) -> Found:
         """Make the change, or tell which part of it was made."""
@@ -92,7 +93,7 @@ class IssueChanges:
                          and same(one.body, text)), None)  # fmt: skip
 
         try:
-            await self.lost.made(("comment", path, text), make, find)
+            await self.lost.made(("comment", path, text), make, find, self.since)
         except PluginError as exc:
             if changed:
                 told = f"#{self.found.iid} is changed, but the comment is not there: {exc.message}"

@@ -14,7 +14,7 @@ from ao_core.http import Urgency
 from ao_core.model.work import COMPLETED, Issue, IssueChange, IssueDraft, IssueQuery, IssueState
 from ao_core.plugin import Manifest, Scope
 from ao_core.redact import visible
-from ao_core.slots.tracker import Tracker
+from ao_core.slots.tracker import Finishing, Tracker
 from ao_plugins._github.host import Hosted, github
 from ao_plugins._github.issue_changes import NO_WRITING, IssueChanges
 from ao_plugins._github.issues import BODY, Found, Somebody, bears, number_of, one_line
@@ -38,7 +38,7 @@ class _Matches(BaseModel):
     items: list[Found]
 
 
-class GitHubTracker(Tracker[GitHubTrackerConfig]):
+class GitHubTracker(Tracker[GitHubTrackerConfig], Finishing):
     """The issues of one repository on GitHub."""
 
     manifest = Manifest("github", "tracker", "Issues on GitHub", "1.0.0")
@@ -113,11 +113,20 @@ class GitHubTracker(Tracker[GitHubTrackerConfig]):
 
     async def update(self, id: str, change: IssueChange) -> Issue:
         """Change an issue, or raise `NotFound`."""
+        return await self._changed(id, change)
+
+    async def finish(self, id: str, change: IssueChange, since: datetime) -> Issue:
+        """The same, where it may have been begun."""
+        return await self._changed(id, change, since)
+
+    async def _changed(self, id: str, change: IssueChange, since: datetime | None = None) -> Issue:
         found = await self._found(id)
         if found is None:
             raise NotFound(f"{self._name} has no issue {ascii(id)[:60]}", hint=_HINT)
         assignee = await self._login(change.assignee)
-        await IssueChanges(self._github, self._lost, found, change, self._working, assignee).made()
+        await IssueChanges(
+            self._github, self._lost, found, change, self._working, assignee, since
+        ).made()
         changed = await self._found(id)
         if changed is None:
             raise NotFound(f"{self._name} has no issue {ascii(id)[:60]} any more", hint=_HINT)

@@ -13,7 +13,7 @@ from ao_core.errors import NotFound, Rejected
 from ao_core.http import Urgency
 from ao_core.model.work import COMPLETED, Issue, IssueChange, IssueDraft, IssueQuery
 from ao_core.plugin import Manifest, Scope
-from ao_core.slots.tracker import Tracker
+from ao_core.slots.tracker import Finishing, Tracker
 from ao_plugins._gitlab.host import Hosted, gitlab
 from ao_plugins._gitlab.issue_changes import NO_WRITING, IssueChanges, listed
 from ao_plugins._gitlab.issues import Found, Labels, number_of, page
@@ -35,7 +35,7 @@ class GitLabTrackerConfig(Hosted):
     cancelled_label: _Label = "cancelled"
 
 
-class GitLabTracker(Tracker[GitLabTrackerConfig]):
+class GitLabTracker(Tracker[GitLabTrackerConfig], Finishing):
     """The issues of one project on GitLab."""
 
     manifest = Manifest("gitlab", "tracker", "Issues on GitLab", "1.0.0")
@@ -111,12 +111,19 @@ class GitLabTracker(Tracker[GitLabTrackerConfig]):
 
     async def update(self, id: str, change: IssueChange) -> Issue:
         """Change an issue, or raise `NotFound`."""
+        return await self._changed(id, change)
+
+    async def finish(self, id: str, change: IssueChange, since: datetime) -> Issue:
+        """The same, where it may have been begun."""
+        return await self._changed(id, change, since)
+
+    async def _changed(self, id: str, change: IssueChange, since: datetime | None = None) -> Issue:
         found = await self._found(id)
         if found is None:
             where = self._gitlab.project
             raise NotFound(f"{where} has no issue {ascii(id)[:60]}", hint=_HINT)
         person = await self._people.named(change.assignee) if change.assignee else None
-        changes = IssueChanges(self._gitlab, self._lost, found, change, self._labels, person)
+        changes = IssueChanges(self._gitlab, self._lost, found, change, self._labels, person, since)
         return (await changes.made()).issue(self._gitlab, self._labels)
 
     async def _found(self, id: str) -> Found | None:

@@ -1,6 +1,7 @@
 """Pull requests on a GitHub that keeps to its published descriptions: found, judged and merged."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,17 @@ class TestGitHubScm(OnGitHub, ScmContract):
         (check,) = after.checks
         assert (check.name, check.state) == ("ci / lint", CheckState.FAILED)
         assert "too long" in (check.detail or "")
+
+    async def test_one_that_was_taken_over_is_nobody_elses_until_another_takes_it_over(
+        self, scm: GitHubScm, github: GitHub
+    ) -> None:
+        head = github.world.commit("acme/app", "theirs", {"a": "b"})
+        number = github.world.pull("acme/app", "theirs").number
+        first = WorkRef("app-8", "theirs", "main", "", "", "", (head,), number)
+        second = replace(first, session="app-9")
+        for work in (first, second):
+            found = await scm.find(work)
+            assert found
+            assert found.number == number
+        assert await scm.find(first) is None
+        assert await scm.find(second)
