@@ -72,7 +72,7 @@ class TestLostReplies(OnGitHub):
     ) -> None:
         pull = await scm.propose(work)
         github.faults.next("pulls/update", kind)
-        with suppress(Unavailable):
+        with suppress(Unavailable):  # it may be asked again at once
             await scm.close(pull)
         await scm.close(pull)
         found = await scm.find(replace(work, claimed=pull.number))
