@@ -53,7 +53,7 @@ def test_the_token_of_a_whole_story_is_nowhere_to_be_found(forge: Forge, tmp_pat
     for text in [*lines, *said]:
         assert not is_in(text.encode())
     assert where(tmp_path) == [tmp_path / SECRET]
-    forge.team.call("stop")
+    forge.team.end()
     assert where(tmp_path) == [tmp_path / SECRET]
 
 
