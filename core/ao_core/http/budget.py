@@ -213,7 +213,7 @@ class Budget:
         for listener in tuple(self._listeners):
             try:
                 listener(self.state())
-            except Exception:
+            except Exception:  # a request must not fail by whoever only watches
                 _log.exception("a listener of the budget of %s failed", self._name)
 
 
