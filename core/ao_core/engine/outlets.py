@@ -167,7 +167,7 @@ class Outlet:
         """What the journal is told of it. A note that is stumbled over must not end the others."""
         try:
             return await self._tell(event)
-        except Exception:
+        except Exception:  # a notifier may be anybody's code, and it is told of
             _log.exception("notifier %s was not told of line %d", self._alias, event.seq)
             body = Told(id_of(event, self._engine.home.id), self._alias, event.kind, _INTERNAL)
             return [NewEvent(EventKind.NOTIFICATION_FAILED, body, self._project, event.session)]

@@ -202,7 +202,7 @@ class Budget:
         for listener in (*self._listeners, *allowance.watchers()):
             try:
                 listener(self.state())
-            except Exception:
+            except Exception:  # a request must not fail by whoever only watches
                 _log.exception("a listener of the budget of %s failed", self._name)
 
 

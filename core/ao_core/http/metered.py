@@ -23,7 +23,7 @@ class MeteredTransport(httpx.AsyncBaseTransport):
         claim = await self._budget.let_in(request)
         try:
             response = await self._inner.handle_async_request(request)
-        except BaseException:
+        except BaseException:  # also where it is cancelled, its place is another's
             self._budget.failed(claim)
             self._budget.end()
             raise

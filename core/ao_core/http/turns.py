@@ -33,7 +33,7 @@ class Turns:
         heapq.heappush(self._waiting, mine)
         try:
             await mine.called.wait()
-        except BaseException:
+        except BaseException:  # also where it is cancelled, it waits no longer
             self._gave_up(mine)
             raise
 
