@@ -5,7 +5,7 @@ from typing import Annotated, Any, cast
 
 from pydantic import Field
 
-from ao_core.engine.keys import Ticket
+from ao_core.engine.keys import Keys, Ticket
 from ao_core.errors import Unknown
 from ao_core.ids import issue_id
 from ao_core.model.event import EventKind, IssueMoved, NewEvent
@@ -139,7 +139,7 @@ async def _create_issue(call: Call, asked: CreateIssue) -> IssueShown:
         if known is not None:
             return _whole(known)
         draft = IssueDraft(asked.title, asked.body, tuple(asked.labels), asked.assignee)
-        issue = await _made_before(project.tracker, draft, ticket)
+        issue = await _made_before(call.engine.keys, project.tracker, draft, ticket)
         ticket = await call.engine.keys.begin(ticket)
         issue = issue or await project.tracker.create(draft)
         body = IssueMoved(issue.id, visible(issue.title, 200), "created")
@@ -148,15 +148,19 @@ async def _create_issue(call: Call, asked: CreateIssue) -> IssueShown:
     return _whole(issue)
 
 
-async def _made_before(tracker: Tracker[Any], draft: IssueDraft, ticket: Ticket) -> Issue | None:
+async def _made_before(
+    keys: Keys, tracker: Tracker[Any], draft: IssueDraft, ticket: Ticket
+) -> Issue | None:
     """The issue of an earlier call with this key, which ended before it could say so."""
     if not ticket.begun:
         return None
+    others = await keys.done_alike(ticket)
     since = ticket.use.created_at - _DRIFT if ticket.use else None
     title, body = _plain(draft.title), _plain(draft.body)
     query = IssueQuery(frozenset(IssueState), text=title, limit=_LATEST, since=since)
     async for one in tracker.search(query):
-        if _is_new(one, since) and (_plain(one.title), _plain(one.body)) == (title, body):
+        said = _plain(one.title), _plain(one.body)
+        if one.id not in others and _is_new(one, since) and said == (title, body):
             return one
     return None
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from e2e.forge import Forge, begun, settings
+from e2e.hosts import HOSTS, Host, host_of
 from rounds import EVERY_KIND
 from team import PLAIN, Kind, Team, processes_of
 
@@ -66,6 +68,22 @@ def team(tmp_path: Path, repository: Path, kind: Kind) -> Generator[Team]:
     one = Team(tmp_path / "home", repository, tmp_path / "run", kind)
     yield one.trusted()
     one.end()
+
+
+@pytest.fixture(params=HOSTS)
+def host(tmp_path: Path, request: pytest.FixtureRequest) -> Generator[Host]:
+    """Each host that work can go to, one after the other."""
+    with host_of(request.param, tmp_path / "host") as one:
+        yield one
+
+
+@pytest.fixture
+def forge(tmp_path: Path, host: Host, kind: Kind) -> Generator[Forge]:
+    """Everything a lead needs, for a repository that is there."""
+    repository = begun(host, tmp_path, settings(host, kind))
+    team = Team(tmp_path / "home", repository, tmp_path / "run", kind)
+    yield Forge(team.trusted(), host, tmp_path)
+    team.end()
 
 
 @pytest.fixture(scope="module")

@@ -1,21 +1,22 @@
-"""A team whose repository is on a stand-in of GitHub, and workers that push there."""
+"""A team whose repository is on a stand-in of a host, and workers that push there."""
 
 import sys
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from standins.github import GitHub
-from standins.github.records import Pull
+from e2e.hosts import APP, Host
 from team import CONFIG, PLAIN, Kind, Team, eventually, git
 
-APP = "acme/app"
 SECRET = ".token"  # the one file, in the home folder of whoever is signed in, that has the token
+PUSH = "do: run git push -q origin HEAD"
 _HELPER = "!f() { echo username=octocat; printf password=; cat ~/.token; echo; }; f"
 _OPEN = """\
 import json, subprocess, sys, urllib.request
 
-api, title, body = sys.argv[1:]
+api, where, field, *fields = sys.argv[1:]
 
 
 def git(*argv, given=None):
@@ -25,27 +26,32 @@ def git(*argv, given=None):
 
 known = git("credential", "fill", given=f"url={api}\\n\\n")
 token = dict(line.split("=", 1) for line in known.splitlines())["password"]
-head = git("rev-parse", "--abbrev-ref", "HEAD")
+told = {field: git("rev-parse", "--abbrev-ref", "HEAD"), **dict(one.split("=") for one in fields)}
 asked = urllib.request.Request(
-    f"{api}/repos/acme/app/pulls",
-    json.dumps({"title": title, "head": head, "base": "main", "body": body}).encode(),
+    f"{api}{where}",
+    json.dumps(told).encode(),
     {"authorization": f"Bearer {token}", "content-type": "application/json",
-     "accept": "application/vnd.github+json", "user-agent": "worker"},
+     "user-agent": "worker"},
 )
 with urllib.request.urlopen(asked) as answer:
-    print(json.load(answer)["html_url"])
+    made = json.load(answer)
+    print(made.get("html_url") or made["web_url"])
 """
 
 
-def settings(github: GitHub, kind: Kind = PLAIN, *, before: str = "", **more: Any) -> str:
-    """The configuration of a project there."""
-    how = "".join(f", {name}: {value}" for name, value in more.items())
-    there = f"{{plugin: github, api: '{github.url}/api/v3', repo: {APP}{how}}}"
-    own = f"    scm: {there}\n    tracker: {there}\n    agent: command"
+def settings(
+    host: Host, kind: Kind = PLAIN, *, before: str = "", token: str | None = None,
+    scm: Mapping[str, int] = MappingProxyType({}),
+) -> str:  # fmt: skip
+    """The configuration of a project there; `scm` has what is set of that slot alone."""
+    how = "".join(f", {name}: {value}" for name, value in scm.items())
+    there = f"{{plugin: {host.name}, api: '{host.api}', repo: {APP}"
+    there += f", token: {token}" if token else ""
+    own = f"    scm: {there}{how}}}\n    tracker: {there}}}\n    agent: command"
     return before + kind.project(CONFIG).replace("    agent: command", own)
 
 
-def signed_in(folder: Path, token: str, variable: str = "GH_ENTERPRISE_TOKEN") -> None:
+def signed_in(folder: Path, token: str, variable: str) -> None:
     """Whoever has this home folder: git asks the one file, and so does the login shell."""
     folder.mkdir(exist_ok=True)
     (folder / SECRET).write_text(token)
@@ -53,34 +59,40 @@ def signed_in(folder: Path, token: str, variable: str = "GH_ENTERPRISE_TOKEN") -
     git(folder, "config", "--file", str(folder / ".gitconfig"), "credential.helper", _HELPER)
 
 
-def pushed(github: GitHub, folder: Path, config: str) -> Path:
+def pushed(host: Host, folder: Path, config: str) -> Path:
     """A repository that is there, too."""
     made = Team.new_repository(folder, config)
-    git(made, "push", "-q", "--force", github.remote(APP), "main")
-    return _with_origin(github, made)
+    git(made, "push", "-q", "--force", host.at.remote(APP), "main")
+    return _with_origin(host, made)
 
 
-def cloned(github: GitHub, repository: Path, folder: Path) -> Path:
+def cloned(host: Host, repository: Path, folder: Path) -> Path:
     """Another clone of it."""
     git(repository, "clone", "-q", str(repository), str(folder))
     git(folder, "remote", "remove", "origin")
     git(folder, "config", "user.name", "A Person")
     git(folder, "config", "user.email", "person@example.invalid")
-    return _with_origin(github, folder)
+    return _with_origin(host, folder)
 
 
-def _with_origin(github: GitHub, made: Path) -> Path:
-    git(made, "remote", "add", "origin", f"{github.url}/{APP}.git")
+def _with_origin(host: Host, made: Path) -> Path:
+    git(made, "remote", "add", "origin", host.address)
     mirror = "main:refs/remotes/origin/main"
-    git(made, "fetch", "-q", "--no-write-fetch-head", github.remote(APP), mirror)
+    git(made, "fetch", "-q", "--no-write-fetch-head", host.at.remote(APP), mirror)
     return made
+
+
+def begun(host: Host, folder: Path, config: str) -> Path:
+    """A person who is signed in there has a clone below this folder."""
+    signed_in(folder, host.at.token, host.variable)
+    return pushed(host, folder / "sample", config)
 
 
 class Forge:
     """A team and the host of its repository. What is asked of the team survives its engine."""
 
-    def __init__(self, team: Team, github: GitHub, scripts: Path) -> None:
-        self.team, self.github, self.world = team, github, github.world
+    def __init__(self, team: Team, host: Host, scripts: Path) -> None:
+        self.team, self.host, self.world = team, host, host.world
         self._script, self._count = scripts / "open_pull.py", count(1)
         self._script.write_text(_OPEN)
 
@@ -90,16 +102,20 @@ class Forge:
 
     def spawn(self, *script: str, issue: str | None = None, **params: Any) -> str:
         """A worker that does this, pushes its branch and opens a pull request."""
-        body = f"Closes #{issue}" if issue else "No issue."
-        api = f"{self.github.url}/api/v3"
-        opened = f"do: run {sys.executable} -I {self._script} {api} Work '{body}'"
-        steps = ["Do this:", *script, "do: run git push -q origin HEAD", opened, "do: say opened"]
+        steps = ["Do this:", *script, PUSH, self._opening(issue), "do: say opened"]
         session = self.do(
             "spawn", prompt="\n".join(steps), permissions="permissionless", issue=issue, **params
         )["session"]
         self.rests(session, "opened")
         self.team.until(session, "pr_open")
         return session
+
+    def _opening(self, issue: str | None) -> str:
+        branch, target, text = self.host.fields
+        told = {"title": "Work", target: "main", text: f"Closes #{issue}" if issue else "No issue."}
+        fields = " ".join(f"'{name}={word}'" for name, word in told.items())
+        where = f"{self.host.api} {self.host.pulls} {branch}"
+        return f"do: run {sys.executable} -I {self._script} {where} {fields}"
 
     def does(self, session: str, *script: str) -> None:
         """Have a worker do this, and wait until it has."""
@@ -109,7 +125,7 @@ class Forge:
 
     def pushes(self, session: str, *script: str) -> None:
         """Have a worker do this and push it, all in one turn."""
-        self.does(session, *script, "do: run git push -q origin HEAD")
+        self.does(session, *script, PUSH)
 
     def rests(self, session: str, said: str) -> dict[str, Any]:
         """Wait until its turn is over that ended with these words."""
@@ -121,18 +137,17 @@ class Forge:
         """Have it looked at: a turn ends."""
         self.does(session)
 
-    def pull(self, session: str) -> Pull:
+    def pull(self, session: str) -> Any:
         """The pull request of a session, as its host has it."""
-        branch = self.team.sure("show", session=session)["branch"]
-        (found,) = [one for one in self.world.named(APP).pulls.values() if one.head == branch]
+        (found,) = self.host.on(self.team.sure("show", session=session)["branch"])
         return found
 
     def approved(self, *sessions: str) -> None:
         """Its checks pass and a person says yes."""
         for session in sessions:
             pull = self.pull(session)
-            self.world.job(pull, "lint", "success")
-            self.world.review(pull, "APPROVED")
+            self.host.passes(pull)
+            self.host.approves(pull)
             self.look(session)
         for session in sessions:
             self.team.until(session, "mergeable")
@@ -149,4 +164,4 @@ class Forge:
 
     def on_main(self, file: str) -> str:
         """What a file at the host's main branch says."""
-        return git(self.world.named(APP).bare.folder, "show", f"main:{file}")
+        return git(self.host.bare, "show", f"main:{file}")

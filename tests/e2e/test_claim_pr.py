@@ -1,31 +1,25 @@
 """A pull request that a person began: a worker takes it over, on either host."""
 
 from collections.abc import Generator
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ao_core.errors import AoError, WrongState
-from e2e.forges import APP, Forge, Host, OnGitHub, OnGitLab, founded
-from standins import github, gitlab
-from team import eventually, git
+from e2e import forge as at_work
+from e2e.forge import PUSH, Forge, settings
+from e2e.hosts import APP, Host
+from team import Team, eventually, git
 
-HOSTS: dict[str, tuple[Any, type[Host], dict[str, Any]]] = {
-    "github": (github.hosted, OnGitHub, {"checks_within": 0}),
-    "gitlab": (gitlab.hosted, OnGitLab, {}),
-}
 BRANCH = "feature/of-a-person"
-PUSH = "do: run git push -q origin HEAD"
 
 
-@pytest.fixture(params=HOSTS)
-def forge(tmp_path: Path, request: pytest.FixtureRequest) -> Generator[Forge]:
-    hosted, kind, how = HOSTS[request.param]
-    standin: AbstractContextManager[Any] = hosted(tmp_path / "host")
-    with standin as at, founded(tmp_path, kind(at), **how) as forge:
-        yield forge
+@pytest.fixture
+def forge(tmp_path: Path, host: Host) -> Generator[Forge]:
+    repository = at_work.begun(host, tmp_path, settings(host, scm=host.unchecked()))
+    team = Team(tmp_path / "home", repository, tmp_path / "run")
+    yield Forge(team.trusted(), host, tmp_path)
+    team.end()
 
 
 def begun(forge: Forge, branch: str = BRANCH) -> int:

@@ -287,6 +287,7 @@ async def noting(world: World) -> tuple[Args, Args]:
 
 
 async def creating(world: World) -> tuple[Args, Args]:
+    world.number += 1
     return {"title": f"one {world.number}"}, {"title": f"other {world.number}"}
 
 

@@ -1,10 +1,10 @@
-"""The token that work goes to GitHub with is in the one file it came from, and nowhere else."""
+"""The token that work goes to its host with is in the one file it came from, and nowhere else."""
 
 import base64
 import subprocess
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -13,36 +13,32 @@ import pytest
 
 from ao_core.errors import AoError
 from e2e.forge import SECRET, Forge, pushed, settings, signed_in
+from e2e.hosts import Host
 from e2e.whole_story import Story
-from standins.github import GitHub, hosted
 from team import PLAIN, Team, eventually, git
 
-TOKEN = "ghp_0Ksz9fYbVq3mUe7LtWd2RhXc5NaGj8PoTi41"
-FORMS = [TOKEN.encode(), base64.b64encode(f"octocat:{TOKEN}".encode())]
-HOW = {"GH_ENTERPRISE_TOKEN": {}, "STORY_TOKEN": {"token": "secret://env/STORY_TOKEN"}}
+OWN = "STORY_TOKEN"  # where the configuration says that it is, instead of the usual place
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
-@pytest.fixture
-def github(tmp_path: Path) -> Generator[GitHub]:
-    with hosted(tmp_path / "host") as host:
-        host.world.token(TOKEN)
-        yield host
-
-
-@pytest.fixture(params=HOW)
-def repository(tmp_path: Path, github: GitHub, request: pytest.FixtureRequest) -> Path:
-    signed_in(tmp_path, TOKEN, request.param)
-    return pushed(github, tmp_path / "sample", settings(github, PLAIN, **HOW[request.param]))
+@pytest.fixture(params=["usual", "own"])
+def repository(tmp_path: Path, host: Host, request: pytest.FixtureRequest) -> Path:
+    host.world.token(host.shape)
+    own = request.param == "own"
+    signed_in(tmp_path, host.shape, OWN if own else host.variable)
+    token = f"secret://env/{OWN}" if own else None
+    return pushed(host, tmp_path / "sample", settings(host, PLAIN, token=token))
 
 
 @pytest.fixture
-def forge(team: Team, github: GitHub, tmp_path: Path) -> Forge:
-    return Forge(team, github, tmp_path)
+def forge(team: Team, host: Host, tmp_path: Path) -> Forge:
+    return Forge(team, host, tmp_path)
 
 
 def test_the_token_of_a_whole_story_is_nowhere_to_be_found(forge: Forge, tmp_path: Path) -> None:
+    token = forge.host.shape
+    forms = [token.encode(), base64.b64encode(f"octocat:{token}".encode())]
     with watched(tmp_path) as lines:
         sessions = Story(forge).run()
         said = [said_by(forge.team, *words) for words in shown(*sessions)]
@@ -51,10 +47,10 @@ def test_the_token_of_a_whole_story_is_nowhere_to_be_found(forge: Forge, tmp_pat
         said.append(git(forge.team.repository, "log", "--all", "-p", "--format=fuller"))
     assert any("engine" in line for line in lines)
     for text in [*lines, *said]:
-        assert not is_in(text.encode())
-    assert where(tmp_path) == [tmp_path / SECRET]
+        assert not is_in(text.encode(), forms)
+    assert where(tmp_path, forms) == [tmp_path / SECRET]
     forge.team.end()
-    assert where(tmp_path) == [tmp_path / SECRET]
+    assert where(tmp_path, forms) == [tmp_path / SECRET]
 
 
 def shown(*sessions: str) -> list[tuple[str, ...]]:
@@ -66,7 +62,7 @@ def shown(*sessions: str) -> list[tuple[str, ...]]:
 
 def refused(forge: Forge, session: str) -> list[str]:
     """What is said once the host no longer knows the token, by an engine that goes on, and anew."""
-    del forge.world.tokens[TOKEN]
+    del forge.world.tokens[forge.host.shape]
     said = [failing(forge.team, session)]
     forge.team.kill_engine()
     said.append(failing(forge.team, session))
@@ -98,16 +94,16 @@ def said_by(team: Team, *words: str) -> str:
     return done.stdout + done.stderr
 
 
-def is_in(data: bytes) -> bool:
-    return any(form in data for form in FORMS)
+def is_in(data: bytes, forms: Sequence[bytes]) -> bool:
+    return any(form in data for form in forms)
 
 
-def where(folder: Path) -> list[Path]:
+def where(folder: Path, forms: Sequence[bytes]) -> list[Path]:
     """The files that have it. One that is gone meanwhile has nothing."""
     found: list[Path] = []
     for path in sorted(folder.rglob("*")):
         with suppress(FileNotFoundError):
-            if path.is_file() and not path.is_symlink() and is_in(path.read_bytes()):
+            if path.is_file() and not path.is_symlink() and is_in(path.read_bytes(), forms):
                 found.append(path)
     return found
 

@@ -5,30 +5,21 @@ from pathlib import Path
 
 import pytest
 
-from e2e.forge import Forge, pushed, settings, signed_in
+from e2e.forge import Forge, begun, settings
+from e2e.hosts import APP, Host
 from e2e.whole_story import Story
-from standins.github import GitHub, hosted
-from team import Kind, Team, eventually
+from team import Kind, Team, eventually, git
 
 AT_ONCE = "lifecycle: {merge_cleanup_idle_grace: 0s}\n"
 LATER = "lifecycle: {merge_cleanup_idle_grace: 1h}\n"
 
 
 @pytest.fixture
-def github(tmp_path: Path) -> Generator[GitHub]:
-    with hosted(tmp_path / "host") as host:
-        yield host
-
-
-@pytest.fixture
-def repository(tmp_path: Path, kind: Kind, github: GitHub) -> Path:
-    signed_in(tmp_path, github.token)
-    return pushed(github, tmp_path / "sample", settings(github, kind, before=LATER))
-
-
-@pytest.fixture
-def forge(team: Team, github: GitHub, tmp_path: Path) -> Forge:
-    return Forge(team, github, tmp_path)
+def forge(tmp_path: Path, host: Host, kind: Kind) -> Generator[Forge]:
+    repository = begun(host, tmp_path, settings(host, kind, before=LATER))
+    team = Team(tmp_path / "home", repository, tmp_path / "run", kind)
+    yield Forge(team.trusted(), host, tmp_path)
+    team.end()
 
 
 @pytest.mark.parametrize("together", [False, True], ids=["one by one", "in one call"])
@@ -50,3 +41,28 @@ def is_cleared_away(forge: Forge, *sessions: str) -> None:
         assert team.until(session, "cleanup")["reason"] == "pr_merged"
         eventually(lambda: team.call("show", session=session)["workspace_gone"])  # noqa: B023
         assert not path.exists()
+
+
+def test_work_begins_at_the_target_as_the_host_has_it(forge: Forge) -> None:
+    head = forge.world.commit(APP, "main", {"b.txt": "b\n"})
+    shown = forge.team.call("show", session=forge.team.spawn("do: say nothing"))
+    assert git(Path(shown["path"]), "merge-base", "HEAD", head) == head
+    assert git(forge.team.repository, "rev-parse", "main") != head
+
+
+@pytest.mark.parametrize("host", ["gitlab"], indirect=True)
+def test_where_the_target_has_moved_a_rebase_merges(forge: Forge) -> None:
+    team, world = forge.team, forge.world
+    world.named(APP).merge_method, world.named(APP).pipeline_must_succeed = "ff", False
+    session = forge.spawn("do: write a.txt one", "do: commit one")
+    one = forge.pull(session)
+    before, moved = one.sha, world.commit(APP, "main", {"b.txt": "b\n"})
+    refused = team.call("merge", session=session)
+    assert not refused["merged"]
+    assert "rebase" in str(refused)
+    done = team.call("merge", session=session, method="rebase")
+    assert (done["merged"], done["outcome"]) == (True, "landed"), done
+    assert (one.state, one.sha != before) == ("merged", True)
+    assert git(forge.host.bare, "rev-parse", "main~1") == moved
+    assert forge.on_main("a.txt") == "one"
+    team.until(session, "merged")

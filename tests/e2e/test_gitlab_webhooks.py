@@ -8,7 +8,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from e2e.forges import APP, OnGitLab, pushed, settings
+from e2e.forge import begun, settings
+from e2e.hosts import APP, OnGitLab
 from e2e.test_webhooks import ON, ao, listed, set_up
 from standins.gitlab import GitLab, hosted
 from standins.gitlab.records import MergeRequest
@@ -24,9 +25,8 @@ def gitlab(tmp_path: Path) -> Iterator[GitLab]:
 @pytest.fixture
 def team(tmp_path: Path, gitlab: GitLab) -> Iterator[Team]:
     """A project whose origin is there, and an engine that listens to HTTP."""
-    (tmp_path / ".profile").write_text(f"export GITLAB_TOKEN={gitlab.token}\n")
     host = OnGitLab(gitlab)
-    repository = pushed(host, tmp_path / "sample", settings(host))
+    repository = begun(host, tmp_path, settings(host))
     one = Team(tmp_path / "home", repository, tmp_path / "run")
     one.home.mkdir(mode=0o700)
     (one.home / "config.yaml").write_text(ON)

@@ -1,14 +1,14 @@
-"""From two issues to merged work on GitHub, both in each other's way; and that nothing is twice."""
+"""From two issues to merged work, both in each other's way; and that nothing is twice."""
 
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from e2e.forge import APP, Forge
-from standins.github.records import Issue
+from e2e.forge import Forge
+from e2e.hosts import APP
 from team import git
 
-_LOG = "2026-01-01T00:00:00.0Z line 1\n2026-01-01T00:00:01.0Z ##[error]too long\n"
+_LOG = [*(f"line {number}" for number in range(90)), "too long"]
 NOT_NOW = "left_out"  # it may just have been told something, and be at it
 WENT = ("landed", "already")  # already: by the engine that was killed
 
@@ -43,32 +43,38 @@ class Story:
         forge, title = self.forge, f"Say {self.name} {word}"
         issue = forge.do("create_issue", title=title, body="In one line.")["issue"]
         forge.do("update_issue", issue=issue, comment=f"{title}: begun.")
+        listed = {one["issue"]: one["title"] for one in forge.team.sure("list_issues")["issues"]}
+        assert listed[issue] == title
         script = (f"do: write {self.file} {word}", f"do: commit {word}")
         session = forge.spawn(*script, issue=issue.removeprefix("#"))
         self.issues[session] = issue.removeprefix("#")
+        assert title in forge.team.heard(session)[0]
         return session
 
     def fails(self, session: str) -> None:
         """A check fails; the worker is told why, and mends it."""
         forge = self.forge
-        forge.world.job(forge.pull(session), "lint", "failure", log=_LOG)
+        forge.host.fails(forge.pull(session), _LOG)
         forge.look(session)
         forge.team.until(session, "ci_failed")
         told = forge.told(session, "too long")
-        assert told.index("<data") < told.index("too long")
+        assert all(word in told for word in forge.host.blamed), told
+        assert told.index("<data") < told.index("line 89") < told.index("too long")
+        assert "line 1\n" not in told
         forge.pushes(session, f"do: write {self.file} mended", "do: commit mended")
-        forge.world.job(forge.pull(session), "lint", "success")
+        forge.host.passes(forge.pull(session))
 
     def is_reviewed(self, session: str) -> None:
         """A person asks for a change; the worker is told which, and makes it."""
         forge, pull = self.forge, self.forge.pull(session)
-        thread = forge.world.thread(pull, self.file, 1, "Say three.")
-        forge.world.review(pull, "CHANGES_REQUESTED", "Not yet.")
+        thread = forge.host.refuses(pull, self.file, "Say three.")
         forge.look(session)
         forge.team.until(session, "changes_requested")
-        assert thread.node_id in forge.told(session, "Say three.")
+        told = forge.told(session, "Say three.")
+        assert f"{self.file}:1" in told
+        assert thread in told
         forge.pushes(session, f"do: write {self.file} three", "do: commit three")
-        forge.world.resolve(thread)
+        forge.host.settles(pull, thread)
 
     def lands_and_conflicts(self, first: str, second: str, *, together: bool = False) -> None:
         """The first is merged, and is in the way of the second."""
@@ -115,22 +121,20 @@ class Story:
         self._heard(first, "too long", "Say three.")
         self._heard(second, "origin/main")
 
-    def issue(self, session: str) -> Issue:
-        """A session's issue, as its host has it."""
-        return self.forge.world.named(APP).issues[int(self.issues[session])]
-
     def _closed(self, session: str) -> None:
-        issue, at = self.issue(session), self.forge.world.named(APP)
-        assert (issue.state, issue.state_reason) == ("closed", "completed")
-        assert [one.body for one in issue.comments] == [f"{issue.title}: begun."]
+        at, number = self.forge.world.named(APP), self.issues[session]
+        issue = self.forge.host.issue(number)
+        assert issue.state == "closed"
+        assert self.forge.host.words(issue) == [f"{issue.title}: begun."]
+        listed = self.forge.team.sure("list_issues")["issues"]
+        assert number not in [one["issue"].removeprefix("#") for one in listed]
         assert [one.title for one in at.issues.values()].count(issue.title) == 1
 
     def _happened_once(self, session: str) -> None:
-        pull = self.forge.pull(session)
-        assert not pull.comments
-        bare = self.forge.world.named(APP).bare.folder
-        merges = git(bare, "log", "--merges", "--first-parent", "--format=%P", "main").splitlines()
-        assert sum(pull.head_sha in parents for parents in merges) == 1
+        pull, host = self.forge.pull(session), self.forge.host
+        assert set(host.words(pull)) <= {"Say three."}
+        told = ("log", "--merges", "--first-parent", "--format=%P", "main")
+        assert sum(host.head(pull) in line for line in git(host.bare, *told).splitlines()) == 1
         journal = self.forge.team.sure("events", session=session, limit=1_000)["lines"]
         told = Counter(line.split(" ")[2] for line in journal)
         assert (told["merge.completed"], told["pr.merged"], told["pr.created"]) == (1, 1, 1), told
