@@ -11,9 +11,10 @@ from ao_plugins._github.checks import CheckRun
 from ao_plugins._github.documents import REMEMBERED
 from ao_plugins._github.host import GitHub
 from ao_plugins._github.logs import Why, explained
-from ao_plugins._github.merging import UNCHECKED, blockers
+from ao_plugins._github.merging import blockers
 from ao_plugins._github.said import Said
 from ao_plugins._github.seen import Seen
+from ao_plugins._unchecked import UNCHECKED, NewHeads
 
 _EXPLAINED = 5  # failed jobs of one commit whose logs are read
 _JOBS = REMEMBERED * _EXPLAINED  # why they failed is kept of as many
@@ -27,9 +28,8 @@ class Judge:
 
     github: GitHub
     scope: Scope
+    new: NewHeads
     bots: frozenset[str] = frozenset()
-    checks_within: float = 0.0  # seconds in which checks are to begin
-    _since: dict[str, float] = field(default_factory=dict[str, float])
     _why: dict[int, Why] = field(default_factory=dict[int, Why])
     _not_before: float = 0.0
     _files: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
@@ -64,13 +64,7 @@ class Judge:
     def blockers(self, said: Said, checks: tuple[Check, ...]) -> tuple[str, ...]:
         """All that stands in the way; also that nothing was checked of what is quite new."""
         found = blockers(said, summarise(checks), self.bots)
-        return found if checks or not self._is_new(said.head_ref_oid) else (*found, UNCHECKED)
-
-    def _is_new(self, head: str) -> bool:
-        now = self.scope.clock.monotonic()
-        if head not in self._since:
-            self._since = dict([*self._since.items(), (head, now)][-REMEMBERED:])
-        return now - self._since[head] < self.checks_within
+        return found if checks or not self.new.has(said.head_ref_oid) else (*found, UNCHECKED)
 
     def remarks(self, said: Said, *, automated: bool) -> tuple[ReviewComment, ...]:
         """Unresolved threads, of people or of programs."""

@@ -56,7 +56,7 @@ class Landings:
         """Merge exactly `pull.head`, or say what blocks it."""
         seen, said = await self.standing.settled(pull.number)
         if seen.state != "OPEN":
-            return _ended(seen)
+            return await self._ended(seen, pull.head)
         if seen.head_ref_oid != pull.head:
             raise moved_on(seen)
         if said.conflicts:
@@ -101,6 +101,14 @@ class Landings:
         ours = after.head_ref_oid == seen.head_ref_oid
         return Landed(Landing.LANDED if ours else Landing.ALREADY, after.merged_as)
 
+    async def _ended(self, seen: Seen, head: str) -> Landed:
+        """An engine that was killed may have merged it, and left its branch."""
+        if seen.state != "MERGED":
+            raise WrongState(f"pull request {seen.number} is closed")
+        if self.delete_branch and seen.head_ref_oid == head:
+            await self._tidied(seen)
+        return Landed(Landing.ALREADY, seen.merged_as)
+
     async def _tidied(self, seen: Seen) -> None:
         """The merge stands, whatever becomes of the branch, which others may need as well."""
         if seen.is_cross_repository:
@@ -110,12 +118,6 @@ class Landings:
                 await without_branch(self.github, seen.head_ref_name, seen.head_ref_oid)
         except PluginError:
             return
-
-
-def _ended(seen: Seen) -> Landed:
-    if seen.state == "MERGED":
-        return Landed(Landing.ALREADY, seen.merged_as)
-    raise WrongState(f"pull request {seen.number} is closed")
 
 
 def _conflict(seen: Seen, files: tuple[str, ...]) -> str:

@@ -16,12 +16,12 @@ from ao_plugins._github import documents
 from ao_plugins._github.host import GitHub
 from ao_plugins._github.said import Said
 from ao_plugins._github.seen import Seen
+from ao_plugins._unchecked import UNCHECKED
 
 CONFLICTS = "it conflicts with its target"
 _REQUIRED = "a review that it needs is missing"
 _UNKNOWN = "GitHub has not found out yet whether it conflicts"
 _PENDING = "checks have not ended"
-UNCHECKED = "no check has begun yet on what is quite new"
 _BEHIND = "its branch is behind its target, which the branch's rules forbid"
 _WAITING = frozenset({_UNKNOWN, _PENDING, _BEHIND, UNCHECKED})
 _QUEUED = "it waits in the merge queue, and GitHub merges it when its turn comes"

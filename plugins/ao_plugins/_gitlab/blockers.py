@@ -11,6 +11,7 @@ from ao_core.model.work import ChecksSummary, MergeMethod, ReviewDecision
 from ao_core.redact import visible
 from ao_plugins._gitlab.said import Said
 from ao_plugins._gitlab.seen import Seen
+from ao_plugins._unchecked import UNCHECKED
 
 UNKNOWN = "GitLab has not found out yet whether it conflicts"
 CONFLICT = "it conflicts with its target"
@@ -57,7 +58,7 @@ _WORDS = {
     "title_regex": "its title is not as the project wants it",
     "unchecked": UNKNOWN,
 }
-_WAITING = frozenset({UNKNOWN, PENDING, SYNCING})
+_WAITING = frozenset({UNKNOWN, PENDING, SYNCING, UNCHECKED})
 _NONE = frozenset({"mergeable", "can_be_merged", "not_open"})  # that it has ended is told otherwise
 
 

@@ -14,7 +14,7 @@ import anyio
 from ao_core.errors import PluginError, Unavailable
 from ao_core.http import Urgency
 from ao_core.model.judgement import Judgement
-from ao_core.model.work import Check, CheckState, summarise
+from ao_core.model.work import Check, CheckState, MergeMethod, summarise
 from ao_core.plugin import Scope
 from ao_plugins._conflicts import conflicting_files
 from ao_plugins._gitlab.asking import Asking
@@ -26,6 +26,7 @@ from ao_plugins._gitlab.looking import Looks
 from ao_plugins._gitlab.pipelines import Pipelines
 from ao_plugins._gitlab.said import Said
 from ao_plugins._gitlab.seen import Seen
+from ao_plugins._unchecked import UNCHECKED, NewHeads
 
 THREADS = 10  # merge requests whose threads are asked for again in one pass
 _EXPLAINED = 5  # failed jobs of one commit whose traces are read
@@ -55,6 +56,7 @@ class Judge:
 
     gitlab: GitLab
     scope: Scope
+    new: NewHeads
     looks: Looks
     asking: Asking
     pipelines: Pipelines
@@ -97,6 +99,13 @@ class Judge:
             told.append(check)
         return tuple(told)
 
+    def blockers(
+        self, seen: Seen, said: Said, checks: tuple[Check, ...], method: MergeMethod | None = None
+    ) -> tuple[str, ...]:
+        """All that stands in the way; also that nothing was checked of what is quite new."""
+        found = blockers(seen, said, summarise(checks), method)
+        return found if checks or not self.new.has(seen.sha or "") else (*found, UNCHECKED)
+
     async def files(self, seen: Seen) -> tuple[str, ...]:
         """Those in conflict."""
         return await conflicting_files(self.scope, seen.target_branch, seen.sha or "")
@@ -138,7 +147,7 @@ class Judge:
             automated=said.automated,
             conflicts=seen.conflicts,
             files=await self._told_before(seen),
-            mergeable=not blockers(seen, said, summarise(checks)),
+            mergeable=not self.blockers(seen, said, checks),
         )
 
     async def _told_before(self, seen: Seen) -> tuple[str, ...]:

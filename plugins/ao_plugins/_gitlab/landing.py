@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from ao_core.errors import Conflict, WrongState
 from ao_core.git.forecast import in_conflict
 from ao_core.model.work import Landed, Landing, Mergeability, MergeMethod, Pull, summarise
-from ao_plugins._gitlab.blockers import CONFLICT, blockers, is_behind, is_waiting
+from ao_plugins._gitlab.blockers import CONFLICT, is_behind, is_waiting
 from ao_plugins._gitlab.host import GitLab
 from ao_plugins._gitlab.judging import Judge
 from ao_plugins._gitlab.merging import boarded, merged, rules
 from ao_plugins._gitlab.rebasing import rebased
 from ao_plugins._gitlab.seen import Seen
 from ao_plugins._gitlab.standing import Standing
+from ao_plugins._unchecked import UNCHECKED
 
 _NEWER = "it has moved on since this was looked at"
 
@@ -30,18 +31,18 @@ class Landings:
         """Whether it may be merged now, and every blocker."""
         seen = await self.standing.settled(pull.number)
         said = await self.standing.said(seen)
-        summary = summarise(await self.judge.checks(await self.standing.ran(seen)))
+        checks = await self.judge.checks(await self.standing.ran(seen))
         files = await self.judge.files(seen) if seen.conflicts else ()
-        own = blockers(seen, said, summary, method)
+        own = self.judge.blockers(seen, said, checks, method)
         found = [_conflict(seen, files) if one is CONFLICT else one for one in own]
         found += [] if seen.is_open else [f"it is {seen.state} already"]
         found += [] if seen.sha == pull.head else [_NEWER]
         forbidden = (await rules(self.gitlab)).forbids(method)
         found += [forbidden] if forbidden else []
         waits = is_waiting(found)
-        able = not found or (waits and self.auto_merge)
+        able = not found or (waits and self.auto_merge and UNCHECKED not in found)
         return Mergeability(
-            able, summary, said.decision(seen), seen.conflicts, tuple(found), files,
+            able, summarise(checks), said.decision(seen), seen.conflicts, tuple(found), files,
             waiting=waits and not able, behind=is_behind(own),
         )  # fmt: skip
 

@@ -51,6 +51,7 @@ from ao_plugins._github.looking import Looks
 from ao_plugins._github.reviews import reviews_of
 from ao_plugins._github.seen import Seen
 from ao_plugins._github.standing import Standing
+from ao_plugins._unchecked import NewHeads
 
 
 class GitHubScmConfig(Hosted, WebhookSettings):
@@ -80,8 +81,8 @@ class GitHubScm(
         claims = await anyio.to_thread.run_sync(Claims, self.scope.state / "pulls.json")
         self._found = Finding(self._looks, claims)
         self._standing = Standing(self._looks, self._found)
-        bots, wait = frozenset(self.config.bots), self.config.checks_within
-        self._judge = Judge(self._github, self.scope, bots, wait)
+        new = NewHeads(self.scope.clock, self.config.checks_within)
+        self._judge = Judge(self._github, self.scope, new, frozenset(self.config.bots))
         how = self.config.delete_branch, self.config.auto_merge
         self._landings = Landings(self._github, self._standing, self._judge, *how)
 

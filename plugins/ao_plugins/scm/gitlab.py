@@ -61,12 +61,14 @@ from ao_plugins._gitlab.pipelines import Pipelines
 from ao_plugins._gitlab.seen import Seen
 from ao_plugins._gitlab.standing import Standing
 from ao_plugins._lost_reply import LostReplies
+from ao_plugins._unchecked import NewHeads
 
 
 class GitLabScmConfig(Hosted, WebhookSettings):
     """Settings for merge requests on GitLab."""
 
     delete_branch: bool = True  # once it is merged
+    checks_within: Annotated[float, Field(ge=0, le=3_600)] = 30.0  # seconds until some begin
     auto_merge: bool = False  # what only has to wait is handed over to GitLab
     bots: Annotated[tuple[str, ...], Field(max_length=100)] = ()  # accounts that are programs
 
@@ -90,7 +92,8 @@ class GitLabScm(
         claims = await anyio.to_thread.run_sync(Claims, self.scope.state / "pulls.json")
         self._found = Finding(looks, claims)
         self._standing = Standing(looks, asking, pipelines)
-        self._judge = Judge(host, self.scope, looks, asking, pipelines)
+        new = NewHeads(self.scope.clock, self.config.checks_within)
+        self._judge = Judge(host, self.scope, new, looks, asking, pipelines)
         self._author = Author(host, people, LostReplies(self.scope.clock))
         how = self.config.delete_branch, self.config.auto_merge
         self._landings = Landings(host, self._standing, self._judge, *how)

@@ -1,42 +1,22 @@
 """A repository on a GitHub of the tests, and a plugin that looks at it."""
 
 from collections.abc import AsyncIterator, Iterator
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import anyio.lowlevel
 import pytest
 
-from ao_core.clock import SystemClock
 from ao_core.model.work import Pull
 from ao_core.plugin import Scope
 from ao_core.slots.scm import WorkRef
 from ao_plugins.scm.github import GitHubScm, GitHubScmConfig
+from plugins.scm.hasty import Hasty
 from standins.github import GitHub, hosted
 from standins.github.records import Pull as There
 from standins.github.records import Repository
 from standins.github.world import World
 
 APP = "acme/app"
-
-
-class Hasty(SystemClock):
-    """Whoever sleeps has slept."""
-
-    def __init__(self) -> None:
-        self.slept = 0.0
-        super().__init__()
-
-    def now(self) -> datetime:
-        return super().now() + timedelta(seconds=self.slept)
-
-    def monotonic(self) -> float:
-        return super().monotonic() + self.slept
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept += max(0.0, seconds)
-        await anyio.lowlevel.checkpoint()
 
 
 class OnGitHub:

@@ -4,34 +4,29 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-import anyio.lowlevel
 import pytest
 
-from ao_core.clock import SystemClock
 from ao_core.model.work import Pull
 from ao_core.plugin import Scope
 from ao_core.slots.scm import WorkRef
 from ao_core.testing.repository import Sample, sample
 from ao_plugins.scm.gitlab import GitLabScm, GitLabScmConfig
+from plugins.scm.hasty import Hasty
 from standins.gitlab import GitLab, hosted
 from standins.gitlab.records import MergeRequest, Project
-
-
-class Hasty(SystemClock):
-    """Whatever is waited for is over at once."""
-
-    async def sleep(self, seconds: float) -> None:
-        await anyio.lowlevel.checkpoint()
 
 
 class OnGitLab:
     """`self.gitlab` is the host; `acme/app` is where it all happens."""
 
     gitlab: GitLab
+    clock: Hasty
 
     @pytest.fixture(autouse=True)
     def host(self, tmp_path: Path) -> Iterator[GitLab]:
+        self.clock = Hasty()
         with hosted(tmp_path / "host") as host:
+            host.world.now = lambda: self.clock.now().timestamp()
             self.gitlab = host
             yield host
 
@@ -47,7 +42,7 @@ class OnGitLab:
     def scope(self, tmp_path: Path, repository: Sample, host: GitLab) -> Scope:
         return Scope(
             state=tmp_path / "scm", project="demo", repository=repository.path, home="0a1b2c3d",
-            environment={"GITLAB_TOKEN": host.token}, clock=Hasty(),
+            environment={"GITLAB_TOKEN": host.token}, clock=self.clock,
         )  # fmt: skip
 
     @property
@@ -63,7 +58,8 @@ class OnGitLab:
 
     def made(self, scope: Scope, **settings: Any) -> GitLabScm:
         """With these settings."""
-        return GitLabScm(GitLabScmConfig(api=self.gitlab.api, **settings), scope)
+        given: dict[str, Any] = {"checks_within": 0, **settings}
+        return GitLabScm(GitLabScmConfig(api=self.gitlab.api, **given), scope)
 
     async def show(self, repository: Sample, work: WorkRef) -> None:
         await repository.git("push", "-q", "--force", "origin", work.branch)
@@ -90,7 +86,7 @@ class Simple(OnGitLab):
     def scope(self, tmp_path: Path, host: GitLab) -> Scope:
         return Scope(
             state=tmp_path / "scm", project="demo", repo="acme/app", home="0a1b2c3d",
-            environment={"GITLAB_TOKEN": host.token}, clock=Hasty(),
+            environment={"GITLAB_TOKEN": host.token}, clock=self.clock,
         )  # fmt: skip
 
     @pytest.fixture

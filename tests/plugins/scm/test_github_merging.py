@@ -120,6 +120,13 @@ class TestMerge(OnGitHub):
         commit = self.app.bare.commit(landed.commit or "")
         assert commit.message.strip() == "Title\n\nText\n\nmore"
 
+    async def test_the_branch_of_what_is_merged_already_is_deleted(self, scm: GitHubScm) -> None:
+        pull = await self.seen(scm)
+        self.world.merge(self.there(pull))
+        assert pull.branch in self.app.bare.heads()
+        assert (await scm.merge(pull, MergeMethod.MERGE)).landing is Landing.ALREADY
+        assert pull.branch not in self.app.bare.heads()
+
     async def test_or_stays_where_that_is_wanted(self, host: object, scope: Any) -> None:
         work = self.opened()
         async with self.made(scope, delete_branch=False) as scm:

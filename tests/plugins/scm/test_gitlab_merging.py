@@ -16,6 +16,31 @@ from standins.gitlab.things import MERGE_STATUS
 MERGE, SQUASH, REBASE = MergeMethod.MERGE, MergeMethod.SQUASH, MergeMethod.REBASE
 
 
+class TestBeginning(Simple):
+    @pytest.mark.parametrize("auto_merge", [False, True])
+    async def test_nothing_is_merged_before_checks_could_begin(
+        self, scope: Scope, *, auto_merge: bool
+    ) -> None:
+        work = self.opened()
+        async with self.made(scope, checks_within=30, auto_merge=auto_merge) as scm:
+            pull = await self.of(scm, work)
+            able = await scm.mergeability(pull, MERGE)
+            assert (able.mergeable, able.waiting) == (False, True)
+            assert "no check has begun" in able.blockers[0]
+            await scm.observe([work])
+            assert not (await scm.judge([pull]))[pull.number].mergeable
+            await scope.clock.sleep(30)
+            assert (await scm.mergeability(pull, MERGE)).mergeable
+            assert (await scm.judge([pull]))[pull.number].mergeable
+
+    async def test_but_once_they_have_passed(self, scope: Scope) -> None:
+        work = self.opened()
+        self.world.pipeline(self.project.merge_requests[1], {"test": "success"})
+        async with self.made(scope, checks_within=30) as scm:
+            pull = await self.of(scm, work)
+            assert (await scm.mergeability(pull, MERGE)).mergeable
+
+
 class TestMethods(Simple):
     async def test_a_merge_is_one_commit_with_two_parents(self, scm: GitLabScm) -> None:
         pull = await self.seen(scm)
