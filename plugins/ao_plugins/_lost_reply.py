@@ -11,7 +11,7 @@ from typing import TypeVar
 from ao_core.clock import Clock
 from ao_core.errors import PluginError, Unavailable
 
-_DRIFT = timedelta(minutes=2)  # by which two clocks may differ
+DRIFT = timedelta(minutes=2)  # by which two clocks may differ
 _KEPT = timedelta(hours=1)
 
 T = TypeVar("T")
@@ -38,11 +38,11 @@ class LostReplies:
         else, who cannot be asked any more, may have begun to make it.
         """
         self._forget()
-        since = self._lost.get(what) or (since - _DRIFT if since else None)
+        since = self._lost.get(what) or (since - DRIFT if since else None)
         if since and (found := await find(since)) is not None:
             self._lost.pop(what, None)
             return found
-        since = since or self._clock.now() - _DRIFT
+        since = since or self._clock.now() - DRIFT
         try:
             done = await make()
         except Unavailable as exc:

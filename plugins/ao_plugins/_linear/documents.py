@@ -7,6 +7,7 @@ bring, times the labels of each; 10,000 is the most that Linear takes.
 PAGE = 50
 MANY = 20  # sub-issues, relations and links that are told of
 LABELS = 50
+SAID_LATELY = 100  # comments that are looked through for one that may be there
 
 _WHOLE = f"""
 fragment Whole on Issue {{
@@ -83,10 +84,20 @@ mutation Comment($input: CommentCreateInput!) {{
 }}
 {_WHOLE}{_AROUND}"""
 
+SAID = f"""
+query Said($id: String!, $since: DateTimeOrDuration!) {{
+  issue(id: $id) {{
+    comments(first: {SAID_LATELY}, filter: {{createdAt: {{gte: $since}}}}) {{ nodes {{ body }} }}
+  }}
+}}
+"""
+
 NEW_LABEL = """
 mutation Label($input: IssueLabelCreateInput!) {
   issueLabelCreate(input: $input) { success issueLabel { id name } }
 }
 """
 
-EVERY = (ISSUE, ISSUES, BEFORE, TEAMS, PEOPLE, NAMED_LABELS, CREATE, UPDATE, COMMENT, NEW_LABEL)
+EVERY = (
+    ISSUE, ISSUES, BEFORE, TEAMS, PEOPLE, NAMED_LABELS, CREATE, UPDATE, COMMENT, SAID, NEW_LABEL,
+)  # fmt: skip

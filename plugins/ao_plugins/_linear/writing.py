@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 from ao_core.errors import Rejected
 from ao_core.http import GraphQL
 from ao_plugins._linear import documents
-from ao_plugins._linear.answer import Shape
+from ao_plugins._linear.answer import Nodes, Shape
 from ao_plugins._linear.once import made, repeated
 from ao_plugins._linear.shape import Found
+from ao_plugins._lost_reply import same
 
 _ONE_OF_A_GROUP = re.compile(r"not exclusive", re.IGNORECASE)
 
@@ -45,6 +47,18 @@ class _Comment(Shape):
 
 class _Commented(Shape):
     comment_create: _Comment
+
+
+class _Words(Shape):
+    body: str
+
+
+class _Comments(Shape):
+    comments: Nodes[_Words]
+
+
+class _Lately(Shape):
+    issue: _Comments
 
 
 class Writing:
@@ -87,6 +101,12 @@ class Writing:
             return _done(_Issue(success=told.success, issue=told.comment.issue))
 
         return await made(make, lambda: self.issue(id))
+
+    async def has_said(self, id: str, text: str, since: datetime) -> bool:
+        """Whether this was said below an issue since then."""
+        asked = {"id": id, "since": since.isoformat()}
+        there = (await self._graph.ask(documents.SAID, asked, into=_Lately)).issue.comments
+        return any(same(one.body, text) for one in there.nodes)
 
     async def _change(self, document: str, given: Mapping[str, Any], into: type[Any]) -> Any:  # noqa: ANN401
         try:

@@ -7,6 +7,8 @@ Settings, and what is mapped to what: docs/linear.md.
 
 import re
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -15,7 +17,7 @@ from ao_core.errors import NotFound, PluginError, Rejected
 from ao_core.model.work import Issue, IssueChange, IssueDraft, IssueQuery, IssueState
 from ao_core.plugin import Detection, Manifest
 from ao_core.redact import visible
-from ao_core.slots.tracker import Tracker
+from ao_core.slots.tracker import Finishing, Tracker
 from ao_plugins._linear import documents
 from ao_plugins._linear.answer import Nodes, Shape, Turn
 from ao_plugins._linear.filters import filter_of
@@ -24,6 +26,7 @@ from ao_plugins._linear.names import Names, is_uuid, spelt
 from ao_plugins._linear.shape import BODY, Found, Label, named_in, one_line, page_of
 from ao_plugins._linear.states import State, chosen, meant
 from ao_plugins._linear.writing import Writing
+from ao_plugins._lost_reply import DRIFT
 
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9]{0,19}-[1-9][0-9]{0,8}")
 
@@ -63,7 +66,7 @@ class _Known(Shape):
     issue: _Before
 
 
-class LinearTracker(Tracker[LinearConfig]):
+class LinearTracker(Tracker[LinearConfig], Finishing):
     """The issues of a team, or of all teams that can be seen."""
 
     manifest = Manifest("linear", "tracker", "Issues in Linear", "1.0.0")
@@ -137,6 +140,14 @@ class LinearTracker(Tracker[LinearConfig]):
         if change.comment:
             found = await self._commented(before, change.comment, after_a_change=bool(given))
         return self._told(found or await self._writing.issue(before.id))
+
+    async def finish(self, id: str, change: IssueChange, since: datetime) -> Issue:
+        """The same, where it may have been begun: all of it but a comment may be done again."""
+        if change.comment:
+            before, text = await self._before(id, change), visible(change.comment, BODY)
+            if await self._writing.has_said(before.id, text, since - DRIFT):
+                change = replace(change, comment=None)
+        return await self.update(id, change)
 
     async def _found(self, key: str) -> Found | None:
         try:

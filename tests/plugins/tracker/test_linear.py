@@ -2,6 +2,7 @@
 mapped to what."""
 
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -319,6 +320,19 @@ async def test_a_comment_alone_changes_nothing_else(tracker: LinearTracker, host
     assert [one.body for one in issue.comments] == ["Said so."]
     assert changed == await tracker.get("ENG-1")
     assert not host.called("issueUpdate")
+
+
+async def test_what_may_have_been_begun_is_finished_and_said_once(
+    tracker: LinearTracker, host: Linear
+) -> None:
+    issue, began = host.world.issue(host.team, "One"), datetime.now(UTC)
+    change = IssueChange(title="Two", add_labels=("bug",), comment="Said so.")
+    for _ in range(2):
+        done = await tracker.finish("ENG-1", change, began)
+        assert (done.title, done.labels) == ("Two", ("bug",))
+        assert [one.body for one in issue.comments] == ["Said so."]
+    await tracker.finish("ENG-1", change, began + timedelta(hours=1))
+    assert len(issue.comments) == 2
 
 
 async def test_no_change_is_none(tracker: LinearTracker, host: Linear) -> None:

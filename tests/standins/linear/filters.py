@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, cast
 
 from standins.linear.records import Record, User
@@ -22,6 +23,7 @@ _COMPARES: Mapping[str, Callable[[Any, Any], bool]] = {
     "contains": lambda one, wanted: one is not None and wanted in one,
     "eqIgnoreCase": lambda one, wanted: one is not None and len({*_lower(one, wanted)}) == 1,
     "containsIgnoreCase": lambda one, wanted: one is not None and wanted.lower() in one.lower(),
+    "gte": lambda one, wanted: datetime.fromisoformat(one) >= datetime.fromisoformat(wanted),
     "null": lambda one, wanted: (one is None) is wanted,
 }
 
