@@ -72,4 +72,5 @@ def alike(forge: Forge, pull: Any) -> Any:
     shown = forge.team.call("show", session="sam-1")
     branch = f"{shown['branch']}-2"
     forge.world.commit(APP, branch, {f"other-{forge.host.number(pull)}.txt": "other\n"})
-    return forge.host.every()[forge.host.opened(branch)]
+    number = forge.host.opened(branch)
+    return forge.host.every()[number]
