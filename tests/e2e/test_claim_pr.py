@@ -85,8 +85,7 @@ def test_what_cannot_be_taken_over_is_refused(forge: Forge) -> None:
 
 def test_a_branch_that_is_behind_here_is_brought_forward(forge: Forge) -> None:
     number = begun(forge)
-    git(forge.team.repository, "fetch", "-q", "origin")
-    git(forge.team.repository, "branch", "-q", BRANCH, f"origin/{BRANCH}")
+    git(forge.team.repository, "fetch", "-q", forge.host.at.remote(APP), f"{BRANCH}:{BRANCH}")
     head = forge.world.commit(APP, BRANCH, {"a.txt": "two\n"})
     session = claimed(forge, number, "do: say nothing")
     shown = forge.team.call("show", session=session)

@@ -16,7 +16,8 @@ LATER = "lifecycle: {merge_cleanup_idle_grace: 1h}\n"
 
 @pytest.fixture
 def forge(tmp_path: Path, host: Host, kind: Kind) -> Generator[Forge]:
-    repository = begun(host, tmp_path, settings(host, kind, before=LATER))
+    config = settings(host, kind, before=LATER, scm={"checks_within": 1})
+    repository = begun(host, tmp_path, config)
     team = Team(tmp_path / "home", repository, tmp_path / "run", kind)
     yield Forge(team.trusted(), host, tmp_path)
     team.end()

@@ -38,7 +38,7 @@ def works(team: Team, gitlab: GitLab) -> tuple[str, MergeRequest]:
     """A worker has committed, and its merge request is there."""
     session = team.spawn("do: write a.txt one", "do: commit one")
     shown = team.until_so(session, lambda now: now["state"] == "idle" and now["commits"])
-    git(Path(shown["path"]), "push", "-q", "origin", shown["branch"])
+    git(Path(shown["path"]), "push", "-q", gitlab.remote(APP), shown["branch"])
     return session, gitlab.world.merge_request(APP, shown["branch"])
 
 

@@ -39,8 +39,14 @@ class Host(Hooked):
 
     name = "host"
 
-    def __init__(self, repository: str = "acme/app", secret: str | None = SECRET) -> None:
-        self._repository, self._secret = repository, secret
+    def __init__(
+        self, repository: str = "acme/app", secret: str | None = SECRET, host: str = "example.com"
+    ) -> None:
+        self._repository, self._secret, self._host = repository, secret, host
+
+    @property
+    def host(self) -> str:
+        return self._host
 
     @property
     def repository(self) -> str:
@@ -154,7 +160,7 @@ async def test_what_is_not_signed_is_refused(tmp_path: Path, secret: str) -> Non
     ("host", "asked"), [(None, "host"), ("unset", "host"), (SECRET, "other"), (SECRET, "%2e%2e")]
 )
 async def test_without_a_secret_everything_is_refused_and_nothing_is_read(
-    tmp_path: Path, host: str | None, asked: str
+    tmp_path: Path, host: str | None, asked: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with listening(tmp_path, Host(secret=host)) as (there, setting):
         for secret in (SECRET, ""):
@@ -163,6 +169,8 @@ async def test_without_a_secret_everything_is_refused_and_nothing_is_read(
         assert setting.heard == [Reception.NO_SECRET]
         head = there.head(50_000_000, path=f"/webhooks/{asked}")
         assert b"HTTP/1.1 401" in await there.raw(head, b"x" * 1_000)
+    said = [one.getMessage() for one in caplog.records if "not set" in one.getMessage()]
+    assert len(said) == (host == "unset")
 
 
 async def test_a_replay_is_not_looked_at_again_whatever_id_it_has(tmp_path: Path) -> None:
@@ -319,11 +327,12 @@ def signed(body: bytes, id: str = "1", secret: str = SECRET) -> Posted:
 
 
 async def test_every_project_of_the_repository_is_told_and_no_other(tmp_path: Path) -> None:
+    elsewhere = Host("acme/app", "a third secret", "elsewhere.example")
     hosts = [Host("acme/app"), Host("acme/app", "another secret"), Host("acme/lib"),
-             Host("acme/app", None)]  # fmt: skip
+             Host("acme/app", None), elsewhere]  # fmt: skip
     setting = Setting(tmp_path, hosts)
     setting.sessions += [
-        a_session(f"s-{at}", project=ProjectId(f"p{at}"), branch="ao/x") for at in range(4)
+        a_session(f"s-{at}", project=ProjectId(f"p{at}"), branch="ao/x") for at in range(5)
     ]
     heard = await Deliveries(setting.engine).take("host", signed(b"acme/app ao/x"))
     assert heard.sessions == ("s-0", "s-1", "s-3")

@@ -6,7 +6,7 @@ the host tells of changes by webhooks, one looks without being told only to find
 
 import logging
 from collections import defaultdict
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TypeAlias, cast
@@ -31,6 +31,7 @@ Wants: TypeAlias = Container[Want]
 
 _log = logging.getLogger(__name__)
 _LATER = 3_600.0  # after what could not be looked at
+_SOON, _TRIES = 5.0, 4  # what is not known yet is looked at again after 5, 10, 20 and 40 seconds
 _FORGOTTEN = timedelta(days=30)  # after its end, and nobody has merged it
 
 
@@ -40,6 +41,7 @@ class Pulls:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._looked: dict[SessionId, float] = {}  # since this engine started
+        self._tries: dict[SessionId, int] = {}  # looks that did not find out all there is
         self._unasked: set[SessionId] = set()  # to be looked at, though nobody told of anything
         self._not_before: dict[ProjectId, float] = {}
         self._called: dict[ProjectId, set[SessionId]] = {}  # to be looked at elsewhere
@@ -102,17 +104,19 @@ class Pulls:
     def _is_open_again(self, session: Session, of_the_pace: float = 1.0) -> bool:
         """Whether it was last looked at so long ago that it is looked at again."""
         now, pace = self._engine.clock.monotonic(), self._engine.webhooks.pace(session)
-        last = self._looked.get(session.id)
+        id = session.id
+        last = self._looked.get(id)
         if last is not None and now - last < pace * of_the_pace:
             return False
-        self._looked[session.id] = now
-        if last is not None and pace == REPAIR:
-            self._unasked.add(session.id)
+        self._looked[id] = now
+        if last is not None and pace == REPAIR and id not in self._tries:
+            self._unasked.add(id)
         return True
 
     def forget(self, id: SessionId) -> None:
         """It has ended."""
         self._looked.pop(id, None)
+        self._tries.pop(id, None)
 
     async def look_beside(self, project: Project, ids: Sequence[SessionId]) -> None:
         """The same; but nobody waits for a host that may be slow to answer."""
@@ -126,10 +130,12 @@ class Pulls:
 
     async def _elsewhere(self, project: Project) -> None:
         """One look after the other, as long as there is somebody to look at."""
+        ids = set[SessionId]()
         try:
             while ids := self._called.pop(project.id, None):
                 await self.look(project, sorted(ids))
         except Exception as exc:  # it is looked again in a while
+            self._look_soon_at(ids or ())
             told = isinstance(exc, AoError)
             _log.warning("pull requests of %s: %s", project.id, exc, exc_info=not told)
         finally:
@@ -142,17 +148,36 @@ class Pulls:
         sessions = [self._engine.session(id) for id in ids]
         unasked = [one for one in sessions if one.id in self._unasked]
         self._unasked.difference_update(ids)
-        found = {id: one for id, one in (await _observed(project, sessions)).items() if one}
+        seen = await _observed(project, sessions)
+        found = {id: one for id, one in seen.items() if one}
         for id, pull in found.items():
             await self._commit(id, Observation(self._engine.clock.now(), pull=pull))
-        for id, judgement in (await _judged(project, found)).items():
+        judged = await _judged(project, found)
+        for id, judgement in judged.items():
             await self._commit(id, Observation(self._engine.clock.now(), judgement=judgement))
+        if project.scm.remote is not None:
+            waits = isinstance(project.scm, Judging)
+            known = {id for id in seen if not waits or _is_known(seen[id], judged.get(id))}
+            self._look_soon_at([id for id in ids if id not in known], known)
         if any(_stands(self._engine.session(one.id)) != _stands(one) for one in unasked):
             _log.info("no webhook told of all that changed in %s", project.id)
             self._engine.webhooks.missed(project.id)
         for id in ids:
             if is_approved(self._engine.session(id)):
                 self._engine.tasks.start_soon(reconsider, self._engine, id)
+
+    def _look_soon_at(self, unknown: Iterable[SessionId], known: Iterable[SessionId] = ()) -> None:
+        """What could not be seen, or what its host has not found out yet, is looked at again
+        sooner: a few times, each time later than before.
+        """
+        for id in known:
+            self._tries.pop(id, None)
+        now = self._engine.clock.monotonic()
+        for id in unknown:
+            tries = self._tries[id] = self._tries.get(id, 0) + 1
+            if tries <= _TRIES:
+                pace = self._engine.webhooks.pace(self._engine.session(id))
+                self._looked[id] = now - pace + _SOON * 2 ** (tries - 1)
 
     async def _commit(self, id: SessionId, seen: Observation) -> None:
         await observe(self._engine, id, seen, "its pull request")
@@ -161,6 +186,13 @@ class Pulls:
 def _may_have_one(session: Session) -> bool:
     """Whether it has done work that is neither merged nor given up."""
     return bool(session.commits) and session.pr.state in (PrState.NONE, PrState.OPEN)
+
+
+def _is_known(pull: Pull | None, judgement: Judgement | None) -> bool:
+    """Whether all was told of it that there is to be told."""
+    if pull is None or pull.state is not PullState.OPEN:
+        return True
+    return judgement is not None and judgement.conflicts is not None
 
 
 def _stands(session: Session) -> PrFacts:

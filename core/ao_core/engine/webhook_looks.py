@@ -56,7 +56,9 @@ class Deliveries:
         if self._books.is_known(scm, notice.delivery, body):
             return self._books.note(scm, Reception.REPEATED, *about)
         self._books.remember(scm, notice.delivery, body)
-        sessions = self._told(self._hosted(scm), notice)
+        hosts = {_hooked(one).host for one in theirs}
+        there = [one for one in self._hosted(scm) if _hooked(one).host in hosts]
+        sessions = self._told(there, notice)
         reception = Reception.NOTHING if notice.names_nothing else Reception.TAKEN
         return self._books.note(scm, reception, *about, sessions)
 

@@ -28,11 +28,20 @@ async def secret_of(engine: Engine, project: Project) -> str | None:
     try:
         secret = await hooked.secret() or await _kept(engine, project)
     except PluginError as exc:  # a variable that is not set: nothing can be verified then
-        _log.warning("the webhooks of %s: %s", project.id, exc.message)
+        _say_once(engine, project, exc.message)
         return None
+    engine.webhooks.unreadable.pop(project.id, None)
     if secret:
         engine.projects.remember([secret])
     return secret or None
+
+
+def _say_once(engine: Engine, project: Project, why: str) -> None:
+    """Whoever posts something, strangers too, has it looked for again."""
+    said = engine.webhooks.unreadable
+    if said.get(project.id) != why:
+        said[project.id] = why
+        _log.warning("the webhooks of %s: %s", project.id, why)
 
 
 async def made_secret(engine: Engine, project: Project) -> str:
@@ -44,6 +53,7 @@ async def made_secret(engine: Engine, project: Project) -> str:
     engine.projects.remember([made])
     await anyio.to_thread.run_sync(write_atomic, project.home.path / FILE, made + "\n")
     engine.webhooks.secrets[project.id] = made
+    engine.webhooks.forget(project.id)
     return made
 
 

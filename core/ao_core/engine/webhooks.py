@@ -77,6 +77,7 @@ class Webhooks:
 
     def __init__(self, clock: Clock) -> None:
         self.secrets: dict[ProjectId, str | None] = {}  # those that the home keeps, once read
+        self.unreadable: dict[ProjectId, str] = {}  # why one cannot be had, as it was said last
         self._clock = clock
         self._known: OrderedDict[str, None] = OrderedDict()
         self._heard: deque[Heard] = deque(maxlen=_KEPT)
@@ -106,6 +107,9 @@ class Webhooks:
         repository: str = "", sessions: Iterable[SessionId] = (),
     ) -> Heard:  # fmt: skip
         """Keep what was made of one. Of what strangers send, one line a minute for each reason."""
+        if reception is Reception.CROWDED:  # whom it was for nobody knows
+            for project in self._told:
+                self.missed(project)
         aloud, more = self._is_aloud(scm, reception)
         kept = aloud or reception in _SIGNED
         self._number += kept
@@ -166,6 +170,10 @@ class Webhooks:
         """A look found what nobody had told of."""
         self._missed[project] = self._clock.monotonic()
 
+    def forget(self, project: ProjectId) -> None:
+        """Nothing that it was told before says that it will be told of more."""
+        self._told.pop(project, None)
+
     def told(self) -> Sequence[Told]:
         """Which projects are told of changes."""
         return [Told(id, at, self._is_doubted(id)) for id, (_, at) in sorted(self._told.items())]
@@ -176,8 +184,12 @@ class Webhooks:
         return fresh and not self._is_doubted(project)
 
     def _is_doubted(self, project: ProjectId) -> bool:
+        """For an hour, and until it is told of something again."""
         missed = self._missed.get(project)
-        return missed is not None and self._clock.monotonic() - missed < _DOUBTED
+        if missed is None:
+            return False
+        last, _ = self._told.get(project, (missed, None))
+        return last <= missed or self._clock.monotonic() - missed < _DOUBTED
 
 
 def _marks(scm: str, delivery: str, body: bytes) -> tuple[str, str]:

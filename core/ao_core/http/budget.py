@@ -59,7 +59,7 @@ class Budget:
         self._buckets: dict[str, Bucket] = {}
         self._counts_against: dict[str, tuple[str, ...]] = {}  # by path, as answers have told
         self._next_change = _NEVER
-        self._blocked_until, self._pause = _NEVER, timedelta()
+        self._blocked_until, self._blocked_for, self._pause = _NEVER, timedelta(), timedelta()
         self._slow = False
         self._listeners: list[OnSlow] = []
 
@@ -119,10 +119,11 @@ class Budget:
             return (max(empty) - now).total_seconds()
         if told is not None:
             self._blocked_until = max(self._blocked_until, now + timedelta(seconds=told))
+            self._blocked_for = self._blocked_until - now
         elif self._blocked_until <= now:
             again = now < self._blocked_until + self._pause
             self._pause = min(self._pause * 2, _LONGEST_PAUSE) if again else _PAUSE
-            self._blocked_until = now + self._pause
+            self._blocked_until, self._blocked_for = now + self._pause, self._pause
         return (self._blocked_until - now).total_seconds()
 
     def told(self, reading: Reading, urgency: Urgency, cost: int) -> None:
@@ -141,7 +142,13 @@ class Budget:
                 raise self._refused(claim, at, wait)
             await self._clock.sleep(wait)
 
+    def _mind_the_clock(self, now: datetime) -> None:
+        """Nothing waits for longer than it was told to, though the clock was set back meanwhile."""
+        self._next_change = min(self._next_change, now + self._apart)
+        self._blocked_until = min(self._blocked_until, now + self._blocked_for)
+
     def _opens_at(self, claim: Claim, now: datetime) -> datetime:
+        self._mind_the_clock(now)
         allowed = self._allowed_at(claim, now)
         return max(allowed, self._next_change) if claim.changes else allowed
 

@@ -248,6 +248,11 @@ class Hooked(ABC):
 
     @property
     @abstractmethod
+    def host(self) -> str:
+        """Which of the hosts of this kind it is: other ones may have the same repository."""
+
+    @property
+    @abstractmethod
     def repository(self) -> str:
         """`owner/name`, as its deliveries have it."""
 

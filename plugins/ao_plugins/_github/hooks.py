@@ -42,6 +42,11 @@ class GitHubHooks(Hooked, Hookable):
     _hooks: HookPlace
 
     @property
+    def host(self) -> str:
+        """Where it is."""
+        return self._hooks.github.host
+
+    @property
     def repository(self) -> str:
         """`owner/name`, as its deliveries have it."""
         return f"{self._hooks.github.owner}/{self._hooks.github.name}"

@@ -5,6 +5,7 @@ https://docs.gitlab.com/api/project_webhooks/
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from ao_core.slots.scm import Hookable, Hooked, Notice, Posted
 from ao_plugins._gitlab.host import GitLab
@@ -31,6 +32,11 @@ class GitLabHooks(Hooked, Hookable):
     """Hears what GitLab tells of; whoever inherits says where when it is opened."""
 
     _hooks: HookPlace
+
+    @property
+    def host(self) -> str:
+        """Where it is."""
+        return urlsplit(self._hooks.gitlab.web).netloc
 
     @property
     def repository(self) -> str:

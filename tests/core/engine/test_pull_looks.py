@@ -1,5 +1,6 @@
 """When pull requests are looked at: of who lives, and of who has ended and left one open."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from types import SimpleNamespace
@@ -14,11 +15,12 @@ from ao_core.engine.project import Project
 from ao_core.engine.pull_looks import Pulls
 from ao_core.engine.webhook_looks import ToldLooks
 from ao_core.engine.webhooks import POLL, REPAIR, Webhooks
-from ao_core.errors import NotFound
+from ao_core.errors import NotFound, Unavailable
 from ao_core.ids import ProjectId, SessionId
+from ao_core.model.judgement import Judgement
 from ao_core.model.session import PrFacts, PrReason, PrState, Session
 from ao_core.model.work import Pull, PullState
-from ao_core.slots.scm import WorkRef
+from ao_core.slots.scm import Judging, WorkRef
 from ao_core.store.records import SESSION
 from ao_core.testing.clock import FakeClock
 from bare_engine import an_engine
@@ -191,6 +193,52 @@ async def test_nobody_waits_for_a_host_that_is_slow_and_it_is_asked_once_at_a_ti
     assert host.asked == ["app-1", "app-1"]  # what was asked for meanwhile, once
 
 
+@dataclass
+class Judge(Host, Judging):
+    """Has found out whether anything conflicts, or has not; or cannot be reached."""
+
+    remote: str | None = "origin"
+    merged: bool = False
+    conflicts: bool | None = None
+    is_down: bool = False
+
+    async def find(self, work: WorkRef) -> Pull | None:
+        if self.is_down:
+            self.asked.append(work.session)
+            raise Unavailable("it is down")
+        return await super().find(work)
+
+    async def judge(self, pulls: Sequence[Pull]) -> Mapping[int, Judgement]:
+        return {one.number: Judgement(one.head, conflicts=self.conflicts) for one in pulls}
+
+
+@pytest.mark.parametrize("is_down", [False, True])
+async def test_what_is_not_known_yet_is_looked_at_again_soon_and_seldomer_each_time(
+    books: Books, is_down: bool
+) -> None:
+    await books.keep(a_session(pr=OPEN, commits=("c1",)))
+    clock, host = clock_of(books), Judge(is_down=is_down)
+    project = cast("Project", SimpleNamespace(id="app", scm=host, workspace=None))
+    async with anyio.create_task_group() as tasks:
+        engine = an_engine(books, project)
+        engine.tasks = tasks
+        looks, at = Pulls(engine), list[int]()
+        for second in range(200):
+            if due := looks.due(project, list(books.records.all(SESSION)), {}):
+                at.append(second)
+                await looks.look_beside(project, due)
+                await anyio.wait_all_tasks_blocked()
+            await clock.advance(1)
+        assert at == [0, 5, 15, 35, 75, 130, 185]
+        host.is_down, host.conflicts = False, False
+        for _ in range(60):
+            if due := looks.due(project, list(books.records.all(SESSION)), {}):
+                await looks.look_beside(project, due)
+                await anyio.wait_all_tasks_blocked()
+            await clock.advance(1)
+        assert host.asked.count("app-1") == len(at) + 1
+
+
 # -- with webhooks ---------------------------------------------------------------------------------
 
 
@@ -241,6 +289,8 @@ async def test_what_nobody_told_of_brings_the_usual_pace_back_for_an_hour(books:
     assert [one.missed for one in told.told()] == [True]
     assert told.pace(a_session()) == POLL
     await clock.advance(3_600)
+    assert told.pace(a_session()) == POLL  # nothing has come since
+    told.tell(ProjectId("app"), ())
     assert told.pace(a_session()) == REPAIR
 
 

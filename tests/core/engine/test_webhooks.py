@@ -71,3 +71,20 @@ async def test_what_is_told_at_once_is_looked_at_at_once(told: Webhooks) -> None
     with anyio.move_on_after(0) as scope:
         await told.due()
     assert scope.cancelled_caught
+
+
+async def test_who_could_not_be_heard_is_not_believed(told: Webhooks, clock: FakeClock) -> None:
+    told.tell(ProjectId("app"), ())
+    assert [one.missed for one in told.told()] == [False]
+    told.note("github", Reception.CROWDED)
+    assert [one.missed for one in told.told()] == [True]
+    await clock.advance(3_600)
+    assert [one.missed for one in told.told()] == [True]
+    told.tell(ProjectId("app"), ())
+    assert [one.missed for one in told.told()] == [False]
+
+
+async def test_whose_secret_is_new_has_to_be_told_anew(told: Webhooks) -> None:
+    told.tell(ProjectId("app"), ())
+    told.forget(ProjectId("app"))
+    assert told.told() == []

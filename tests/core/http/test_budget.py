@@ -520,6 +520,25 @@ async def test_changes_are_a_second_apart_where_that_is_asked_for(
     assert told == []  # that is politeness, and no sign of a limit
 
 
+async def test_a_clock_that_is_set_back_makes_nobody_wait_for_longer(
+    vendor: Vendor, fake_clock: FakeClock
+) -> None:
+    budget = Budget("x.test", fake_clock, changes_apart=1.0)
+    async with asking(vendor, budget) as ask, anyio.create_task_group() as tasks:
+        await ask("/1", ACT, "POST")
+        fake_clock.jump(-2 * HOUR)
+        tasks.start_soon(ask, "/2", ACT, "POST")
+        await fake_clock.until_sleeping()
+        await fake_clock.advance(1)
+        assert vendor.seen == ["/1", "/2"]
+        vendor.special = [httpx.Response(429, headers={"Retry-After": "30"})]
+        assert await ask("/3", ACT) == 429
+        fake_clock.jump(-2 * HOUR)
+        assert await blocked_for(ask, "/4") == 30
+        await fake_clock.advance(30)
+        assert await ask("/4", ACT) == 200
+
+
 async def test_holding_them_apart_is_no_sign_of_a_limit_though_time_goes_on(vendor: Vendor) -> None:
     budget = Budget("x.test", SystemClock(), changes_apart=0.01)
     told: list[BudgetState] = []
