@@ -156,7 +156,8 @@ async def _made_before(
         return None
     others = await keys.done_alike(ticket)
     since = ticket.use.created_at - _DRIFT if ticket.use else None
-    title, body = _plain(draft.title), _plain(draft.body)
+    kept = tracker.as_kept(draft)
+    title, body = _plain(kept.title), _plain(kept.body)
     query = IssueQuery(frozenset(IssueState), text=title, limit=_LATEST, since=since)
     async for one in tracker.search(query):
         said = _plain(one.title), _plain(one.body)

@@ -67,8 +67,9 @@ def test_killed_between_a_merge_and_its_reply_it_tells_of_one_merge(forge: Forge
 
 
 def test_killed_between_an_issue_or_comment_and_its_reply_it_makes_no_other(forge: Forge) -> None:
+    body = "Just one:\n/health\nreturns 500."  # of which a host may make a command
     with killed_at(forge, forge.host.issues):
-        issue = forge.do("create_issue", title="One", body="Just one.")["issue"]
+        issue = forge.do("create_issue", title=f"One {'x' * 290}", body=body)["issue"]
     with killed_at(forge, forge.host.comments):
         forge.do("update_issue", issue=issue, comment="Once.")
     (made,) = forge.world.named(APP).issues.values()

@@ -26,7 +26,7 @@ def gitlab(tmp_path: Path) -> Iterator[GitLab]:
 def team(tmp_path: Path, gitlab: GitLab) -> Iterator[Team]:
     """A project whose origin is there, and an engine that listens to HTTP."""
     host = OnGitLab(gitlab)
-    repository = begun(host, tmp_path, settings(host))
+    repository = begun(host, tmp_path, settings(host, scm=host.unchecked()))
     one = Team(tmp_path / "home", repository, tmp_path / "run")
     one.home.mkdir(mode=0o700)
     (one.home / "config.yaml").write_text(ON)

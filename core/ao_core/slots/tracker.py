@@ -48,6 +48,10 @@ class Tracker(Plugin[ConfigT]):
     async def create(self, draft: IssueDraft) -> Issue:
         """Create an issue; `get` then returns it equal."""
 
+    def as_kept(self, draft: IssueDraft) -> IssueDraft:
+        """What becomes of a draft's words where they are kept: by these it is found again."""
+        return draft
+
     @abstractmethod
     async def update(self, id: str, change: IssueChange) -> Issue:
         """Change an issue, or raise `NotFound`; a change half made is reported in the error."""

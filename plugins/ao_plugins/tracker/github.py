@@ -4,6 +4,7 @@ https://docs.github.com/rest/issues
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -85,10 +86,15 @@ class GitHubTracker(Tracker[GitHubTrackerConfig], Finishing):
             if left == 0:
                 return
 
+    def as_kept(self, draft: IssueDraft) -> IssueDraft:
+        """Its title on one line, and both as long as GitHub takes them."""
+        return replace(draft, title=one_line(draft.title), body=visible(draft.body, BODY))
+
     async def create(self, draft: IssueDraft) -> Issue:
         """Create an issue; what GitHub did not take of it is told by `Rejected`."""
         assignee = await self._login(draft.assignee)
-        title, body = one_line(draft.title), visible(draft.body, BODY)
+        kept = self.as_kept(draft)
+        title, body = kept.title, kept.body
         fields: dict[str, object] = {"title": title, "body": body, "labels": [*draft.labels]}
         if assignee:
             fields["assignees"] = [assignee]

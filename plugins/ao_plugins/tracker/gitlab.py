@@ -4,6 +4,7 @@ https://docs.gitlab.com/api/issues/
 """
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
@@ -82,10 +83,15 @@ class GitLabTracker(Tracker[GitLabTrackerConfig], Finishing):
             if left == 0:
                 return
 
+    def as_kept(self, draft: IssueDraft) -> IssueDraft:
+        """Its title on one line, and no line of its body a command."""
+        return replace(draft, title=one_line(draft.title), body=plain(draft.body))
+
     async def create(self, draft: IssueDraft) -> Issue:
         """Create an issue; what GitLab did not take of it is told by `Rejected`."""
         person = await self._people.named(draft.assignee) if draft.assignee else None
-        title, body = one_line(draft.title), plain(draft.body)
+        kept = self.as_kept(draft)
+        title, body = kept.title, kept.body
         fields = {
             "title": title, "description": body, "labels": ",".join(listed([*draft.labels])),
             "assignee_ids": [person.id] if person else [],

@@ -120,12 +120,16 @@ class LinearTracker(Tracker[LinearConfig], Finishing):
             if not (page.page_info.has_next_page and page.nodes):
                 return
 
+    def as_kept(self, draft: IssueDraft) -> IssueDraft:
+        """Its title on one line, and both as long as Linear takes them."""
+        return replace(draft, title=one_line(draft.title), body=visible(draft.body, BODY))
+
     async def create(self, draft: IssueDraft) -> Issue:
         """Create an issue in the team; labels that are not there yet are made."""
-        team = await self._names.team()
-        given: dict[str, Any] = {"teamId": team, "title": one_line(draft.title)}
-        if draft.body:
-            given["description"] = visible(draft.body, BODY)
+        team, kept = await self._names.team(), self.as_kept(draft)
+        given: dict[str, Any] = {"teamId": team, "title": kept.title}
+        if kept.body:
+            given["description"] = kept.body
         if draft.labels:
             given["labelIds"] = await self._names.labels(draft.labels, team)
         if draft.assignee:
