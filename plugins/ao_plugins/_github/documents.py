@@ -32,6 +32,14 @@ ON_BRANCH = """
     nodes { number state headRefName headRefOid isCrossRepository }
   }
 """
+# whoever is still on a branch, or is to be merged into it
+NEEDING = """
+  id
+  from: pullRequests(headRefName: $branch, states: OPEN, first: 10) {
+    totalCount nodes { number isCrossRepository }
+  }
+  onto: pullRequests(baseRefName: $branch, states: OPEN, first: 1) { totalCount }
+"""
 
 CONTEXTS = """
   pageInfo { hasNextPage endCursor }
@@ -81,6 +89,13 @@ mutation($id: ID!, $head: GitObjectID!, $method: PullRequestBranchUpdateMethod!)
   updatePullRequestBranch(input: {
     pullRequestId: $id, expectedHeadOid: $head, updateMethod: $method
   }) { clientMutationId }
+}
+"""
+DELETE_BRANCH = """
+mutation($repository: ID!, $ref: GitRefname!, $head: GitObjectID!) {
+  updateRefs(input: {repositoryId: $repository, refUpdates: [{
+    name: $ref, beforeOid: $head, afterOid: "0000000000000000000000000000000000000000"
+  }]}) { clientMutationId }
 }
 """
 READY = """

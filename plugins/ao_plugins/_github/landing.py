@@ -110,12 +110,12 @@ class Landings:
         return Landed(Landing.ALREADY, seen.merged_as)
 
     async def _tidied(self, seen: Seen) -> None:
-        """The merge stands, whatever becomes of the branch, which others may need as well."""
-        if seen.is_cross_repository:
-            return
+        """The merge stands, whatever becomes of the branch: whoever else is on it, or is to be
+        merged into it, would be closed with it.
+        """
         try:
-            if not await self.standing.has_others(seen):
-                await without_branch(self.github, seen.head_ref_name, seen.head_ref_oid)
+            if repository := await self.standing.spare_in(seen):
+                await without_branch(self.github, repository, seen)
         except PluginError:
             return
 

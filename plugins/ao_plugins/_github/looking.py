@@ -6,7 +6,9 @@ All that others say is asked for only where a mark of what was seen has changed.
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Annotated, TypeVar
+
+from pydantic import Field
 
 from ao_core.errors import NotFound, PluginError
 from ao_core.http import GraphQL, Part, Urgency, Variable
@@ -14,7 +16,7 @@ from ao_plugins._github import documents
 from ao_plugins._github.checks import CheckRollup, latest
 from ao_plugins._github.said import Said
 from ao_plugins._github.seen import Seen, Spot
-from ao_plugins._github.shape import Shape
+from ao_plugins._github.shape import Shape, Total
 
 _MOST_PAGES = 20
 _NO_REPOSITORY = "Could not resolve to a Repository"
@@ -32,6 +34,29 @@ class _Listed(Shape):
 
 class _Many(Shape):
     pull_requests: _Listed
+
+
+class _Other(Shape):
+    number: int
+    is_cross_repository: bool
+
+
+class _Others(Total):
+    nodes: tuple[_Other, ...]
+
+
+class Needing(Shape):
+    """The open pull requests that are on a branch of the repository with this id, or go into it."""
+
+    id: str
+    from_: Annotated[_Others, Field(alias="from")]
+    onto: Total
+
+    def has_others(self, number: int) -> bool:
+        """Whether it is needed by more than this one; those that are not listed may."""
+        listed = self.from_.nodes
+        ours = any(not one.is_cross_repository and one.number != number for one in listed)
+        return ours or bool(self.onto.total_count) or self.from_.total_count > len(listed)
 
 
 class _Told(Shape):
@@ -83,6 +108,11 @@ class Looks:
         }
         found = await self._batch(parts, _Many, urgency, documents.MANY, besides=besides)
         return {branch: got.pull_requests.nodes if got else () for branch, got in found.items()}
+
+    async def needing(self, branch: str) -> Needing | None:
+        """Who is open on a branch or goes into it; None if that could not be seen."""
+        part = self._part(documents.NEEDING, branch=Variable("String!", branch))
+        return (await self._batch({branch: part}, Needing, Urgency.ACT, 1)).get(branch)
 
     async def told(self, pulls: Sequence[Seen], urgency: Urgency) -> dict[int, Said]:
         """All that others say of these; one of which not all could be seen is left out."""
