@@ -65,6 +65,8 @@ class Landings:
         found = self.judge.blockers(said, await self.judge.checks(said))
         if self.auto_merge and is_for_github(said, found):
             return await handed_over(self.github, seen, method, message)
+        if found:  # GitHub itself minds only what its rules forbid
+            return Landed(Landing.READY, blockers=found)
         landed = await self._merged(seen, method, message)
         if landed.landing is Landing.LANDED and self.delete_branch:
             await self._tidied(seen)

@@ -235,7 +235,21 @@ class TestMerge(OnGitHub):
         self.world.protect(APP, reviews=1)
         landed = await scm.merge(await self.seen(scm), SQUASH)
         assert landed.landing is Landing.READY
-        assert "approving review is required" in landed.blockers[0]
+        assert landed.blockers == ("a review that it needs is missing",)
+
+    @pytest.mark.parametrize("queue", [False, True])
+    async def test_what_came_up_since_it_was_looked_at_is_told(
+        self, scm: GitHubScm, queue: bool
+    ) -> None:
+        self.world.protect(APP, queue=queue)
+        pull = await self.seen(scm)
+        assert (await scm.mergeability(pull, SQUASH)).mergeable
+        self.world.check_run(self.there(pull), "test", "failure")
+        self.world.review(self.there(pull), "CHANGES_REQUESTED", "no")
+        landed = await scm.merge(pull, SQUASH)
+        assert landed.landing is Landing.READY
+        assert landed.blockers == ("checks fail", "a review asks for changes")
+        assert (self.there(pull).state, self.there(pull).queued) == ("open", None)
 
     @pytest.mark.parametrize("times", [1, 5])
     async def test_if_githubs_word_is_lost_it_is_merged_once(
