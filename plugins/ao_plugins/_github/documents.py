@@ -47,7 +47,7 @@ CONTEXTS = """
     __typename
     ... on CheckRun {
       databaseId name status conclusion detailsUrl title summary
-      checkSuite { app { slug } workflowRun { event workflow { name } } }
+      checkSuite { id app { slug } workflowRun { event workflow { id name } } }
     }
     ... on StatusContext { context state targetUrl description }
   }
@@ -62,11 +62,11 @@ SAID = f"""
     id isResolved path line originalLine
     comments(first: 20) {{ nodes {{ author {{ __typename login }} body url }} }}
   }} }}
-  statusCheckRollup {{ contexts(first: 100) {{ {CONTEXTS} }} }}
+  statusCheckRollup {{ state contexts(first: 100) {{ {CONTEXTS} }} }}
 """
 MORE_CHECKS = f"""
   headRefOid
-  statusCheckRollup {{ contexts(first: 100, after: $after) {{ {CONTEXTS} }} }}
+  statusCheckRollup {{ state contexts(first: 100, after: $after) {{ {CONTEXTS} }} }}
 """
 
 ENQUEUE = """

@@ -13,7 +13,7 @@ from pydantic import Field
 from ao_core.errors import NotFound, PluginError
 from ao_core.http import GraphQL, Part, Urgency, Variable
 from ao_plugins._github import documents
-from ao_plugins._github.checks import CheckRollup, latest
+from ao_plugins._github.checks import CheckRollup
 from ao_plugins._github.said import Said
 from ao_plugins._github.seen import Seen, Spot
 from ao_plugins._github.shape import Shape, Total
@@ -155,8 +155,8 @@ class Looks:
             nodes, page = [*nodes, *rest.nodes], rest.page_info
         if page.has_next_page:
             return None
-        whole = checks.model_copy(update={"nodes": latest(nodes), "page_info": page})
-        return said.model_copy(update={"status_check_rollup": CheckRollup(contexts=whole)})
+        whole = said.status_check_rollup.told(nodes, page)
+        return said.model_copy(update={"status_check_rollup": whole})
 
     def _forget(self, keep: set[int]) -> None:
         """What was said of those that ended is kept no longer than it is asked for."""
