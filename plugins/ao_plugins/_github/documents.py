@@ -121,7 +121,7 @@ mutation($thread: ID!, $body: String!) {
 LAST_REPLY = """
 query($thread: ID!) {
   node(id: $thread) { ... on PullRequestReviewThread {
-    comments(last: 5) { nodes { body viewerDidAuthor } }
+    comments(last: 20) { nodes { body viewerDidAuthor createdAt } }
   } }
 }
 """
