@@ -5,6 +5,7 @@ https://docs.github.com/rest/pulls/pulls#create-a-pull-request
 
 from collections.abc import Awaitable, Callable, Iterator
 from copy import copy
+from datetime import datetime
 from functools import partial
 from typing import TypeAlias
 
@@ -19,6 +20,7 @@ from ao_plugins._github.issue_changes import NO_WRITING
 from ao_plugins._github.issues import Found, bears
 from ao_plugins._github.seen import Seen
 from ao_plugins._github.shape import Shape
+from ao_plugins._lost_reply import LostReplies, same
 
 _TITLE = 256  # GitHub takes no longer one
 _Ask: TypeAlias = Callable[[], Awaitable[object]]
@@ -31,6 +33,7 @@ class _Made(BaseModel):
 class _Reply(Shape):
     body: str
     viewer_did_author: bool
+    created_at: datetime
 
 
 class _Replies(Shape):
@@ -85,14 +88,19 @@ def told_anew(error: PluginError, message: str) -> PluginError:
     return anew
 
 
-async def replied(github: GitHub, thread: str, text: str) -> None:
-    """Answer a thread."""
-    try:
-        await github.graph.ask(documents.REPLY, {"thread": thread, "body": text}, into=object)
-    except Unavailable:
-        last = await github.graph.ask(documents.LAST_REPLY, {"thread": thread}, into=_Thread)
-        if not any(one.viewer_did_author and one.body == text for one in last.remarks):
-            raise
+async def replied(github: GitHub, lost: LostReplies, thread: str, text: str) -> None:
+    """Answer a thread; the same may have been said there before."""
+    ask = github.graph.ask
+
+    async def make() -> object:
+        return await ask(documents.REPLY, {"thread": thread, "body": text}, into=object)
+
+    async def find(since: datetime) -> object | None:
+        last = (await ask(documents.LAST_REPLY, {"thread": thread}, into=_Thread)).remarks
+        ours = [one for one in last if one.viewer_did_author and one.created_at >= since]
+        return next((one for one in ours if same(one.body, text)), None)
+
+    await lost.made((thread, text), make, find)
 
 
 async def resolved(github: GitHub, thread: str) -> None:

@@ -1,6 +1,6 @@
 """The checks of a commit: check runs of apps, and statuses by whoever may write there."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
@@ -22,6 +22,12 @@ _STATUSES = {
 }
 
 
+_UNTOLD = Check(
+    "all checks together", CheckState.FAILED,
+    detail="GitHub counts a failure among them that is none of those it lists.",
+)  # fmt: skip
+
+
 class App(Shape):
     """Who runs a check."""
 
@@ -29,8 +35,9 @@ class App(Shape):
 
 
 class Workflow(Shape):
-    """A workflow of Actions."""
+    """A workflow of Actions; several files may bear one name."""
 
+    id: str
     name: str
 
 
@@ -44,6 +51,7 @@ class WorkflowRun(Shape):
 class Suite(Shape):
     """What a check run belongs to."""
 
+    id: str
     app: App | None = None
     workflow_run: WorkflowRun | None = None
 
@@ -65,7 +73,7 @@ class CheckRun(Shape):
     def what(self) -> tuple[str | None, ...]:
         """What ran, which may have run before."""
         app, run = self.check_suite.app, self.check_suite.workflow_run
-        return app and app.slug, run and run.workflow.name, run and run.event, self.name
+        return app and app.slug, run and run.workflow.id, run and run.event, self.name
 
     @property
     def order(self) -> int:
@@ -132,14 +140,45 @@ class Checks(Shape):
 
 
 class CheckRollup(Shape):
-    """All checks of a commit."""
+    """All checks of a commit, and what GitHub makes of them."""
 
+    state: str
     contexts: Checks
 
+    def told(self, listed: Sequence[OneCheck], page: Page) -> "CheckRollup":
+        """With all that was listed, of which the last runs count."""
+        left = latest(listed)
+        state = "" if _is_told(listed, left) else self.state
+        whole = self.contexts.model_copy(update={"nodes": left, "page_info": page})
+        return CheckRollup(state=state, contexts=whole)
 
-def latest(checks: Iterable[CheckRun | StatusContext]) -> tuple[CheckRun | StatusContext, ...]:
+    @property
+    def untold(self) -> Check | None:
+        """The failure that GitHub counts, but none of those that are listed is."""
+        return _UNTOLD if self.state in ("FAILURE", "ERROR") else None
+
+
+def latest(checks: Iterable[OneCheck]) -> tuple[OneCheck, ...]:
     """Of what ran again on the same commit, the last run: GitHub lists those before it, too."""
-    found = dict[tuple[str | None, ...], CheckRun | StatusContext]()
+    found = dict[tuple[str | None, ...], OneCheck]()
     for one in sorted(checks, key=lambda one: one.order):
         found[one.what] = one
     return tuple(found.values())
+
+
+def _is_told(listed: Iterable[OneCheck], left: Sequence[OneCheck]) -> bool:
+    """Whether a failure is among those left, or was, before it ran again in another suite: GitHub
+    goes on counting that one.
+    """
+    last = {one.what: one for one in left}
+    return any(one is last[one.what] or _moved(one, last[one.what]) for one in listed if _bad(one))
+
+
+def _bad(one: OneCheck) -> bool:
+    return one.check().state is CheckState.FAILED
+
+
+def _moved(one: OneCheck, later: OneCheck) -> bool:
+    if not isinstance(one, CheckRun) or not isinstance(later, CheckRun):
+        return False
+    return one.check_suite.id != later.check_suite.id

@@ -32,6 +32,14 @@ ON_BRANCH = """
     nodes { number state headRefName headRefOid isCrossRepository }
   }
 """
+# whoever is still on a branch, or is to be merged into it
+NEEDING = """
+  id
+  from: pullRequests(headRefName: $branch, states: OPEN, first: 10) {
+    totalCount nodes { number isCrossRepository }
+  }
+  onto: pullRequests(baseRefName: $branch, states: OPEN, first: 1) { totalCount }
+"""
 
 CONTEXTS = """
   pageInfo { hasNextPage endCursor }
@@ -39,7 +47,7 @@ CONTEXTS = """
     __typename
     ... on CheckRun {
       databaseId name status conclusion detailsUrl title summary
-      checkSuite { app { slug } workflowRun { event workflow { name } } }
+      checkSuite { id app { slug } workflowRun { event workflow { id name } } }
     }
     ... on StatusContext { context state targetUrl description }
   }
@@ -54,11 +62,11 @@ SAID = f"""
     id isResolved path line originalLine
     comments(first: 20) {{ nodes {{ author {{ __typename login }} body url }} }}
   }} }}
-  statusCheckRollup {{ contexts(first: 100) {{ {CONTEXTS} }} }}
+  statusCheckRollup {{ state contexts(first: 100) {{ {CONTEXTS} }} }}
 """
 MORE_CHECKS = f"""
   headRefOid
-  statusCheckRollup {{ contexts(first: 100, after: $after) {{ {CONTEXTS} }} }}
+  statusCheckRollup {{ state contexts(first: 100, after: $after) {{ {CONTEXTS} }} }}
 """
 
 ENQUEUE = """
@@ -81,6 +89,13 @@ mutation($id: ID!, $head: GitObjectID!, $method: PullRequestBranchUpdateMethod!)
   updatePullRequestBranch(input: {
     pullRequestId: $id, expectedHeadOid: $head, updateMethod: $method
   }) { clientMutationId }
+}
+"""
+DELETE_BRANCH = """
+mutation($repository: ID!, $ref: GitRefname!, $head: GitObjectID!) {
+  updateRefs(input: {repositoryId: $repository, refUpdates: [{
+    name: $ref, beforeOid: $head, afterOid: "0000000000000000000000000000000000000000"
+  }]}) { clientMutationId }
 }
 """
 READY = """
@@ -106,7 +121,7 @@ mutation($thread: ID!, $body: String!) {
 LAST_REPLY = """
 query($thread: ID!) {
   node(id: $thread) { ... on PullRequestReviewThread {
-    comments(last: 5) { nodes { body viewerDidAuthor } }
+    comments(last: 20) { nodes { body viewerDidAuthor createdAt } }
   } }
 }
 """

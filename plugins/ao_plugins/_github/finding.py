@@ -24,6 +24,7 @@ class Finding:
     looks: Looks
     claims: Claims
     _seen: dict[int, Seen] = field(default_factory=dict[int, Seen])
+    _taken_over: set[int] = field(default_factory=set[int])
     _writing: anyio.Lock = field(default_factory=anyio.Lock)
 
     def known(self, number: int) -> Seen | None:
@@ -63,12 +64,19 @@ class Finding:
         async with self._writing:
             await anyio.to_thread.run_sync(self.claims.claim, session, number)
 
+    def was_taken_over(self, number: int) -> bool:
+        """Whether a person began it, whose branch is not ours to delete."""
+        return number in self._taken_over
+
     def _latest(self, session: str) -> int | None:
         return next(iter(self.claims.of(session)[-1:]), None)
 
     async def _taken(self, work: WorkRef) -> None:
         """One that was taken over is nobody else's any more, until another takes it over."""
-        if work.claimed is not None and not self.claims.knows(work.session):
+        if work.claimed is None:
+            return
+        self._taken_over.add(work.claimed)
+        if not self.claims.knows(work.session):
             await self.claim(work.session, work.claimed)
 
     async def _chosen(self, work: WorkRef, on_branch: Sequence[Spot]) -> int | None:

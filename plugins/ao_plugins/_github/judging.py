@@ -51,7 +51,8 @@ class Judge:
 
     async def checks(self, said: Said) -> tuple[Check, ...]:
         """Every check by name; of the first that failed, the step and the end of its log."""
-        nodes = said.status_check_rollup.contexts.nodes if said.status_check_rollup else ()
+        rollup = said.status_check_rollup
+        nodes = rollup.contexts.nodes if rollup else ()
         told, left = list[Check](), _EXPLAINED
         for one in sorted(nodes, key=lambda one: one.check().name):
             check = one.check()
@@ -59,6 +60,8 @@ class Judge:
                 left -= 1
                 check = replace(check, detail=await self._detail(one) or check.detail)
             told.append(check)
+        if rollup and (untold := rollup.untold):
+            told.append(untold)
         return tuple(told)
 
     def blockers(self, said: Said, checks: tuple[Check, ...]) -> tuple[str, ...]:

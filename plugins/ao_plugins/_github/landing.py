@@ -65,6 +65,8 @@ class Landings:
         found = self.judge.blockers(said, await self.judge.checks(said))
         if self.auto_merge and is_for_github(said, found):
             return await handed_over(self.github, seen, method, message)
+        if found:  # GitHub itself minds only what its rules forbid
+            return Landed(Landing.READY, blockers=found)
         landed = await self._merged(seen, method, message)
         if landed.landing is Landing.LANDED and self.delete_branch:
             await self._tidied(seen)
@@ -110,12 +112,12 @@ class Landings:
         return Landed(Landing.ALREADY, seen.merged_as)
 
     async def _tidied(self, seen: Seen) -> None:
-        """The merge stands, whatever becomes of the branch, which others may need as well."""
-        if seen.is_cross_repository:
-            return
+        """The merge stands, whatever becomes of the branch: whoever else is on it, or is to be
+        merged into it, would be closed with it.
+        """
         try:
-            if not await self.standing.has_others(seen):
-                await without_branch(self.github, seen.head_ref_name, seen.head_ref_oid)
+            if repository := await self.standing.spare_in(seen):
+                await without_branch(self.github, repository, seen)
         except PluginError:
             return
 

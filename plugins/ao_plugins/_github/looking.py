@@ -6,15 +6,17 @@ All that others say is asked for only where a mark of what was seen has changed.
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Annotated, TypeVar
+
+from pydantic import Field
 
 from ao_core.errors import NotFound, PluginError
 from ao_core.http import GraphQL, Part, Urgency, Variable
 from ao_plugins._github import documents
-from ao_plugins._github.checks import CheckRollup, latest
+from ao_plugins._github.checks import CheckRollup
 from ao_plugins._github.said import Said
 from ao_plugins._github.seen import Seen, Spot
-from ao_plugins._github.shape import Shape
+from ao_plugins._github.shape import Shape, Total
 
 _MOST_PAGES = 20
 _NO_REPOSITORY = "Could not resolve to a Repository"
@@ -32,6 +34,29 @@ class _Listed(Shape):
 
 class _Many(Shape):
     pull_requests: _Listed
+
+
+class _Other(Shape):
+    number: int
+    is_cross_repository: bool
+
+
+class _Others(Total):
+    nodes: tuple[_Other, ...]
+
+
+class Needing(Shape):
+    """The open pull requests that are on a branch of the repository with this id, or go into it."""
+
+    id: str
+    from_: Annotated[_Others, Field(alias="from")]
+    onto: Total
+
+    def has_others(self, number: int) -> bool:
+        """Whether it is needed by more than this one; those that are not listed may."""
+        listed = self.from_.nodes
+        ours = any(not one.is_cross_repository and one.number != number for one in listed)
+        return ours or bool(self.onto.total_count) or self.from_.total_count > len(listed)
 
 
 class _Told(Shape):
@@ -84,6 +109,11 @@ class Looks:
         found = await self._batch(parts, _Many, urgency, documents.MANY, besides=besides)
         return {branch: got.pull_requests.nodes if got else () for branch, got in found.items()}
 
+    async def needing(self, branch: str) -> Needing | None:
+        """Who is open on a branch or goes into it; None if that could not be seen."""
+        part = self._part(documents.NEEDING, branch=Variable("String!", branch))
+        return (await self._batch({branch: part}, Needing, Urgency.ACT, 1)).get(branch)
+
     async def told(self, pulls: Sequence[Seen], urgency: Urgency) -> dict[int, Said]:
         """All that others say of these; one of which not all could be seen is left out."""
         found = {one.number: said for one in pulls if (said := self._known(one))}
@@ -125,8 +155,8 @@ class Looks:
             nodes, page = [*nodes, *rest.nodes], rest.page_info
         if page.has_next_page:
             return None
-        whole = checks.model_copy(update={"nodes": latest(nodes), "page_info": page})
-        return said.model_copy(update={"status_check_rollup": CheckRollup(contexts=whole)})
+        whole = said.status_check_rollup.told(nodes, page)
+        return said.model_copy(update={"status_check_rollup": whole})
 
     def _forget(self, keep: set[int]) -> None:
         """What was said of those that ended is kept no longer than it is asked for."""

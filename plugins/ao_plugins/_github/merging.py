@@ -5,7 +5,6 @@ https://docs.github.com/rest/pulls/pulls#merge-a-pull-request
 
 from collections.abc import Container
 from http import HTTPStatus
-from urllib.parse import quote
 
 from pydantic import BaseModel
 
@@ -28,14 +27,6 @@ _QUEUED = "it waits in the merge queue, and GitHub merges it when its turn comes
 _HANDED_OVER = "GitHub merges it as soon as its checks and reviews allow"
 _STATES = {"BEHIND": _BEHIND, "BLOCKED": "the rules of its target are not met"}
 _CHECKS = {ChecksSummary.FAILING: "checks fail", ChecksSummary.PENDING: _PENDING}
-
-
-class _Commit(BaseModel):
-    sha: str
-
-
-class _Ref(BaseModel):
-    object: _Commit
 
 
 class _Merged(BaseModel):
@@ -142,11 +133,10 @@ def _titled(message: str | None, method: MergeMethod) -> dict[str, str]:
     return {"commit_title": title, "commit_message": text.strip()}
 
 
-async def without_branch(github: GitHub, branch: str, head: str) -> None:
+async def without_branch(github: GitHub, repository: str, seen: Seen) -> None:
     """Delete the branch of what is merged, unless somebody has pushed to it since."""
-    name = quote(branch)
-    ref = await github.rest.ask(
-        "GET", f"{github.path}/git/ref/heads/{name}", into=_Ref, urgency=Urgency.ACT
-    )
-    if ref.object.sha == head:
-        await github.rest.call("DELETE", f"{github.path}/git/refs/heads/{name}")
+    given = {
+        "repository": repository, "ref": f"refs/heads/{seen.head_ref_name}",
+        "head": seen.head_ref_oid,
+    }  # fmt: skip
+    await github.graph.ask(documents.DELETE_BRANCH, given, into=object)

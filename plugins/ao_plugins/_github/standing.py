@@ -52,11 +52,12 @@ class Standing:
             seen = await self.current(number)
         return seen
 
-    async def has_others(self, seen: Seen) -> bool:
-        """Whether its branch has another pull request that is open."""
-        found = await self.looks.on([seen.head_ref_name], Urgency.ACT)
-        open_ = [one for one in found[seen.head_ref_name] if one.state == "OPEN"]
-        return any(not one.is_cross_repository and one.number != seen.number for one in open_)
+    async def spare_in(self, seen: Seen) -> str | None:
+        """The id of the repository in which nobody needs its branch any more."""
+        if seen.is_cross_repository or self.found.was_taken_over(seen.number):
+            return None
+        needing = await self.looks.needing(seen.head_ref_name)
+        return needing.id if needing and not needing.has_others(seen.number) else None
 
     async def settled(self, number: int) -> tuple[Seen, Said]:
         """The same, once it is known whether it conflicts: GitHub finds out when it is asked."""

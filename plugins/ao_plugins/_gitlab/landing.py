@@ -1,5 +1,6 @@
 """Whether a merge request may be merged, and its merge: looked at before, and after a refusal."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ao_core.errors import Conflict, WrongState
@@ -26,6 +27,7 @@ class Landings:
     judge: Judge
     delete_branch: bool
     auto_merge: bool
+    was_taken_over: Callable[[int], bool]
 
     async def mergeability(self, pull: Pull, method: MergeMethod) -> Mergeability:
         """Whether it may be merged now, and every blocker."""
@@ -40,7 +42,7 @@ class Landings:
         forbidden = (await rules(self.gitlab)).forbids(method)
         found += [forbidden] if forbidden else []
         waits = is_waiting(found)
-        able = not found or (waits and self.auto_merge and UNCHECKED not in found)
+        able = not found or self._is_for_gitlab(found)
         return Mergeability(
             able, summarise(checks), said.decision(seen), seen.conflicts, tuple(found), files,
             waiting=waits and not able, behind=is_behind(own),
@@ -56,9 +58,14 @@ class Landings:
         if seen.conflicts:
             files = await self.judge.files(seen)
             return Landed(Landing.CONFLICT, conflicts=files, blockers=(_conflict(seen, files),))
+        said = await self.standing.said(seen)
+        checks = await self.judge.checks(await self.standing.ran(seen))
+        found = self.judge.blockers(seen, said, checks, method)
         rule = await rules(self.gitlab)
         if forbidden := rule.forbids(method):
-            return Landed(Landing.READY, blockers=(forbidden,))
+            found = *found, forbidden
+        if found and not self._is_for_gitlab(found):  # it minds only what its rules forbid
+            return Landed(Landing.READY, blockers=found)
         if method is MergeMethod.REBASE and seen.diverged_commits_count != 0:
             after = await rebased(self.gitlab, self.standing, seen)
             if isinstance(after, str):
@@ -83,14 +90,18 @@ class Landings:
             raise Conflict(after)
         return after.pull()
 
+    def _is_for_gitlab(self, found: Sequence[str]) -> bool:
+        """Whether GitLab is to wait by itself."""
+        return self.auto_merge and is_waiting(found) and UNCHECKED not in found
+
     async def _merged(self, seen: Seen, method: MergeMethod, message: str | None) -> Landed:
         squash = method is MergeMethod.SQUASH
         if seen.squash and not squash:  # what was once wished for is kept unless it is taken back
             path = self.gitlab.merge_request(seen.iid)
             await self.gitlab.rest.ask("PUT", path, into=object, json={"squash": False})
-        how: dict[str, object] = {
-            "sha": seen.sha, "squash": squash, "should_remove_source_branch": self.delete_branch,
-        }  # fmt: skip
+        how: dict[str, object] = {"sha": seen.sha, "squash": squash}
+        if not self.delete_branch or not self.was_taken_over(seen.iid):
+            how["should_remove_source_branch"] = self.delete_branch
         if self.auto_merge:
             how |= {"auto_merge": True, "merge_when_pipeline_succeeds": True}
         if message:

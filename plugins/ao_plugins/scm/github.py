@@ -51,6 +51,7 @@ from ao_plugins._github.looking import Looks
 from ao_plugins._github.reviews import reviews_of
 from ao_plugins._github.seen import Seen
 from ao_plugins._github.standing import Standing
+from ao_plugins._lost_reply import LostReplies
 from ao_plugins._unchecked import NewHeads
 
 
@@ -81,6 +82,7 @@ class GitHubScm(
         claims = await anyio.to_thread.run_sync(Claims, self.scope.state / "pulls.json")
         self._found = Finding(self._looks, claims)
         self._standing = Standing(self._looks, self._found)
+        self._lost = LostReplies(self.scope.clock)
         new = NewHeads(self.scope.clock, self.config.checks_within)
         self._judge = Judge(self._github, self.scope, new, frozenset(self.config.bots))
         how = self.config.delete_branch, self.config.auto_merge
@@ -182,7 +184,7 @@ class GitHubScm(
 
     async def reply(self, pull: Pull, comment: str, text: str) -> None:
         """Answer a thread, by its id."""
-        await replied(self._github, comment, text)
+        await replied(self._github, self._lost, comment, text)
 
     async def resolve(self, pull: Pull, comment: str) -> None:
         """Settle a thread, by its id."""

@@ -95,7 +95,7 @@ class GitLabScm(
         new = NewHeads(self.scope.clock, self.config.checks_within)
         self._judge = Judge(host, self.scope, new, looks, asking, pipelines)
         self._author = Author(host, people, LostReplies(self.scope.clock))
-        how = self.config.delete_branch, self.config.auto_merge
+        how = self.config.delete_branch, self.config.auto_merge, self._found.was_taken_over
         self._landings = Landings(host, self._standing, self._judge, *how)
 
     async def find(self, work: WorkRef) -> Pull | None:
@@ -184,7 +184,7 @@ class GitLabScm(
         if number is not None:
             await self._found.claim(work.session, number)
         made = await self.find(work)
-        if made is None:
+        if made is None or made.state is not PullState.OPEN:
             raise Unavailable(f"the merge request of {work.branch} is not to be seen")
         return made
 

@@ -101,3 +101,16 @@ class TestAmend(OnGitHub):
         self.github.faults.next("pulls/update", "lost reply")
         await scm.close(pull)
         assert await scm.state(pull.number) is PullState.CLOSED
+
+
+class TestReply(OnGitHub):
+    async def test_what_was_said_before_is_not_the_new_answer(self, scm: GitHubScm) -> None:
+        pull = await self.seen(scm)
+        thread = self.world.thread(self.there(pull), "file-1.txt", 1, "Why?")
+        await scm.reply(pull, thread.node_id, "Done.")
+        await self.clock.sleep(600)
+        self.github.faults.next("graphql", "dropped")
+        with pytest.raises(Unavailable):
+            await scm.reply(pull, thread.node_id, "Done.")
+        await scm.reply(pull, thread.node_id, "Done.")
+        assert [one.body for one in thread.comments] == ["Why?", "Done.", "Done."]

@@ -6,7 +6,7 @@ import pytest
 
 from ao_core.errors import Unavailable
 from ao_core.model.work import Check, ChecksSummary, CheckState, MergeMethod
-from ao_plugins._github.checks import CheckRun, latest
+from ao_plugins._github.checks import CheckRollup, CheckRun, latest
 from ao_plugins.scm.github import GitHubScm
 from plugins.scm.github_there import APP, OnGitHub
 
@@ -28,11 +28,13 @@ def states(checks: tuple[Check, ...]) -> dict[str, CheckState]:
 
 
 def a_run(number: int, conclusion: str | None, **fields: Any) -> CheckRun:
-    run = {"event": fields.pop("event", "pull_request"), "workflow": {"name": "ci"}}
+    workflow = {"id": fields.pop("workflow", "W_1"), "name": "ci"}
+    run = {"event": fields.pop("event", "pull_request"), "workflow": workflow}
+    suite = {"id": fields.pop("suite", "CS_1"), "workflowRun": run}
     return CheckRun.model_validate({
         "__typename": "CheckRun", "databaseId": number, "name": "test", "status": "COMPLETED",
         "conclusion": conclusion, **fields,
-        "checkSuite": {"app": {"slug": "github-actions"}, "workflowRun": run},
+        "checkSuite": {"app": {"slug": "github-actions"}, **suite},
     })  # fmt: skip
 
 
@@ -133,6 +135,33 @@ class TestAgain(OnGitHub):
     def test_of_those_that_ran_again_the_last_counts(self) -> None:
         cancelled, passed = a_run(1, "CANCELLED"), a_run(2, "SUCCESS")
         assert latest([cancelled, passed]) == latest([passed, cancelled]) == (passed,)
+
+    async def test_workflows_of_one_name_are_two(self, scm: GitHubScm) -> None:
+        pull = await self.seen(scm)
+        self.world.job(self.there(pull), "build", "failure", workflow="CI", file="a.yml")
+        self.world.job(self.there(pull), "build", "success", workflow="CI", file="b.yml")
+        found = await scm.checks(pull)
+        assert [one.name for one in found] == ["CI / build", "CI / build"]
+        assert await scm.checks_summary(pull) is ChecksSummary.FAILING
+
+    async def test_a_failure_that_github_alone_counts_is_told(self, scm: GitHubScm) -> None:
+        pull = await self.seen(scm)
+        self.world.job(self.there(pull), "build", "success")
+        self.world.rollup = lambda *_: "FAILURE"  # type: ignore[method-assign]
+        found = states(await scm.checks(pull))
+        assert found == {"ci / build": CheckState.PASSED, "all checks together": CheckState.FAILED}
+        assert not (await scm.mergeability(pull, MergeMethod.MERGE)).mergeable
+
+    @pytest.mark.parametrize("suite", ["CS_1", "CS_2"])
+    def test_that_of_what_ran_again_in_another_suite_is_known(self, suite: str) -> None:
+        failed, passed = a_run(1, "FAILURE"), a_run(2, "SUCCESS", suite=suite)
+        page = {"hasNextPage": False}
+        rollup = CheckRollup.model_validate(
+            {"state": "FAILURE", "contexts": {"pageInfo": page, "nodes": []}}
+        )
+        told = rollup.told([failed, passed], rollup.contexts.page_info)
+        assert told.contexts.nodes == (passed,)
+        assert bool(told.untold) is (suite == "CS_1")
 
     def test_the_same_name_in_another_event_is_another(self) -> None:
         pushed, proposed = a_run(1, "FAILURE", event="push"), a_run(2, "SUCCESS")

@@ -16,6 +16,7 @@ PARTS = {
     "SAID": ("pullRequest(number: $number)", NUMBER),
     "MORE_CHECKS": ("pullRequest(number: $number)", MORE),
     "ON_BRANCH": ("", BRANCH),
+    "NEEDING": ("", BRANCH),
 }
 
 

@@ -142,6 +142,43 @@ class TestMerge(OnGitHub):
         assert pull.branch in self.app.bare.heads()
         assert other.state == "open"
 
+    async def test_or_where_another_is_to_be_merged_into_it(self, scm: GitHubScm) -> None:
+        pull = await self.seen(scm)
+        upper = self.work(2, onto=f"refs/heads/{pull.branch}")
+        above = self.world.pull(APP, upper.branch, pull.branch)
+        assert (await scm.merge(pull, SQUASH)).landing is Landing.LANDED
+        assert pull.branch in self.app.bare.heads()
+        assert (above.state, above.base) == ("open", pull.branch)
+
+    async def test_or_where_github_does_not_say_who_needs_it(self, scm: GitHubScm) -> None:
+        pull = await self.seen(scm)
+        fork = self.world.fork(APP, "stranger")
+        self.world.commit("stranger/app", pull.branch, {"s": "s"})
+        for n in range(11):
+            self.app.bare.point(f"refs/heads/release-{n}", "refs/heads/main")
+            self.world.pull(APP, pull.branch, f"release-{n}", origin=fork)
+        await scm.merge(pull, SQUASH)
+        assert pull.branch in self.app.bare.heads()
+
+    async def test_or_where_a_person_began_it(self, scm: GitHubScm) -> None:
+        pull = await self.of(scm, replace(self.opened(), claimed=1))
+        for landing in (Landing.LANDED, Landing.ALREADY):
+            assert (await scm.merge(pull, SQUASH)).landing is landing
+            assert pull.branch in self.app.bare.heads()
+
+    async def test_or_where_somebody_pushes_to_it_at_the_last_moment(self, scm: GitHubScm) -> None:
+        pull = await self.seen(scm)
+        known = self.world.known
+
+        def moved(*args: Any) -> Any:  # it is looked up to be deleted
+            if self.app.pulls[1].state != "open":
+                self.world.commit(APP, pull.branch, {"more": "more"})
+            return known(*args)
+
+        self.world.known = moved  # type: ignore[method-assign]
+        assert (await scm.merge(pull, SQUASH)).landing is Landing.LANDED
+        assert self.app.bare.heads()[pull.branch] != pull.head
+
     async def test_or_where_somebody_has_pushed_to_it_meanwhile(self, scm: GitHubScm) -> None:
         pull = await self.seen(scm)
         merge, more = self.world.merge, list[str]()
@@ -198,7 +235,21 @@ class TestMerge(OnGitHub):
         self.world.protect(APP, reviews=1)
         landed = await scm.merge(await self.seen(scm), SQUASH)
         assert landed.landing is Landing.READY
-        assert "approving review is required" in landed.blockers[0]
+        assert landed.blockers == ("a review that it needs is missing",)
+
+    @pytest.mark.parametrize("queue", [False, True])
+    async def test_what_came_up_since_it_was_looked_at_is_told(
+        self, scm: GitHubScm, queue: bool
+    ) -> None:
+        self.world.protect(APP, queue=queue)
+        pull = await self.seen(scm)
+        assert (await scm.mergeability(pull, SQUASH)).mergeable
+        self.world.check_run(self.there(pull), "test", "failure")
+        self.world.review(self.there(pull), "CHANGES_REQUESTED", "no")
+        landed = await scm.merge(pull, SQUASH)
+        assert landed.landing is Landing.READY
+        assert landed.blockers == ("checks fail", "a review asks for changes")
+        assert (self.there(pull).state, self.there(pull).queued) == ("open", None)
 
     @pytest.mark.parametrize("times", [1, 5])
     async def test_if_githubs_word_is_lost_it_is_merged_once(

@@ -94,10 +94,8 @@ class TestWhose(OnGitHub):
         assert [one and (one.number, one.base) for one in found.values()] == [
             (1, "main"), (2, lower.branch),
         ]  # fmt: skip
+        self.app.delete_merged = True
         self.world.merge(self.app.pulls[1])
-        before = self.app.bare.heads()
-        self.app.bare.drop(f"refs/heads/{lower.branch}")
-        self.world.pushed(self.app, before, self.world.person)
         assert (await self.of(scm, upper)).base == "main"
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ao_core.errors import NotFound, Rejected
+from ao_core.errors import NotFound, Rejected, Unavailable
 from ao_core.slots.scm import Amendment, WorkRef
 from ao_plugins.scm.gitlab import GitLabScm
 from plugins.scm.gitlab_there import Simple
@@ -29,6 +29,14 @@ class TestProposing(Simple):
         self.world.merge_request("acme/app", work.branch)
         assert (await scm.propose(work)).number == 1
         scm.find = find
+
+    async def test_one_that_was_closed_is_not_the_new_one(self, scm: GitLabScm) -> None:
+        work = self._pushed()
+        await scm.close(await scm.propose(work))
+        self.gitlab.faults.next("merge_requests/create", "dropped")
+        with pytest.raises(Unavailable):
+            await scm.propose(work)
+        assert (await scm.propose(work)).number == 2
 
     async def test_a_branch_that_was_not_pushed_is_refused(self, scm: GitLabScm) -> None:
         with pytest.raises(Rejected):

@@ -1,5 +1,6 @@
 """Merges on GitLab: exactly one head, once, by the project's rules, and never by force."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -95,6 +96,15 @@ class TestMethods(Simple):
             pull = await self.seen(scm, remove_source=not delete)
             await scm.merge(pull, MERGE)
         assert (pull.branch in self.project.bare.heads()) is not delete
+
+    @pytest.mark.parametrize("gitlabs", [True, False])
+    async def test_that_of_one_that_was_taken_over_goes_as_gitlab_has_it(
+        self, scm: GitLabScm, gitlabs: bool
+    ) -> None:
+        work = self.opened(remove_source=gitlabs)
+        pull = await self.of(scm, replace(work, claimed=1))
+        assert (await scm.merge(pull, MERGE)).landing is Landing.LANDED
+        assert (pull.branch in self.project.bare.heads()) is not gitlabs
 
     def _commit(self, sha: str | None) -> Any:
         return self.project.bare.commit(sha or "")
@@ -292,8 +302,23 @@ class TestBlockers(Simple):
             "it is a draft", "checks fail", "an approval that it needs is missing",
         )  # fmt: skip
         there.title = "work"
-        assert "a thread is not settled" in (await scm.mergeability(pull, MERGE)).blockers
-        assert (await scm.merge(pull, MERGE)).blockers == ("a thread is not settled",)
+        able = await scm.mergeability(pull, MERGE)
+        assert "a thread is not settled" in able.blockers
+        assert (await scm.merge(pull, MERGE)).blockers == able.blockers
+
+    @pytest.mark.parametrize("auto_merge", [False, True])
+    @pytest.mark.parametrize("trains", [False, True])
+    async def test_what_came_up_since_it_was_looked_at_is_told(
+        self, scope: Scope, auto_merge: bool, trains: bool
+    ) -> None:
+        self.project.merge_trains = trains
+        async with self.made(scope, auto_merge=auto_merge) as scm:
+            pull = await self.seen(scm)
+            assert (await scm.mergeability(pull, MERGE)).mergeable
+            self.world.pipeline(self.there(pull), {"test": "failed"})
+            landed = await scm.merge(pull, MERGE)
+        assert (landed.landing, landed.blockers) == (Landing.READY, ("checks fail",))
+        assert (self.there(pull).state, self.there(pull).train) == ("opened", None)
 
     async def test_what_is_being_checked_is_waited_for(self, scm: GitLabScm) -> None:
         self.world.unknown_for = 4

@@ -215,7 +215,7 @@ class Telling:
             **_ids(one), "name": one.name, "head_branch": one.branch, "head_sha": one.sha,
             "run_number": 1, "run_attempt": one.attempt, "event": "pull_request",
             "display_title": one.name, "workflow_id": 1,
-            "path": f".github/workflows/{one.name}.yml",
+            "path": f".github/workflows/{one.file}",
             "status": "completed" if ended else "in_progress",
             "conclusion": ("failure" if bad else "success") if ended else None,
             "url": self.api(at, "actions/runs", one.id),

@@ -21,6 +21,7 @@ class Rollup:
 class Workflow:
     """What a run is of."""
 
+    id: str
     name: str
 
 
@@ -132,7 +133,7 @@ fields(
     {
         "event": lambda one, ask: "pull_request",
         "url": lambda one, ask: ask.telling.run(one)["html_url"],
-        "workflow": lambda one, ask: Workflow(one.name),
+        "workflow": lambda one, ask: Workflow(f"W_{one.repository.id}_{one.file}", one.name),
     },
 )
 fields(

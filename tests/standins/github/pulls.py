@@ -138,15 +138,7 @@ class Pulls(Reviews):
     def _rebased(self, pull: Pull, now: str | None, by: User) -> None:
         """Its base moved, or is gone."""
         if now is None:
-            into = [
-                one
-                for one in pull.repository.pulls.values()
-                if one.head == pull.base and one.merged_at
-            ]
-            if into:
-                self.retarget(pull, into[-1].base, by)
-            else:
-                self.close(pull, by)
+            self.close(pull, by)
         elif pull.repository.bare.holds(now, pull.head_sha):
             self.merged(pull, now, by)
 

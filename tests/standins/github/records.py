@@ -270,6 +270,7 @@ class Run(Record):
     typename, prefix = "WorkflowRun", "WFR"
     repository: Repository
     name: str
+    file: str
     branch: str
     sha: str
     created_at: Moment

@@ -101,7 +101,7 @@ class State(OneAtATime):
         self.tokens: dict[str, Access] = {}
         self.apps: dict[str, App] = {}
         self.repositories: dict[str, Repository] = {}
-        self.suites: dict[tuple[Repository, str, str], CheckSuite] = {}
+        self.suites: dict[tuple[Repository, str, str, str], CheckSuite] = {}
         self.checks: list[CheckRun] = []
         self.statuses: list[Status] = []
         self.runs: list[Run] = []

@@ -32,7 +32,7 @@ class World(Pulls):
         pull.repository.bare.point(f"refs/heads/{pull.base}", landed, before[pull.base])
         self.merged(pull, landed, by)
         if pull.repository.delete_merged and not pull.foreign:
-            pull.repository.bare.drop(f"refs/heads/{pull.head}")
+            self._gone(pull, by)
         self.pushed(pull.repository, before, by)
         return landed
 
@@ -150,6 +150,12 @@ class World(Pulls):
             raise Refused(405, reason)
         if self._too_old(pull):
             raise Refused(405, "Head branch is not up to date with the base branch")
+
+    def _gone(self, pull: Pull, by: User) -> None:
+        """Where the host itself deletes a branch, what goes into it goes where that went."""
+        for above in self.open_pulls(repository=pull.repository, base=pull.head):
+            self.retarget(above, pull.base, by)
+        pull.repository.bare.drop(f"refs/heads/{pull.head}")
 
     def _too_old(self, pull: Pull) -> bool:
         return pull.repository.protection(pull.base).up_to_date and self.behind(pull)
