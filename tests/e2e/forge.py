@@ -44,7 +44,8 @@ def settings(
     scm: Mapping[str, int] = MappingProxyType({}),
 ) -> str:  # fmt: skip
     """The configuration of a project there; `scm` has what is set of that slot alone."""
-    how = "".join(f", {name}: {value}" for name, value in scm.items())
+    given = {"checks_within": 1, **scm}  # what is new there is held no longer than that
+    how = "".join(f", {name}: {value}" for name, value in given.items())
     there = f"{{plugin: {host.name}, api: '{host.api}', repo: {APP}"
     there += f", token: {token}" if token else ""
     own = f"    scm: {there}{how}}}\n    tracker: {there}}}\n    agent: command"

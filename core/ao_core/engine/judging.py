@@ -31,6 +31,7 @@ _DECIDED = {
     ReviewDecision.APPROVED: PrReason.APPROVED,
     ReviewDecision.PENDING: PrReason.REVIEW_PENDING,
 }
+_WILLING = (ReviewDecision.APPROVED, ReviewDecision.NONE)  # none: nobody was asked
 _WORD = {
     ReviewDecision.APPROVED: EventKind.REVIEW_APPROVED,
     ReviewDecision.PENDING: EventKind.REVIEW_PENDING,
@@ -71,8 +72,8 @@ def _reason(judgement: Judgement) -> PrReason:
     if summarise(judgement.checks) is ChecksSummary.FAILING:
         return PrReason.CI_FAILING
     decided = _DECIDED.get(judgement.decision, PrReason.IN_PROGRESS)
-    asked = decided is PrReason.CHANGES_REQUESTED
-    return PrReason.MERGE_READY if judgement.mergeable and not asked else decided
+    willing = judgement.decision in _WILLING
+    return PrReason.MERGE_READY if judgement.mergeable and willing else decided
 
 
 def _remembered(known: Judged, judgement: Judgement) -> Judged:

@@ -142,10 +142,20 @@ def test_reviews_that_wait_and_agree_become_the_status() -> None:
 def test_nothing_is_ready_whose_checks_fail_or_that_somebody_wants_changed() -> None:
     red = Judgement("h1", (RED,), mergeable=True)
     asked = Judgement("h1", decision=ReviewDecision.CHANGES_REQUESTED, mergeable=True)
-    for one, reason in ((red, PrReason.CI_FAILING), (asked, PrReason.CHANGES_REQUESTED)):
+    silent = Judgement("h1", (GREEN,), decision=ReviewDecision.PENDING, mergeable=True)
+    for one, reason in (
+        (red, PrReason.CI_FAILING), (asked, PrReason.CHANGES_REQUESTED),
+        (silent, PrReason.REVIEW_PENDING),
+    ):  # fmt: skip
         session, events = judged(opened(), one)
         assert session.pr.reason is reason
         assert EventKind.MERGE_READY not in kinds(events)
+
+
+def test_what_nobody_was_asked_for_is_ready_without_a_review() -> None:
+    session, events = judged(opened(), Judgement("h1", (GREEN,), mergeable=True))
+    assert session.pr.reason is PrReason.MERGE_READY
+    assert EventKind.MERGE_READY in kinds(events)
 
 
 def test_a_conflict_is_told_once_for_a_commit_and_not_before_the_host_knows() -> None:
