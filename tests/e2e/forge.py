@@ -149,9 +149,13 @@ class Forge:
             pull = self.pull(session)
             self.host.passes(pull)
             self.host.approves(pull)
-            self.look(session)
         for session in sessions:
-            self.team.until(session, "mergeable")
+            eventually(lambda: self._is_mergeable(session))  # noqa: B023
+
+    def _is_mergeable(self, session: str) -> bool:
+        """By another look, since what is quite new is held for a moment."""
+        self.look(session)
+        return self.team.sure("show", session=session)["status"] == "mergeable"
 
     def merge(self, *sessions: str) -> dict[str, Any]:
         """Merge them in one call."""
