@@ -44,7 +44,8 @@ def settings(
     scm: Mapping[str, int] = MappingProxyType({}),
 ) -> str:  # fmt: skip
     """The configuration of a project there; `scm` has what is set of that slot alone."""
-    how = "".join(f", {name}: {value}" for name, value in scm.items())
+    given = {"checks_within": 1, **scm}  # what is new there is held no longer than that
+    how = "".join(f", {name}: {value}" for name, value in given.items())
     there = f"{{plugin: {host.name}, api: '{host.api}', repo: {APP}"
     there += f", token: {token}" if token else ""
     own = f"    scm: {there}{how}}}\n    tracker: {there}}}\n    agent: command"
@@ -148,9 +149,13 @@ class Forge:
             pull = self.pull(session)
             self.host.passes(pull)
             self.host.approves(pull)
-            self.look(session)
         for session in sessions:
-            self.team.until(session, "mergeable")
+            eventually(lambda: self._is_mergeable(session))  # noqa: B023
+
+    def _is_mergeable(self, session: str) -> bool:
+        """By another look, since what is quite new is held for a moment."""
+        self.look(session)
+        return self.team.sure("show", session=session)["status"] == "mergeable"
 
     def merge(self, *sessions: str) -> dict[str, Any]:
         """Merge them in one call."""

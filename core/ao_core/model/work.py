@@ -167,7 +167,10 @@ class ReviewDecision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReviewComment:
-    """One remark on the diff, human or automated."""
+    """One remark on the diff, human or automated.
+
+    `last` is the latest word in its thread that is not by whoever signs in.
+    """
 
     id: str
     author: str
@@ -175,6 +178,7 @@ class ReviewComment:
     path: str | None = None
     line: int | None = None
     url: str | None = None
+    last: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,9 @@ SAID = f"""
   }}
   reviewThreads(last: 100) {{ nodes {{
     id isResolved path line originalLine
-    comments(first: 20) {{ nodes {{ author {{ __typename login }} body url }} }}
+    comments(last: 100) {{ nodes {{
+      id author {{ __typename login }} body url viewerDidAuthor
+    }} }}
   }} }}
   statusCheckRollup {{ state contexts(first: 100) {{ {CONTEXTS} }} }}
 """

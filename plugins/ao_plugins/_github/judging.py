@@ -46,7 +46,7 @@ class Judge:
             automated=self.remarks(said, automated=True),
             conflicts=said.conflicts,
             files=await self.files(seen) if said.conflicts else (),
-            mergeable=not self.blockers(said, checks),
+            mergeable=not self.blockers(seen, said, checks),
         )
 
     async def checks(self, said: Said) -> tuple[Check, ...]:
@@ -64,10 +64,12 @@ class Judge:
             told.append(untold)
         return tuple(told)
 
-    def blockers(self, said: Said, checks: tuple[Check, ...]) -> tuple[str, ...]:
-        """All that stands in the way; also that nothing was checked of what is quite new."""
-        found = blockers(said, summarise(checks), self.bots)
-        return found if checks or not self.new.has(said.head_ref_oid) else (*found, UNCHECKED)
+    def blockers(self, seen: Seen, said: Said, checks: tuple[Check, ...]) -> tuple[str, ...]:
+        """All that stands in the way; also that more may be checked of what is quite new."""
+        summary = summarise(checks)
+        found = blockers(said, summary, self.bots)
+        held = self.new.hold(said.head_ref_oid, seen.updated_at, summary)
+        return (*found, UNCHECKED) if held else found
 
     def remarks(self, said: Said, *, automated: bool) -> tuple[ReviewComment, ...]:
         """Unresolved threads, of people or of programs."""

@@ -40,7 +40,7 @@ class Landings:
         seen, said = await self.standing.settled(pull.number)
         checks = await self.judge.checks(said)
         files = await self.judge.files(seen) if said.conflicts else ()
-        own = self.judge.blockers(said, checks)
+        own = self.judge.blockers(seen, said, checks)
         found = [one for one in own if one != CONFLICTS]
         found += [_conflict(seen, files)] if said.conflicts else []
         found = found if seen.state == "OPEN" else [f"it is {seen.state.lower()} already"]
@@ -62,7 +62,7 @@ class Landings:
         if said.conflicts:
             files = await self.judge.files(seen)
             return Landed(Landing.CONFLICT, conflicts=files, blockers=(_conflict(seen, files),))
-        found = self.judge.blockers(said, await self.judge.checks(said))
+        found = self.judge.blockers(seen, said, await self.judge.checks(said))
         if self.auto_merge and is_for_github(said, found):
             return await handed_over(self.github, seen, method, message)
         if found:  # GitHub itself minds only what its rules forbid

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from ao_core.model.work import Review, ReviewComment, ReviewDecision, ReviewState
 from ao_core.redact import visible
+from ao_plugins._conversation import conversation
 from ao_plugins._github.checks import CheckRollup
 from ao_plugins._github.seen import Seen
 from ao_plugins._github.shape import Shape, Total
@@ -57,13 +58,15 @@ class SubmittedReview(Shape):
 class Remark(Shape):
     """One remark of a thread."""
 
+    id: str
     author: Author | None = None
     body: str
     url: str
+    viewer_did_author: bool
 
 
 class Remarks(Shape):
-    """The remarks of a thread, oldest first."""
+    """The remarks of a thread, oldest first; of very many the latest."""
 
     nodes: tuple[Remark, ...]
 
@@ -88,11 +91,16 @@ class Thread(Shape):
         if not self.comments.nodes:
             return None
         first, *rest = self.comments.nodes
-        more = [f"{_who(one.author)}: {one.body}" for one in rest]
-        said = visible("\n".join([first.body, *more]), BODY)
-        line = self.line or self.original_line
-        place = visible(self.path, NAME)
-        return ReviewComment(self.id, _who(first.author), said, place, line, first.url)
+        others = [one for one in self.comments.nodes if not one.viewer_did_author]
+        return ReviewComment(
+            id=self.id,
+            author=_who(first.author),
+            body=conversation(first.body, [(_who(one.author), one.body) for one in rest], BODY),
+            path=visible(self.path, NAME),
+            line=self.line or self.original_line,
+            url=first.url,
+            last=(others or [first])[-1].id,
+        )
 
 
 class Reviews(Shape):

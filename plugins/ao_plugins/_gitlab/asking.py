@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ao_core.errors import NotFound, Unauthorized
+from ao_core.errors import NotFound, Rejected, Unauthorized
 from ao_core.http import Urgency
 from ao_plugins._gitlab.host import GitLab
 from ao_plugins._gitlab.people import People
@@ -20,7 +20,10 @@ class Asking:
     people: People
 
     async def said(self, seen: Seen, urgency: Urgency) -> Said:
-        """Who approves, who reviews, and what is not settled: three calls at most."""
+        """Who approves, who reviews, and what is not settled: three calls at most.
+
+        Who signs in is one more, once.
+        """
         approvals = await self._approvals(seen, urgency)
         reviewers = await self._reviewers(seen, urgency) if seen.reviewers else ()
         mine: list[Thread] = []
@@ -29,13 +32,22 @@ class Asking:
             if one.is_open:
                 automated = await self.people.is_bot(one.notes[0].author)
                 (bots if automated else mine).append(one)
-        page = seen.web_url
+        page, own = seen.web_url, await self._own([*mine, *bots])
         return Said(
             approvals,
             reviewers,
-            tuple(one.comment(page) for one in mine),
-            tuple(one.comment(page) for one in bots),
+            tuple(one.comment(page, own) for one in mine),
+            tuple(one.comment(page, own) for one in bots),
         )
+
+    async def _own(self, threads: list[Thread]) -> int | None:
+        """Who signs in, asked once, and only where there is an answer in a thread."""
+        if not any(len(one.said) > 1 for one in threads):
+            return None
+        try:
+            return (await self.people.named("me")).id
+        except (NotFound, Rejected, Unauthorized):
+            return None  # then no answer is told, lest it is the worker's own
 
     async def _approvals(self, seen: Seen, urgency: Urgency) -> Approvals:
         path = f"{self.gitlab.merge_request(seen.iid)}/approvals"

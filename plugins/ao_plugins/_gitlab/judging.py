@@ -102,9 +102,11 @@ class Judge:
     def blockers(
         self, seen: Seen, said: Said, checks: tuple[Check, ...], method: MergeMethod | None = None
     ) -> tuple[str, ...]:
-        """All that stands in the way; also that nothing was checked of what is quite new."""
-        found = blockers(seen, said, summarise(checks), method)
-        return found if checks or not self.new.has(seen.sha or "") else (*found, UNCHECKED)
+        """All that stands in the way; also that more may be checked of what is quite new."""
+        summary = summarise(checks)
+        found = blockers(seen, said, summary, method)
+        held = self.new.hold(seen.sha or "", seen.updated_at, summary)
+        return (*found, UNCHECKED) if held else found
 
     async def files(self, seen: Seen) -> tuple[str, ...]:
         """Those in conflict."""

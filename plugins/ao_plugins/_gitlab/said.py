@@ -9,6 +9,7 @@ from datetime import datetime
 
 from ao_core.model.work import Review, ReviewComment, ReviewDecision, ReviewState
 from ao_core.redact import visible
+from ao_plugins._conversation import conversation
 from ao_plugins._gitlab.seen import Seen
 from ao_plugins._gitlab.shape import Person, Shape
 
@@ -78,19 +79,25 @@ class Thread(Shape):
         """Whether somebody has to settle it."""
         return any(one.resolvable and not one.resolved for one in self.notes)
 
-    def comment(self, page: str) -> ReviewComment:
-        """All that is said there, as one."""
-        first, *rest = [one for one in self.notes if not one.system] or self.notes
-        said = "\n".join([first.body, *(f"{_who(one.author)}: {one.body}" for one in rest)])
+    @property
+    def said(self) -> tuple[Remark, ...]:
+        """Without what GitLab itself has noted."""
+        return tuple(one for one in self.notes if not one.system) or self.notes
+
+    def comment(self, page: str, own: int | None = None) -> ReviewComment:
+        """All that is said there, as one; `own` is who signs in."""
+        first, *rest = self.said
+        others = [one for one in rest if own and not (one.author and one.author.id == own)]
         at = first.position or Position()
         path = at.new_path or at.old_path
         return ReviewComment(
             id=self.id,
             author=_who(first.author),
-            body=visible(said, _BODY),
+            body=conversation(first.body, [(_who(one.author), one.body) for one in rest], _BODY),
             path=visible(path, _NAME) if path else None,
             line=at.new_line or at.old_line,
             url=f"{page}#note_{first.id}",
+            last=str((others or [first])[-1].id),
         )
 
 

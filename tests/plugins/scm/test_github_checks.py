@@ -7,6 +7,7 @@ import pytest
 from ao_core.errors import Unavailable
 from ao_core.model.work import Check, ChecksSummary, CheckState, MergeMethod
 from ao_plugins._github.checks import CheckRollup, CheckRun, latest
+from ao_plugins._unchecked import UNCHECKED
 from ao_plugins.scm.github import GitHubScm
 from plugins.scm.github_there import APP, OnGitHub
 
@@ -177,6 +178,30 @@ class TestBeginning(OnGitHub):
             pull = await self.of(scm, work)
             able = await scm.mergeability(pull, MergeMethod.MERGE)
             assert (able.mergeable, able.waiting) == (False, True)
-            assert "no check has begun" in able.blockers[0]
+            assert able.blockers == (UNCHECKED,)
             await self.clock.sleep(30)
+            assert (await scm.mergeability(pull, MergeMethod.MERGE)).mergeable
+
+    async def test_nor_when_the_first_of_them_has_passed(self, host: object, scope: Any) -> None:
+        work = self.opened()
+        self.world.status(self.app.pulls[1], "cla")
+        async with self.made(scope, checks_within=30) as scm:
+            pull = await self.of(scm, work)
+            assert (await scm.mergeability(pull, MergeMethod.MERGE)).blockers == (UNCHECKED,)
+            assert not (await scm.judge([pull]))[pull.number].mergeable
+            await self.clock.sleep(30)
+            assert (await scm.judge([pull]))[pull.number].mergeable
+
+    async def test_what_fails_is_told_as_that(self, host: object, scope: Any) -> None:
+        work = self.opened()
+        self.world.check_run(self.app.pulls[1], "lint", "failure")
+        async with self.made(scope, checks_within=30) as scm:
+            able = await scm.mergeability(await self.of(scm, work), MergeMethod.MERGE)
+            assert able.blockers == ("checks fail",)
+
+    async def test_an_old_head_is_not_new_to_a_new_engine(self, host: object, scope: Any) -> None:
+        work = self.opened()
+        await self.clock.sleep(100)
+        async with self.made(scope, checks_within=30) as scm:
+            pull = await self.of(scm, work)
             assert (await scm.mergeability(pull, MergeMethod.MERGE)).mergeable

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ao_core.errors import NotFound, Unavailable
-from ao_core.model.work import MergeMethod, Pull, ReviewDecision, ReviewState
+from ao_core.model.work import MergeMethod, Pull, ReviewComment, ReviewDecision, ReviewState
 from ao_core.plugin import Scope
 from ao_plugins.scm.github import GitHubScm
 from plugins.scm.github_there import APP, OnGitHub
@@ -101,6 +101,40 @@ class TestThreads(OnGitHub):
             assert sorted(one.author for one in told) == ["critic", "robot"]
             (judgement,) = (await scm.judge([pull])).values()
             assert (judgement.comments, judgement.automated) == ((one,), told)
+
+    async def test_what_others_add_is_news_and_what_is_answered_here_is_none(
+        self, host: object, scm: GitHubScm
+    ) -> None:
+        pull = await self.seen(scm)
+        thread = self.world.thread(self.there(pull), "file-1.txt", 1, "Why?")
+        first = await self._judged(scm, pull)
+        await scm.reply(pull, first.id, "Done.")
+        answered = await self._judged(scm, pull)
+        assert (answered.body, answered.last) == ("Why?\noctocat: Done.", first.last)
+        for n in range(30):
+            self.world.reply(thread, f"No, still wrong: {n}")
+        more = await self._judged(scm, pull)
+        assert more.id == first.id
+        assert more.last == thread.comments[-1].node_id != first.last
+        assert more.body.startswith("Why?\noctocat: Done.\nhubot: No")
+        assert more.body.endswith("still wrong: 29")
+
+    async def test_the_last_word_of_a_long_thread_is_kept(self, scm: GitHubScm) -> None:
+        pull = await self.seen(scm)
+        thread = self.world.thread(self.there(pull), "file-1.txt", 1, "Why?")
+        self.world.reply(thread, "x" * 20_000)
+        self.world.reply(thread, "No, still wrong.")
+        (one,) = await scm.pending_comments(pull)
+        assert one.body.startswith("Why?\nhubot: xxx")
+        assert one.body.endswith("hubot: No, still wrong.")
+        assert len(one.body) <= 8_000
+
+    async def _judged(self, scm: GitHubScm, pull: Pull) -> ReviewComment:
+        await self.clock.sleep(1)
+        await scm.get(pull.number)
+        (judgement,) = (await scm.judge([pull])).values()
+        (one,) = judgement.comments
+        return one
 
     async def test_one_that_was_just_resolved_is_gone(self, scm: GitHubScm) -> None:
         pull = await self.seen(scm)

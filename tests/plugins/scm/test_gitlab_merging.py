@@ -10,6 +10,7 @@ from ao_core.model.work import Landing, MergeMethod, Pull, PullState
 from ao_core.plugin import Scope
 from ao_plugins._gitlab.blockers import own_word
 from ao_plugins._gitlab.seen import Seen
+from ao_plugins._unchecked import UNCHECKED
 from ao_plugins.scm.gitlab import GitLabScm
 from plugins.scm.gitlab_there import Simple
 from standins.gitlab.things import MERGE_STATUS
@@ -27,19 +28,33 @@ class TestBeginning(Simple):
             pull = await self.of(scm, work)
             able = await scm.mergeability(pull, MERGE)
             assert (able.mergeable, able.waiting) == (False, True)
-            assert "no check has begun" in able.blockers[0]
+            assert able.blockers == (UNCHECKED,)
             await scm.observe([work])
             assert not (await scm.judge([pull]))[pull.number].mergeable
             await scope.clock.sleep(30)
             assert (await scm.mergeability(pull, MERGE)).mergeable
             assert (await scm.judge([pull]))[pull.number].mergeable
 
-    async def test_but_once_they_have_passed(self, scope: Scope) -> None:
+    @pytest.mark.parametrize(
+        ("state", "blockers"), [("success", (UNCHECKED,)), ("failed", ("checks fail",))]
+    )
+    async def test_nor_when_the_first_of_them_has_ended(
+        self, scope: Scope, state: str, blockers: tuple[str, ...]
+    ) -> None:
         work = self.opened()
-        self.world.pipeline(self.project.merge_requests[1], {"test": "success"})
+        self.project.pipeline_must_succeed = False
+        self.world.pipeline(self.project.merge_requests[1], {"test": state})
         async with self.made(scope, checks_within=30) as scm:
             pull = await self.of(scm, work)
-            assert (await scm.mergeability(pull, MERGE)).mergeable
+            assert (await scm.mergeability(pull, MERGE)).blockers == blockers
+            await scope.clock.sleep(30)
+            assert (await scm.mergeability(pull, MERGE)).mergeable is (state == "success")
+
+    async def test_an_old_head_is_not_new_to_a_new_engine(self, scope: Scope) -> None:
+        work = self.opened()
+        await scope.clock.sleep(100)
+        async with self.made(scope, checks_within=30) as scm:
+            assert (await scm.mergeability(await self.of(scm, work), MERGE)).mergeable
 
 
 class TestMethods(Simple):

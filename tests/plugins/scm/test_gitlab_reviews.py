@@ -136,6 +136,23 @@ class TestThreads(Simple):
         await scm.resolve(pull, remark.id)
         assert await scm.pending_comments(pull) == ()
 
+    async def test_what_others_add_is_news_and_what_is_answered_here_is_none(
+        self, scm: GitLabScm
+    ) -> None:
+        pull = await self.seen(scm)
+        self._about(pull, "Why?")
+        (first,) = await scm.pending_comments(pull)
+        await scm.reply(pull, first.id, "Done.")
+        (answered,) = await scm.pending_comments(pull)
+        assert (answered.body, answered.last) == ("Why?\nroot: Done.", first.last)
+        thread = self.there(pull).discussions[0]
+        note = self.world.reply(thread, "No, still wrong.", self.world.reviewer)
+        self.calls()
+        (more,) = await scm.pending_comments(pull)
+        assert "user/get" not in self.calls()
+        assert (more.id, more.last) == (first.id, str(note.id))
+        assert more.body.endswith("reviewer: No, still wrong.")
+
     async def test_an_answer_whose_reply_is_lost_is_given_once(self, scm: GitLabScm) -> None:
         pull = await self.seen(scm)
         self._about(pull, "Why?")
