@@ -3,6 +3,7 @@
 https://docs.gitlab.com/api/jobs/ and https://docs.gitlab.com/api/commits/#commit-status
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ao_core.model.work import Check, CheckState
@@ -20,6 +21,8 @@ _STATES = {
     "running": CheckState.RUNNING,
     "canceling": CheckState.RUNNING,
 }
+_FINE = frozenset({CheckState.PASSED, CheckState.SKIPPED})
+_UNSETTLED = frozenset({CheckState.PENDING, CheckState.RUNNING})
 
 
 class Job(Shape):
@@ -53,17 +56,17 @@ class Status(Shape):
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A check, and the job whose trace tells why it failed."""
+    """A check, and where REST has the job whose trace tells why it failed."""
 
     check: Check
-    job: int | None = None
+    job: str | None = None
 
 
-def of_job(job: Job, lead: str, *, optional: bool) -> Ran:
-    """A job in our words; `lead` is the way to its pipeline, which may be `optional` itself."""
+def of_job(job: Job, home: str, lead: str, *, optional: bool) -> Ran:
+    """A job of a project; `lead` is the way to its pipeline, which may be `optional` itself."""
     state = state_of(job.status, optional=optional or job.allow_failure)
     check = Check(visible(f"{lead}{job.name}", _NAME), state, job.web_url, _why(job, state))
-    return Ran(check, job.id if state is CheckState.FAILED else None)
+    return Ran(check, f"{home}/jobs/{job.id}" if state is CheckState.FAILED else None)
 
 
 def of_bridge(bridge: Bridge, lead: str, *, optional: bool) -> Ran:
@@ -80,6 +83,23 @@ def of_status(status: Status) -> Ran:
     state = state_of(status.status, optional=status.allow_failure)
     detail = visible(status.description, _DETAIL) if status.description else None
     return Ran(Check(visible(status.name, _NAME), state, status.target_url, detail))
+
+
+def of_pipeline(pipeline: Pipeline, lead: str = "", *, optional: bool = False) -> Ran:
+    """A pipeline as one check, where its jobs do not tell."""
+    state = state_of(pipeline.status, optional=optional)
+    detail = None
+    if state is CheckState.FAILED:
+        why = f": {pipeline.yaml_errors}" if pipeline.yaml_errors else ""
+        detail = visible(f"the pipeline {pipeline.status}, and no job of it says why{why}", _DETAIL)
+    return Ran(Check(visible(f"{lead}pipeline", _NAME), state, pipeline.web_url, detail))
+
+
+def unexplained(pipeline: Ran, found: Sequence[Ran]) -> bool:
+    """Whether what is found in it does not tell how it stands: its file may be invalid."""
+    if pipeline.check.state is CheckState.FAILED:
+        return all(one.check.state in _FINE for one in found)
+    return pipeline.check.state in _UNSETTLED and not found
 
 
 def state_of(status: str, *, optional: bool) -> CheckState:

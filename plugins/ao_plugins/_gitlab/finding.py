@@ -2,10 +2,14 @@
 
 A merge request is a session's if it is on its branch in this very project and has a commit of the
 session's as its head, or was taken over. An open one outranks those that ended, then the newest.
+
+A branch is searched once. Whatever comes and ends on it later is among all that changed in the
+project since that was asked last, so that a look costs the same for any number of sessions.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import anyio
 import anyio.to_thread
@@ -18,6 +22,7 @@ from ao_plugins._gitlab.looking import Looks
 from ao_plugins._gitlab.seen import Seen
 
 _REMEMBERED = 500
+_OVERLAP = timedelta(seconds=1)  # so that none is missed that changed in the same moment
 
 
 @dataclass(slots=True)
@@ -28,6 +33,9 @@ class Finding:
     claims: Claims
     _seen: dict[int, Seen] = field(default_factory=dict[int, Seen])
     _taken_over: set[int] = field(default_factory=set[int])
+    _latest: datetime | None = None
+    _branches: set[str] = field(default_factory=set[str])
+    _searched: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     _writing: anyio.Lock = field(default_factory=anyio.Lock)
 
     def known(self, number: int) -> Seen | None:
@@ -40,14 +48,16 @@ class Finding:
 
     async def of(self, works: Sequence[WorkRef], urgency: Urgency) -> dict[str, Seen | None]:
         """The merge request of each session; one that could not be looked at is left out."""
+        self._branches |= {work.branch for work in works}
         for work in works:
             await self._taken(work)
         opened = await self.looks.opened(urgency)
         found = {work.session: self._best(work, opened.values()) for work in works}
         self._note(opened)
-        for work in works:
-            if found[work.session] is None:
-                await self._search(work, found, urgency)
+        if lost := [work for work in works if found[work.session] is None]:
+            ended = await self._search(lost, opened.keys(), urgency)
+            left_out = {work.session for work in lost} - ended.keys()
+            found = {id: ended.get(id, one) for id, one in found.items() if id not in left_out}
         await self._claimed(found)
         return found
 
@@ -68,17 +78,46 @@ class Finding:
         if not self.claims.knows(work.session):
             await self.claim(work.session, work.claimed)
 
-    async def _search(self, work: WorkRef, found: dict[str, Seen | None], urgency: Urgency) -> None:
-        """Among those that have ended, on its branch or taken over."""
+    async def _search(
+        self, lost: Sequence[WorkRef], opened: Set[int], urgency: Urgency
+    ) -> dict[str, Seen | None]:
+        """Among those that have ended, on their branches or taken over."""
         try:
-            ended = await self.looks.on(work.branch, urgency)
-            latest = [one for one in self.claims.of(work.session)[-1:] if one not in ended]
-            ended |= await self.looks.at(latest, urgency)
+            await self._catch_up(urgency)
+            await self._renew(lost, opened, urgency)
         except PluginError:
-            del found[work.session]
-            return
-        self._note(ended)
-        found[work.session] = self._best(work, ended.values())
+            return {}
+        sought = [work for work in lost if await self._is_searched(work, urgency)]
+        return {work.session: self._best(work, self._seen.values()) for work in sought}
+
+    async def _catch_up(self, urgency: Urgency) -> None:
+        """With all that changed since this was asked last."""
+        since = self._latest - _OVERLAP if self._latest else None
+        changed = await self.looks.changed(since, urgency)
+        ours = (one for one in changed.values() if one.source_branch in self._branches)
+        self._note({one.iid: one for one in ours})
+        self._latest = max((one.updated_at for one in changed.values()), default=self._latest)
+
+    async def _renew(self, lost: Sequence[WorkRef], opened: Set[int], urgency: Urgency) -> None:
+        """Those of theirs that are not open any more, or that are not known yet."""
+        ended = {number for number, one in self._seen.items() if one.is_open} - opened
+        theirs = {one for one in ended if any(self._is_of(work, self._seen[one]) for work in lost)}
+        latest = {number for work in lost for number in self.claims.of(work.session)[-1:]}
+        wanted = theirs | (latest - self._seen.keys())
+        there = await self.looks.at(wanted, urgency)
+        self._note(there)
+        for gone in wanted - there.keys():
+            self._seen.pop(gone, None)
+
+    async def _is_searched(self, work: WorkRef, urgency: Urgency) -> bool:
+        """Whether its branch is, now if not before."""
+        if (work.session, work.branch) not in self._searched:
+            try:
+                self._note(await self.looks.on(work.branch, urgency))
+            except PluginError:
+                return False
+            self._searched.add((work.session, work.branch))
+        return True
 
     def _best(self, work: WorkRef, among: Iterable[Seen]) -> Seen | None:
         fit = [one for one in among if self._is_of(work, one)]

@@ -53,9 +53,15 @@ class IssueChanges:
             "state_event": self._event(),
             "add_labels": ",".join(listed([*adds])) or None,
             "remove_labels": ",".join(borne) or None,
-            "assignee_ids": [self.assignee.id] if self.assignee else None,
+            "assignee_ids": self._assigned(),
         }
         return {name: value for name, value in fields.items() if value is not None}
+
+    def _assigned(self) -> list[int] | None:
+        """Zero stands for nobody."""
+        if self.change.assignee == "":
+            return [0] if self.found.assignees else None
+        return [self.assignee.id] if self.assignee else None
 
     def _event(self) -> str | None:
         """What takes it there, if it is not there."""
@@ -70,12 +76,17 @@ class IssueChanges:
         wanted = {*change.add_labels, *self.labels.wanted(change.state)}
         wanting = [
             *(["its labels"] if wanted - {*after.labels} else []),
-            *(["its assignee"] if self.assignee and self.assignee not in after.assignees else []),
+            *(["its assignee"] if not self._is_assigned(after) else []),
             *(["its state"] if change.state not in (None, after.stands(self.labels)) else []),
         ]
         if wanting:
             told = f"#{after.iid} is changed, but {' and '.join(wanting)} did not"
             raise Rejected(told, hint=NO_WRITING)
+
+    def _is_assigned(self, after: Found) -> bool:
+        if self.change.assignee == "":
+            return not after.assignees
+        return self.assignee is None or self.assignee in after.assignees
 
     async def _commented(self, *, changed: bool) -> None:
         text = plain(self.change.comment or "")

@@ -1,11 +1,12 @@
 """Issues as REST tells of them, and in our words.
 
-https://docs.gitlab.com/api/issues/
+https://docs.gitlab.com/api/issues/ and https://docs.gitlab.com/api/issue_links/
 
 GitLab knows open and closed; that one is worked on, or that nobody will, is told by a label.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -19,6 +20,9 @@ from ao_plugins._gitlab.shape import Person, Shape
 _NAME = 200
 _NUMBER = r"([1-9][0-9]{0,8})"
 _PRIORITY = "priority::"
+_MANY = 20  # links that are told of
+_AROUND = {"blocks": "Blocks", "is_blocked_by": "Is blocked by"}
+_RELATED = "Is related to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class Found(Shape):
     """An issue."""
 
     iid: int
+    project_id: int | None = None
     title: str
     description: str | None = None
     state: Literal["opened", "closed"]
@@ -61,8 +66,8 @@ class Found(Shape):
         begun = labels.in_progress in self.labels
         return IssueState.IN_PROGRESS if begun else IssueState.OPEN
 
-    def issue(self, gitlab: GitLab, labels: Labels) -> Issue:
-        """In our words."""
+    def issue(self, gitlab: GitLab, labels: Labels, around: Sequence["Linked"] = ()) -> Issue:
+        """In our words; what it has to do with others is only told where those were asked for."""
         names = tuple(visible(one, _NAME) for one in self.labels)
         ranks = (one.removeprefix(_PRIORITY) for one in names if one.startswith(_PRIORITY))
         return Issue(
@@ -75,7 +80,30 @@ class Found(Shape):
             assignee=next((visible(one.username, _NAME) for one in self.assignees), None),
             priority=next(ranks, None),
             updated_at=self.updated_at,
+            relations=tuple(one.line(self.project_id) for one in around[:_MANY]),
         )
+
+
+class _References(Shape):
+    full: str = ""
+
+
+class Linked(Shape):
+    """Another issue that it has to do with."""
+
+    iid: int
+    project_id: int | None = None
+    title: str
+    state: str
+    link_type: str
+    references: _References = _References()
+
+    def line(self, here: int | None) -> str:
+        """How they have to do with each other, as the issue of the project `here` sees it."""
+        whole = self.references.full if self.project_id != here else ""
+        name = visible(whole or f"#{self.iid}", _NAME)
+        lead = _AROUND.get(self.link_type, _RELATED)
+        return f"{lead} {name} ({visible(self.state, _NAME)}): {one_line(self.title)}"
 
 
 class Comment(Shape):

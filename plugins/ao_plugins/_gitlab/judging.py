@@ -62,7 +62,7 @@ class Judge:
     pipelines: Pipelines
     _known: dict[int, _Known] = field(default_factory=dict[int, _Known])
     _pass: int = 0
-    _why: dict[int, str] = field(default_factory=dict[int, str])
+    _why: dict[str, str] = field(default_factory=dict[str, str])
     _files: dict[int, tuple[str, tuple[str, ...]]] = field(
         default_factory=dict[int, tuple[str, tuple[str, ...]]]
     )
@@ -128,6 +128,7 @@ class Judge:
             known.said = await self.asking.said(seen, Urgency.REFRESH)
             known.mark, known.asked = seen.mark(), self._pass
         known.word = known.word if seen.word() is None else seen.word()
+        known.ran = known.ran if seen.is_here else None  # pipelines of a fork are no news here
         if known.ran is None or known.sha != seen.sha or _runs(known.ran):
             known.ran, known.sha = await self._ran(seen), seen.sha
         return await self._judgement(seen, known.said, known.ran)
@@ -162,7 +163,7 @@ class Judge:
             self._files = dict([*self._files.items(), (seen.iid, found)][-_REMEMBERED:])
         return self._files[seen.iid][1]
 
-    async def _ending(self, job: int) -> str | None:
+    async def _ending(self, job: str) -> str | None:
         """Read once."""
         if job in self._why:
             return self._why[job]

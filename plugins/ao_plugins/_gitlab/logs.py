@@ -22,10 +22,10 @@ _AFTERWARDS = frozenset({
 _ERROR = "ERROR: "
 
 
-async def ending(gitlab: GitLab, job: int) -> str | None:
-    """The end of its trace, which may be erased; None where it cannot be had now."""
+async def ending(gitlab: GitLab, job: str) -> str | None:
+    """The end of the trace of the job at this path; it may be erased. None: it is not to be had."""
     try:
-        trace = await gitlab.rest.last(f"{gitlab.path}/jobs/{job}/trace", _READ)
+        trace = await gitlab.rest.last(f"{job}/trace", _READ)
     except NotFound:
         return ""
     except PluginError:

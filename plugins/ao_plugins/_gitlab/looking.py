@@ -1,4 +1,4 @@
-"""Looks at merge requests: at all that are open in one call, at others by number or by branch.
+"""Looks at merge requests: at all that are open or changed, at others by number or by branch.
 
 https://docs.gitlab.com/api/merge_requests/#list-project-merge-requests
 
@@ -6,8 +6,9 @@ A list is asked for with the details of labels, for such a list is made anew: an
 for hours, and what it says of a merge is old then.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 
 from ao_core.errors import NotFound
@@ -37,6 +38,16 @@ class Looks:
             found |= await self._listed({"state": "all", "iids[]": some}, urgency)
         return found
 
+    async def changed(self, since: datetime | None, urgency: Urgency) -> dict[int, Seen]:
+        """Those that changed since then, whatever became of them; else the last that did."""
+        which = {"state": "all", "order_by": "updated_at", "sort": "desc"}
+        if since is not None:
+            return await self._listed({**which, "updated_after": since.isoformat()}, urgency)
+        path, params = f"{self.gitlab.path}/merge_requests", {**which, **_FRESH, "per_page": _MANY}
+        ask = self.gitlab.rest.ask
+        last = await ask("GET", path, into=list[Seen], params=params, urgency=urgency)
+        return {one.iid: one for one in last}
+
     async def on(self, branch: str, urgency: Urgency) -> dict[int, Seen]:
         """Those of one branch, whatever became of them."""
         return await self._listed({"state": "all", "source_branch": branch}, urgency)
@@ -51,7 +62,9 @@ class Looks:
         except NotFound:
             return None
 
-    async def _listed(self, which: dict[str, str | list[int]], urgency: Urgency) -> dict[int, Seen]:
+    async def _listed(
+        self, which: Mapping[str, str | list[int]], urgency: Urgency
+    ) -> dict[int, Seen]:
         path = f"{self.gitlab.path}/merge_requests"
         params = {**which, **_FRESH, "per_page": _MANY}
         pages = self.gitlab.rest.pages(path, into=list[Seen], params=params, urgency=urgency)

@@ -12,7 +12,17 @@ from urllib.parse import urlsplit
 
 from ao_core.errors import NotFound, Unauthorized
 from ao_core.http import Urgency
-from ao_plugins._gitlab.checks import Bridge, Job, Ran, Status, of_bridge, of_job, of_status
+from ao_plugins._gitlab.checks import (
+    Bridge,
+    Job,
+    Ran,
+    Status,
+    of_bridge,
+    of_job,
+    of_pipeline,
+    of_status,
+    unexplained,
+)
 from ao_plugins._gitlab.host import GitLab
 from ao_plugins._gitlab.seen import Pipeline, Seen
 from ao_plugins._gitlab.shape import Shape
@@ -57,12 +67,27 @@ class Pipelines:
         pipeline = seen.head_pipeline
         if pipeline is None or seen.sha is None or not await self._is_for(pipeline, seen.sha):
             return ()
-        inside = _Inside(urgency=urgency)
-        found, ids = await self._inside(pipeline.id, inside)
-        path = f"{self.gitlab.path}/repository/commits/{seen.sha}/statuses"
+        try:
+            found = await self._all_of(pipeline, seen, urgency)
+        except (Unauthorized, NotFound):  # of a fork, say, that only its members look into
+            found = [of_pipeline(pipeline)]
+        return tuple(sorted(found, key=lambda one: one.check.name))
+
+    async def _all_of(self, pipeline: Pipeline, seen: Seen, urgency: Urgency) -> list[Ran]:
+        home = self._home(pipeline, seen)
+        found, ids = await self._inside(pipeline, _Inside(home, urgency))
+        path = f"{home}/repository/commits/{seen.sha}/statuses"
         statuses = await self._all(path, list[Status], urgency)
-        outside = [one for one in statuses if one.id not in ids and not self._is_job(one)]
-        return tuple(sorted([*found, *map(of_status, outside)], key=lambda one: one.check.name))
+        web = (pipeline.web_url or self.gitlab.web).partition("/-/")[0]
+        outside = [one for one in statuses if one.id not in ids and not _is_job(one, web)]
+        found += map(of_status, outside)
+        whole = of_pipeline(pipeline)
+        return [*found, whole] if unexplained(whole, found) else found
+
+    def _home(self, pipeline: Pipeline, seen: Seen) -> str:
+        """Its project in REST: a fork has its own pipelines."""
+        here = pipeline.project_id in (None, seen.target_project_id)
+        return self.gitlab.path if here else f"/projects/{pipeline.project_id}"
 
     async def _changed(self) -> Sequence[Pipeline]:
         path = f"{self.gitlab.path}/pipelines"
@@ -85,35 +110,36 @@ class Pipelines:
             self._parents = dict([*self._parents.items(), (pipeline.sha, found)][-_MANY:])
         return head in self._parents[pipeline.sha]
 
-    async def _inside(self, pipeline: int, at: "_Inside") -> tuple[list[Ran], set[int]]:
+    async def _inside(self, pipeline: Pipeline, at: "_Inside") -> tuple[list[Ran], set[int]]:
         """Its jobs and those of its children, and the ids of its own."""
-        path = f"{self.gitlab.path}/pipelines/{pipeline}"
+        path = f"{at.home}/pipelines/{pipeline.id}"
         jobs = await self._all(f"{path}/jobs", list[Job], at.urgency)
         bridges = await self._all(f"{path}/bridges", list[Bridge], at.urgency)
-        found = [of_job(one, at.lead, optional=at.optional) for one in jobs]
+        found = [of_job(one, at.home, at.lead, optional=at.optional) for one in jobs]
         for one in bridges:
             child = one.downstream_pipeline
             if child is not None and at.levels and child.source == "parent_pipeline":
-                found += (await self._inside(child.id, at.below(one)))[0]
+                found += await self._below(child, at.below(one))
             else:
                 found.append(of_bridge(one, at.lead, optional=at.optional))
         return found, {one.id for one in (*jobs, *bridges)}
+
+    async def _below(self, child: Pipeline, at: "_Inside") -> list[Ran]:
+        found, _ = await self._inside(child, at)
+        whole = of_pipeline(child, at.lead, optional=at.optional)
+        return [*found, whole] if unexplained(whole, found) else found
 
     async def _all(self, path: str, into: type[list[_T]], urgency: Urgency) -> list[_T]:
         params = {"per_page": _MANY}
         pages = self.gitlab.rest.pages(path, into=into, params=params, urgency=urgency)
         return [one async for one in pages]
 
-    def _is_job(self, status: Status) -> bool:
-        """Whether it is a job of this project: those of other pipelines are listed as well."""
-        _, here, rest = urlsplit(status.target_url or "").path.partition(f"/{self.gitlab.project}")
-        return bool(here) and bool(_JOB.fullmatch(rest))
-
 
 @dataclass(frozen=True, slots=True)
 class _Inside:
     """Where we are among pipelines that have started others; `optional`: none needs to pass."""
 
+    home: str
     urgency: Urgency
     lead: str = ""
     levels: int = _DEEPEST
@@ -121,7 +147,14 @@ class _Inside:
 
     def below(self, bridge: Bridge) -> "_Inside":
         optional = self.optional or bridge.allow_failure
-        return _Inside(self.urgency, f"{self.lead}{bridge.name} / ", self.levels - 1, optional)
+        lead = f"{self.lead}{bridge.name} / "
+        return _Inside(self.home, self.urgency, lead, self.levels - 1, optional)
+
+
+def _is_job(status: Status, web: str) -> bool:
+    """Whether it is a job of the project there: those of other pipelines are listed as well."""
+    page, here = urlsplit(status.target_url or "").path, urlsplit(web).path
+    return page.startswith(here) and bool(_JOB.fullmatch(page.removeprefix(here)))
 
 
 def _marks(pipeline: Pipeline) -> tuple[str, ...]:

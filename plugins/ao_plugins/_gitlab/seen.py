@@ -26,6 +26,7 @@ class Pipeline(Shape):
     project_id: int | None = None
     web_url: str | None = None
     updated_at: datetime | None = None
+    yaml_errors: str | None = None
 
 
 class Seen(Shape):
@@ -76,8 +77,16 @@ class Seen(Shape):
 
     @property
     def conflicts(self) -> bool | None:
-        """None as long as GitLab has not looked."""
-        if self.has_conflicts or self.detailed_merge_status == "conflict":
+        """None as long as GitLab has not looked.
+
+        `has_conflicts` is also told of a branch that is gone or empty.
+        """
+        word = self.detailed_merge_status
+        if word == "commits_status":
+            return False
+        if word == "broken_status":  # any of these, on a GitLab that is older
+            return False if self.merge_status == "can_be_merged" else None
+        if self.has_conflicts or word == "conflict":
             return True
         return None if {self.merge_status, self.detailed_merge_status} & _UNKNOWN else False
 

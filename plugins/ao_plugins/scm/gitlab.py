@@ -6,10 +6,12 @@ A merge request is a session's if it is on its branch in this very project and h
 the session's as its head. It is only ever named by the number that people see.
 
 A pass over fifty that nothing happened to costs two calls: the list of what is open, and that of
-the pipelines which changed, neither sent again where it has not. One with open threads costs one
-more, ten of them at most in a pass. One that changed costs two or three, for its approvals,
-reviewers and threads; one whose pipeline has changed or has not ended costs four, for itself, its
-jobs, the pipelines these started, and the statuses of others.
+the pipelines which changed, neither sent again where it has not. Sessions without an open one cost
+one call more for all of them: the list of what changed since; and a branch is asked for once. One
+with open threads costs one more, ten of them at most in a pass. One that changed costs two or
+three, for its approvals, reviewers and threads; one whose pipeline has changed or has not ended, or
+is a fork's, costs four, for itself, its jobs, the pipelines these started, and the statuses of
+others.
 """
 
 from collections.abc import Mapping, Sequence

@@ -3,21 +3,21 @@
 https://docs.gitlab.com/api/issues/
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
 
-from ao_core.errors import NotFound, Rejected
+from ao_core.errors import NotFound, Rejected, Unauthorized
 from ao_core.http import Urgency
 from ao_core.model.work import COMPLETED, Issue, IssueChange, IssueDraft, IssueQuery
 from ao_core.plugin import Manifest, Scope
 from ao_core.slots.tracker import Finishing, Tracker
 from ao_plugins._gitlab.host import Hosted, gitlab
 from ao_plugins._gitlab.issue_changes import NO_WRITING, IssueChanges, listed
-from ao_plugins._gitlab.issues import Found, Labels, number_of, page
+from ao_plugins._gitlab.issues import Found, Labels, Linked, number_of, page
 from ao_plugins._gitlab.people import People
 from ao_plugins._gitlab.plain import one_line, plain
 from ao_plugins._lost_reply import LostReplies, same
@@ -53,9 +53,11 @@ class GitLabTracker(Tracker[GitLabTrackerConfig], Finishing):
         self._people = People(self._gitlab)
 
     async def get(self, id: str) -> Issue | None:
-        """Return one issue."""
+        """Return one issue, and what it has to do with others."""
         found = await self._found(id)
-        return None if found is None else found.issue(self._gitlab, self._labels)
+        if found is None:
+            return None
+        return found.issue(self._gitlab, self._labels, await self._around(found))
 
     def issue_url(self, id: str) -> str:
         """The issue's page."""
@@ -140,6 +142,14 @@ class GitLabTracker(Tracker[GitLabTrackerConfig], Finishing):
             return await self._gitlab.rest.ask("GET", self._gitlab.issue(number), into=Found)
         except NotFound:
             return None
+
+    async def _around(self, found: Found) -> Sequence[Linked]:
+        """Those that it is linked to."""
+        path = f"{self._gitlab.issue(found.iid)}/links"
+        try:
+            return await self._gitlab.rest.ask("GET", path, into=list[Linked])
+        except (NotFound, Unauthorized):
+            return ()
 
     async def _asked(self, query: IssueQuery) -> dict[str, str | int | None]:
         """As GitLab's filters have it."""

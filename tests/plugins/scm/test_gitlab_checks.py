@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from ao_core.model.work import Check, ChecksSummary, CheckState, Pull
+from ao_core.model.work import Check, ChecksSummary, CheckState, MergeMethod, Pull
+from ao_core.slots.scm import WorkRef
 from ao_plugins.scm.gitlab import GitLabScm
 from plugins.scm.gitlab_there import Simple
 from standins.gitlab.records import Pipeline
@@ -72,6 +73,94 @@ class TestChecks(Simple):
         assert states(await scm.checks(pull)) == {"test": CheckState.PASSED}
 
 
+class TestThePipelineItself(Simple):
+    """It may have failed, or be about to begin, without any job that says so."""
+
+    @pytest.mark.parametrize("status", ["failed", "canceled"])
+    async def test_one_that_failed_without_jobs_has_failed(
+        self, scm: GitLabScm, status: str
+    ) -> None:
+        pull = await self.seen(scm)
+        run = self.world.pipeline(self.there(pull), status=status)
+        page = f"{self.gitlab.url}/acme/app/-/pipelines/{run.id}"
+        why = f"the pipeline {status}, and no job of it says why"
+        assert await scm.checks(pull) == (Check("pipeline", CheckState.FAILED, page, why),)
+        assert not (await scm.mergeability(pull, MergeMethod.MERGE)).mergeable
+
+    async def test_what_is_wrong_with_its_file_is_told(self, scm: GitLabScm) -> None:
+        pull = await self.seen(scm)
+        run = self.world.pipeline(self.there(pull), status="failed")
+        run.yaml_errors = "jobs:test config should implement the script keyword"
+        (check,) = await scm.checks(pull)
+        assert str(check.detail).endswith(f"says why: {run.yaml_errors}")
+
+    async def test_jobs_that_may_fail_do_not_explain_it(self, scm: GitLabScm) -> None:
+        pull = await self.seen(scm)
+        run = self.world.pipeline(self.there(pull), {"test": "success"}, status="failed")
+        self.world.job(run, "lint", "failed", allow_failure=True)
+        assert states(await scm.checks(pull))["pipeline"] is CheckState.FAILED
+
+    async def test_a_job_or_a_status_that_failed_explains_it(self, scm: GitLabScm) -> None:
+        pull = await self.seen(scm)
+        run = self.world.pipeline(self.there(pull), {"test": "failed"}, status="failed")
+        assert states(await scm.checks(pull)) == {"test": CheckState.FAILED}
+        run.jobs.clear()
+        self.world.commit_status("acme/app", pull.head, "quality", "failed")
+        assert states(await scm.checks(pull)) == {"quality": CheckState.FAILED}
+
+    @pytest.mark.parametrize(
+        "status", ["created", "pending", "running", "waiting_for_resource", "preparing"]
+    )
+    async def test_one_without_jobs_yet_is_waited_for(self, scm: GitLabScm, status: str) -> None:
+        pull = await self.seen(scm)
+        self.world.pipeline(self.there(pull), status=status)
+        assert (await scm.checks(pull))[0].name == "pipeline"
+        assert await scm.checks_summary(pull) is ChecksSummary.PENDING
+
+    async def test_one_that_was_skipped_is_no_check(self, scm: GitLabScm) -> None:
+        pull = await self.seen(scm)
+        self.world.pipeline(self.there(pull), status="skipped")
+        assert await scm.checks(pull) == ()
+
+
+class TestForks(Simple):
+    """The pipelines of a fork's branch are in the fork."""
+
+    async def test_one_that_was_taken_over_is_judged(self, scm: GitLabScm) -> None:
+        pull, run = await self._taken_over(scm, {"test": "failed", "lint": "success"})
+        run.jobs[0].trace = "why"
+        self.world.commit_status("somebody/app", pull.head, "quality", "success")
+        found = {one.name: one for one in await scm.checks(pull)}
+        assert states(tuple(found.values())) == {
+            "test": CheckState.FAILED, "lint": CheckState.PASSED, "quality": CheckState.PASSED,
+        }  # fmt: skip
+        assert "why" in str(found["test"].detail)
+        assert found["test"].url == f"{self.gitlab.url}/somebody/app/-/jobs/{run.jobs[0].id}"
+
+    async def test_where_nobody_may_look_the_pipeline_is_one_check(self, scm: GitLabScm) -> None:
+        pull, run = await self._taken_over(scm, {"test": "success"})
+        self.world.member("somebody/app", "root", 0)
+        page = f"{self.gitlab.url}/somebody/app/-/pipelines/{run.id}"
+        assert await scm.checks(pull) == (Check("pipeline", CheckState.PASSED, page),)
+        self.world.conclude(run.jobs[0], "failed")
+        assert states(await scm.checks(pull)) == {"pipeline": CheckState.FAILED}
+
+    async def test_a_pass_sees_what_becomes_of_it(self, scm: GitLabScm) -> None:
+        pull, run = await self._taken_over(scm, {"test": "success"})
+        judged = (await scm.judge([pull]))[pull.number]
+        assert states(judged.checks) == {"test": CheckState.PASSED}
+        self.world.conclude(run.jobs[0], "failed")
+        judged = (await scm.judge([pull]))[pull.number]
+        assert states(judged.checks) == {"test": CheckState.FAILED}
+
+    async def _taken_over(self, scm: GitLabScm, jobs: dict[str, str]) -> tuple[Pull, Pipeline]:
+        fork = self.world.fork("acme/app", "somebody")
+        self.world.commit("somebody/app", "theirs", {"a": "b"})
+        self.world.merge_request("acme/app", "theirs", origin=fork)
+        run = self.world.pipeline("somebody/app", jobs, ref="theirs")
+        return await self.of(scm, WorkRef("app-1", "ao/app-1", "main", "", "", "", (), 1)), run
+
+
 class TestWhichPipeline(Simple):
     async def test_that_of_the_head_before_is_no_word_on_this_one(self, scm: GitLabScm) -> None:
         pull = await self.seen(scm)
@@ -112,6 +201,14 @@ class TestDownstream(Simple):
         run = self.world.pipeline(self.there(pull), {"lint": "success"})
         self._below(pull, run, "extra", {"unit": "failed"}, allow_failure=True)
         assert await scm.checks_summary(pull) is ChecksSummary.PASSING
+
+    async def test_a_child_that_failed_without_jobs_has_failed(self, scm: GitLabScm) -> None:
+        pull = await self.seen(scm)
+        run = self.world.pipeline(self.there(pull), {"lint": "success"})
+        self._below(pull, run, "build", {}).given = "failed"
+        assert states(await scm.checks(pull)) == {
+            "lint": CheckState.PASSED, "build / pipeline": CheckState.FAILED,
+        }  # fmt: skip
 
     async def test_another_projects_pipeline_is_one_check(self, scm: GitLabScm) -> None:
         pull = await self.seen(scm)

@@ -341,6 +341,28 @@ class TestBlockers(Simple):
         able = await scm.mergeability(pull, MERGE)
         assert (able.mergeable, able.conflicts, able.blockers) == (True, False, ())
 
+    async def test_a_branch_that_is_gone_is_no_conflict(self, scm: GitLabScm) -> None:
+        pull = await self.seen(scm)
+        self.project.bare.drop(f"refs/heads/{pull.branch}")
+        await self._is_gone_or_empty(scm, pull)
+
+    async def test_a_branch_without_commits_is_none_either(self, scm: GitLabScm) -> None:
+        self.world.commit("acme/app", "more", {"a": "b"})
+        self.world.merge_request("acme/app", "main", "more")
+        await self._is_gone_or_empty(scm, await self.numbered(scm, 1))
+
+    async def _is_gone_or_empty(self, scm: GitLabScm, pull: Pull) -> None:
+        able = await scm.mergeability(pull, MERGE)
+        assert self.world.conflicts(self.there(pull))  # as GitLab has it
+        assert (able.mergeable, able.conflicts, able.files) == (False, False, ())
+        assert able.blockers == ("its branch is gone or has no commits",)
+
+    def test_broken_may_be_a_conflict_or_not(self) -> None:
+        broken = {"detailed_merge_status": "broken_status", "has_conflicts": True}
+        assert _seen(**broken, merge_status="cannot_be_merged").conflicts is None
+
+        assert _seen(**broken, merge_status="can_be_merged").conflicts is False
+
     async def test_what_stays_unknown_is_no_conflict(self, scm: GitLabScm) -> None:
         self.world.unknown_for = 1_000
         pull = await self.seen(scm)

@@ -80,7 +80,6 @@ class TestWhose(Simple):
     ) -> None:
         work = self.opened()
         lost = WorkRef("app-2", "ao/app-2", "main", "", "", "", ())
-        assert (await scm.observe([work, lost])).keys() == {"app-1", "app-2"}
 
         async def fail(*_: object) -> None:
             raise Unavailable("not now")
@@ -89,12 +88,82 @@ class TestWhose(Simple):
         assert (await scm.observe([work, lost])).keys() == {"app-1"}
         with pytest.raises(Unavailable, match="ao/app-2"):
             await scm.find(lost)
+        monkeypatch.undo()
+        assert (await scm.observe([work, lost])).keys() == {"app-1", "app-2"}
+        monkeypatch.setattr(Looks, "changed", fail)
+        assert (await scm.observe([work, lost])).keys() == {"app-1"}
 
     async def test_a_host_that_is_down_is_no_answer(self, scm: GitLabScm) -> None:
         work = self.opened()
         self.gitlab.faults.next("merge_requests/list", "server error", times=4)
         with pytest.raises(Unavailable):
             await scm.find(work)
+
+
+class TestWithoutOne(Simple):
+    """Sessions that have no merge request, or none any more."""
+
+    async def test_ten_cost_two_lists_in_a_later_pass(self, scm: GitLabScm) -> None:
+        works = self._works(10)
+        await scm.observe(works)
+        assert self.calls() == {"merge_requests/list": 12}
+        for _ in range(3):
+            assert await scm.observe(works) == dict.fromkeys(f"app-{n}" for n in range(10))
+            assert self.calls() == {"merge_requests/list": 2}
+        self.opened(20)
+        self.world.merge(self.there(1))
+        await scm.observe(works)
+        assert self.calls() == {"merge_requests/list": 2}
+
+    async def test_those_whose_one_has_ended_cost_no_more(self, scm: GitLabScm) -> None:
+        works = [self.opened(n) for n in range(1, 5)]
+        await scm.observe(works)
+        for n in range(1, 5):
+            self.world.close(self.there(n))
+        for _ in range(2):
+            found = await scm.observe(works)
+            assert {pull and pull.state for pull in found.values()} == {PullState.CLOSED}
+        self.calls()
+        await scm.observe(works)
+        assert self.calls() == {"merge_requests/list": 2}
+
+    async def test_one_that_came_and_ended_between_two_passes_is_found(
+        self, scm: GitLabScm
+    ) -> None:
+        await scm.observe(self._works(3))
+        await scm.observe(self._works(3))
+        work = self.opened(2)
+        self.world.merge(self.there(1))
+        pull = (await scm.observe([*self._works(2), work]))["app-2"]
+        assert pull
+        assert pull.state is PullState.MERGED
+
+    async def test_it_may_be_known_only_later_that_a_commit_is_the_sessions(
+        self, scm: GitLabScm
+    ) -> None:
+        await scm.observe(self._works(3))
+        work = self.opened(2)
+        self.world.merge(self.there(1))
+        assert not (await scm.observe(self._works(3)))["app-2"]
+        assert (await scm.observe([work]))["app-2"]
+
+    async def test_one_that_was_deleted_is_there_no_more(self, scm: GitLabScm) -> None:
+        work = self.opened()
+        assert (await scm.observe([work]))["app-1"]
+        del self.project.merge_requests[1]
+        assert await scm.observe([work]) == {"app-1": None}
+
+    async def test_a_restart_finds_what_was_its_own(self, scm: GitLabScm, scope: Scope) -> None:
+        work = self.opened()
+        assert await scm.find(work)
+        self.world.commit("acme/app", work.branch, {"x": "y"}, onto="main")
+        self.world.close(self.there(1))
+        self.project.merge_requests[1].source_branch = "renamed"
+        async with self.make(scope) as again:
+            assert await again.find(work)
+
+    def _works(self, count: int) -> list[WorkRef]:
+        return [WorkRef(f"app-{n}", f"ao/app-{n}", "main", "", "", "", ()) for n in range(count)]
 
 
 class TestWhere(Simple):

@@ -190,6 +190,25 @@ class TestChanges(OnGitLab):
         with pytest.raises(Rejected, match="#2 is created, but without its labels"):
             await tracker.create(IssueDraft("Two", labels=("a",)))
 
+    async def test_nobody_can_be_assigned(self, tracker: GitLabTracker) -> None:
+        made = await tracker.create(IssueDraft("One", assignee="someone"))
+        assert (await tracker.update(made.id, IssueChange(assignee=""))).assignee is None
+        assert self.issues[1].assignees == []
+        await tracker.update(made.id, IssueChange(assignee=""))
+        assert self.count("issues/update") == 1
+
+    async def test_that_somebody_stays_assigned_is_told(
+        self, tracker: GitLabTracker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await tracker.create(IssueDraft("One", assignee="someone"))
+
+        def ignore(*_: object) -> None:
+            pass
+
+        monkeypatch.setattr(self.world, "assign", ignore)
+        with pytest.raises(Rejected, match="#1 is changed, but its assignee did not"):
+            await tracker.update("1", IssueChange(assignee=""))
+
     async def test_a_label_with_a_comma_is_refused(self, tracker: GitLabTracker) -> None:
         with pytest.raises(Rejected, match="comma"):
             await tracker.create(IssueDraft("One", labels=("a,b",)))
@@ -205,6 +224,35 @@ class TestChanges(OnGitLab):
             assert await reader.get("1")
             with pytest.raises(Unauthorized):
                 await reader.create(IssueDraft("Two"))
+
+
+class TestRelations(OnGitLab):
+    async def test_what_it_has_to_do_with_others_is_told(self, tracker: GitLabTracker) -> None:
+        self.world.project("acme/other")
+        one, two, three = (self.world.issue("acme/app", f"Issue {n}") for n in range(1, 4))
+        self.world.link(one, two, "blocks")
+        self.world.link(one, three, "is_blocked_by")
+        self.world.close(three)
+        self.world.link(one, self.world.issue("acme/other", "Elsewhere"))
+        found = await tracker.get("1")
+        assert found
+        assert found.relations == (
+            "Blocks #2 (opened): Issue 2",
+            "Is blocked by #3 (closed): Issue 3",
+            "Is related to acme/other#1 (opened): Elsewhere",
+        )
+        assert self.count("issue_links/list") == 1
+
+    async def test_lists_do_without(self, tracker: GitLabTracker) -> None:
+        one, two = (self.world.issue("acme/app", f"Issue {n}") for n in (1, 2))
+        self.world.link(one, two)
+        assert [issue.relations for issue in await _found(tracker, IssueQuery())] == [(), ()]
+        assert self.count("issue_links/list") == 0
+
+    async def test_an_issue_is_there_though_its_links_are_not(self, tracker: GitLabTracker) -> None:
+        self.world.issue("acme/app", "One")
+        self.gitlab.faults.next("issue_links/list", "server error", status=403)
+        assert await tracker.get("1")
 
 
 class TestCommands(OnGitLab):

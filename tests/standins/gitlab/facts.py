@@ -146,7 +146,7 @@ class Telling:
             "ref": one.ref, "status": status, "source": one.source, "web_url": page,
             "created_at": one.created_at, "updated_at": one.updated_at, "before_sha": "0" * 40,
             "tag": False, "user": self.user(one.user), "started_at": one.created_at,
-            "finished_at": done, "name": None,
+            "finished_at": done, "name": None, "yaml_errors": one.yaml_errors,
             "detailed_status": {
                 "icon": f"status_{status}", "text": status.title(), "label": status,
                 "group": status, "tooltip": status, "has_details": True, "details_path": page,

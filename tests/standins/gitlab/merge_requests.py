@@ -64,7 +64,14 @@ class MergeRequests(Approvals):
         return "cannot_be_merged" if self.conflicts(one) else "can_be_merged"
 
     def conflicts(self, one: MergeRequest) -> bool:
-        return one.state == "opened" and self.known(one) and one.tree is None
+        """As the host has it, which also says so where there is nothing to merge."""
+        known = one.state == "opened" and self.known(one)
+        return known and (one.tree is None or self.has_nothing(one))
+
+    def has_nothing(self, one: MergeRequest) -> bool:
+        """Whether its branch is gone, or has no commits."""
+        gone = one.source.bare.find(f"refs/heads/{one.source_branch}") is None
+        return gone or one.project.bare.holds(one.start_sha, one.sha)
 
     def between_requests(self) -> None:
         """What the host does when it was asked what it did not know."""

@@ -101,19 +101,20 @@ class Pipelines(Issues):
     def head_pipeline(self, one: MergeRequest) -> Pipeline | None:
         """The newest pipeline, if it is for the commit it is at, or for that and its target."""
         for newest in self.pipelines(one)[:1]:
-            if one.sha in (newest.sha, *one.project.bare.commit(newest.sha).parents):
+            if one.sha in (newest.sha, *newest.project.bare.commit(newest.sha).parents):
                 return newest
         return None
 
     def pipelines(self, one: MergeRequest) -> list[Pipeline]:
         """All that ran for it or for its branch, the newest first."""
+        at = {one.project.id: one.project, one.source.id: one.source}
         kept = [
             run
-            for run in one.project.pipelines
-            if run.source != "parent_pipeline"
-            and (run.merge_request or run.ref) in (one, one.source_branch)
+            for project in at.values()
+            for run in project.pipelines
+            if run.source != "parent_pipeline" and _is_about(run, one)
         ]
-        return kept[::-1]
+        return sorted(kept, key=lambda run: run.id, reverse=True)
 
     def heard_of(self, at: Project, sha: str) -> None:
         """What is known of a commit has changed."""
@@ -160,5 +161,12 @@ def _together(said: Sequence[str]) -> str:
     return "running" if found in ACTIVE and "failed" in said else found
 
 
+def _is_about(run: Pipeline, one: MergeRequest) -> bool:
+    """A branch's pipelines are where the branch is, which may be a fork."""
+    if run.merge_request:
+        return run.merge_request is one
+    return run.project is one.source and run.ref == one.source_branch
+
+
 def _forgiven(job: Job) -> bool:
-    return job.allow_failure and job.status in ("failed", "manual")
+    return job.allow_failure and job.status in ("failed", "canceled", "manual")

@@ -254,6 +254,7 @@ class Pipeline:
     updated_at: Moment
     merge_request: MergeRequest | None = None
     given: str | None = None
+    yaml_errors: str | None = None
     jobs: list["Job"] = field(default_factory=list["Job"])
 
 

@@ -44,7 +44,7 @@ class World(MergeRequests):
             yield "not_open"
         if one.draft:
             yield "draft_status"
-        if self._has_nothing(one):
+        if self.has_nothing(one):
             yield "commits_status"
         if one.project.discussions_must_be_resolved and self.unresolved(one):
             yield "discussions_not_resolved"
@@ -70,10 +70,6 @@ class World(MergeRequests):
             yield "ci_still_running"
         elif status != "success" and not (status == "skipped" and one.project.skipped_will_do):
             yield "ci_must_pass"
-
-    def _has_nothing(self, one: MergeRequest) -> bool:
-        gone = one.source.bare.find(f"refs/heads/{one.source_branch}") is None
-        return gone or one.project.bare.holds(one.start_sha, one.sha)
 
     # -- merging ---------------------------------------------------------------------------------
 
@@ -123,7 +119,9 @@ class World(MergeRequests):
         self.pushed(one.project, before, wish.by)
 
     def heard_of(self, at: Project, sha: str) -> None:
-        for one in self.open_merge_requests(project=at, sha=sha):
+        for one in self.open_merge_requests(sha=sha):
+            if at not in (one.project, one.source):
+                continue
             run = self.head_pipeline(one)
             if one.auto_merge and not (run and self.status(run) != "success"):
                 self.work_out(one)
