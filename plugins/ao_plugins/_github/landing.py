@@ -10,6 +10,7 @@ from ao_plugins._github.host import GitHub
 from ao_plugins._github.judging import Judge
 from ao_plugins._github.merging import (
     CONFLICTS,
+    QUEUED,
     handed_over,
     is_behind,
     is_for_github,
@@ -50,6 +51,7 @@ class Landings:
         return Mergeability(
             able, summarise(checks), said.decision(self.judge.bots), said.conflicts, left, files,
             waiting=is_waiting(left) and not able, behind=is_behind(own),
+            promised=left == (QUEUED,),
         )  # fmt: skip
 
     async def merge(self, pull: Pull, method: MergeMethod, message: str | None) -> Landed:
