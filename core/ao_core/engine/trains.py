@@ -5,10 +5,10 @@ A crash in between needs no memory of the train: whether work reached its target
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 from ao_core.allowance import acting
 from ao_core.engine import aftermath
@@ -21,14 +21,14 @@ from ao_core.engine.project import Project
 from ao_core.engine.records import Step
 from ao_core.engine.side import collected
 from ao_core.engine.train_gates import gate_of, unless_called_off
-from ao_core.errors import AoError
+from ao_core.errors import AoError, PluginError, WrongState
 from ao_core.git.train import Fate, Outcome, Ride, TrainResult
 from ao_core.ids import SessionId
 from ao_core.model.event import EventKind, Merged, NewEvent
 from ao_core.model.session import PrReason, Session
 from ao_core.model.work import Mergeability, MergeMethod, Pull, PullState, ReviewDecision
 from ao_core.redact import visible
-from ao_core.slots.scm import Journey, Rider
+from ao_core.slots.scm import Journey, Rider, Scm, Tidying
 from ao_core.store.contract import Change
 from ao_core.store.records import INTENT, SESSION, Intent, IntentKind
 from ao_core.store.records import Outcome as Ending
@@ -100,6 +100,9 @@ async def _merged(engine: Engine, sessions: Sequence[Session], wish: Wish, tell:
         project = await engine.project_of(sessions[0])
         with nullcontext() if wish.dry_run else acting():
             found = [await _candidate(engine, project, one.id, wish) for one in sessions]
+            for one in found:
+                if not wish.dry_run and one.merged and one.pull:
+                    await _tidied_once_begun(engine, project, one.session.id, one.pull)
         return await _Train(engine, project, wish, tell, found).run()
 
 
@@ -206,7 +209,7 @@ class _Train:
 
         def step(now: Session) -> Step:
             after, events = _arrived(engine, now, pull, ride)
-            intent = f"{IntentKind.MERGE}/{id}/{_fingerprint(pull)}"
+            intent = _intent(id, pull)
             closed: Sequence[Change] = engine.intents.ending(intent, Ending.DONE, came)
             news = (told, *events) if told else tuple(events)
             return Step(after, news, tuple(closed))
@@ -219,6 +222,19 @@ class _Train:
             target, wish.method, result.outcome, tuple(shares), result.commit, result.ref,
             result.blockers, wish.dry_run,
         )  # fmt: skip
+
+
+async def _tidied_once_begun(engine: Engine, project: Project, id: SessionId, pull: Pull) -> None:
+    """An engine that was killed may have left the branch of what it merged."""
+    if engine.records.find(INTENT, _intent(id, pull)) is not None:
+        await tidied(project.scm, pull)
+
+
+async def tidied(scm: Scm[Any], pull: Pull) -> None:
+    """Have its host asked to remove what is left of a merge; the merge stands in any case."""
+    if isinstance(scm, Tidying):
+        with suppress(PluginError, WrongState):
+            await cast("Tidying", scm).tidied(pull)
 
 
 async def made_before(engine: Engine, intent: Intent, pull: Pull) -> None:
@@ -280,6 +296,10 @@ def _is_still_approved(before: Session, judged: Mergeability) -> bool:
     """By what its host says now: what is known here of the pull request may be a moment old."""
     was = before.pr.judged.decision if before.pr.judged else ReviewDecision.NONE
     return judged.decision is was or judged.decision is ReviewDecision.APPROVED
+
+
+def _intent(id: SessionId, pull: Pull) -> str:
+    return f"{IntentKind.MERGE}/{id}/{_fingerprint(pull)}"
 
 
 def _fingerprint(pull: Pull) -> str:

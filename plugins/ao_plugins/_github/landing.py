@@ -81,6 +81,10 @@ class Landings:
         await self.github.graph.ask(documents.CATCH_UP, given, into=object)
         return (await self.standing.beyond(pull.number, pull.head)).pull()
 
+    async def tidied(self, pull: Pull) -> None:
+        """What is left of its merge is removed."""
+        await self._ended(await self.standing.current(pull.number), pull.head)
+
     async def _merged(self, seen: Seen, method: MergeMethod, message: str | None) -> Landed:
         """A reply may be lost although it was done, and who asks again is refused: so it is looked
         at again before any word.
