@@ -14,6 +14,7 @@ from ao_plugins._github.merging import (
     handed_over,
     is_behind,
     is_for_github,
+    is_next,
     is_waiting,
     merged,
     moved_on,
@@ -79,7 +80,11 @@ class Landings:
             raise moved_on(seen)
         given = {"id": seen.id, "head": pull.head, "method": "REBASE" if rebase else "MERGE"}
         await self.github.graph.ask(documents.CATCH_UP, given, into=object)
-        return (await self.standing.beyond(pull.number, pull.head)).pull()
+        after = await self.standing.beyond(pull.number, pull.head)
+        moved = after.head_ref_oid != pull.head
+        if moved and not rebase and not await is_next(self.github, pull.head, after.head_ref_oid):
+            raise moved_on(after)
+        return after.pull()
 
     async def tidied(self, pull: Pull) -> None:
         """What is left of its merge is removed."""

@@ -34,6 +34,10 @@ class _Commit(BaseModel):
     sha: str
 
 
+class _Made(BaseModel):
+    parents: tuple[_Commit, ...]
+
+
 class _Ref(BaseModel):
     object: _Commit
 
@@ -140,6 +144,13 @@ def _titled(message: str | None, method: MergeMethod) -> dict[str, str]:
     if not title or method is MergeMethod.REBASE:
         return {}
     return {"commit_title": title, "commit_message": text.strip()}
+
+
+async def is_next(github: GitHub, before: str, head: str) -> bool:
+    """Whether a head is that one with something merged into it, and nothing besides."""
+    made = await github.rest.ask("GET", f"{github.path}/git/commits/{head}", into=_Made)
+    first, *others = [one.sha for one in made.parents] or [head]
+    return first == before and len(others) == 1
 
 
 async def without_branch(github: GitHub, branch: str, head: str) -> None:
