@@ -71,6 +71,10 @@ class Host(ABC):
         """All of its checks pass."""
 
     @abstractmethod
+    def waits(self, pull: Any) -> None:
+        """One more check of it runs, and goes on."""
+
+    @abstractmethod
     def refuses(self, pull: Any, path: str, body: str) -> str:
         """A reviewer asks for a change, in a thread on the first line of a file; its id."""
 
@@ -146,6 +150,9 @@ class OnGitHub(Host):
     def passes(self, pull: Pull) -> None:
         self.at.world.job(pull, "lint", "success")
 
+    def waits(self, pull: Pull) -> None:
+        self.at.world.job(pull, "lint", None)
+
     def refuses(self, pull: Pull, path: str, body: str) -> str:
         thread = self.at.world.thread(pull, path, 1, body)
         self.at.world.review(pull, "CHANGES_REQUESTED", "Not yet.")
@@ -213,6 +220,9 @@ class OnGitLab(Host):
 
     def passes(self, pull: MergeRequest) -> None:
         self.at.world.pipeline(pull, {"build": "success", "lint": "success"})
+
+    def waits(self, pull: MergeRequest) -> None:
+        self.at.world.pipeline(pull, {"build": "success", "slow": "running"})
 
     def refuses(self, pull: MergeRequest, path: str, body: str) -> str:
         refs = {"base_sha": pull.base_sha, "start_sha": pull.start_sha, "head_sha": pull.sha}

@@ -53,11 +53,13 @@ def killed_at(forge: Forge, operation: str) -> Generator[None]:
 
 def test_killed_between_a_merge_and_its_reply_it_tells_of_one_merge(forge: Forge) -> None:
     session = forge.spawn("do: write a.txt one", "do: commit one")
+    branch = forge.team.sure("show", session=session)["branch"]
     forge.approved(session)
     with killed_at(forge, forge.host.merges):
         (member,) = forge.merge(session)["members"]
     assert member["outcome"] == "already"
     forge.team.until(session, "merged")
+    assert branch not in forge.world.named(APP).bare.heads()
     merges = git(forge.host.bare, "log", "--merges", "--format=%H", "main")
     assert merges == member["commit"]
     lines = forge.team.sure("events", session=session, limit=1_000)["lines"]

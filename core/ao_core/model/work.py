@@ -186,7 +186,7 @@ class Mergeability:
     """Whether a pull request may be merged, and what stands in its way.
 
     `files` are those in conflict, where the host tells. `waiting`: only time stands in the way, and
-    `behind`: its target has moved on, and must be in it.
+    `behind`: its target has moved on, and must be in it. `promised`: the host merges it by itself.
     """
 
     mergeable: bool
@@ -197,6 +197,7 @@ class Mergeability:
     files: tuple[str, ...] = ()
     waiting: bool = False
     behind: bool = False
+    promised: bool = False
 
 
 class MergeMethod(StrEnum):
@@ -221,7 +222,8 @@ class Landed:
     """The outcome of a merge: the new commit, or what blocks it.
 
     `READY` means the merged result is finished and kept under `ref`, but the target could not be
-    moved (a checkout holds it, say); `blockers` says why.
+    moved (a checkout holds it, say); `blockers` says why. `promised`: the host merges by itself,
+    when its queue or its checks allow.
     """
 
     landing: Landing
@@ -229,3 +231,4 @@ class Landed:
     ref: str | None = None
     conflicts: tuple[str, ...] = ()
     blockers: tuple[str, ...] = ()
+    promised: bool = False

@@ -153,6 +153,14 @@ class Trainable(ABC):
         """Remove what the trains of an engine that was killed have left."""
 
 
+class Tidying(ABC):
+    """A host that a merge leaves something at, such as a branch, which is removed from here."""
+
+    @abstractmethod
+    async def tidied(self, pull: Pull) -> None:
+        """Remove what is left of a merge that was made from here, but not seen to its end."""
+
+
 class Claimable(ABC):
     """A host whose pull requests may be made by others, and be taken over."""
 

@@ -10,9 +10,11 @@ from ao_plugins._github.host import GitHub
 from ao_plugins._github.judging import Judge
 from ao_plugins._github.merging import (
     CONFLICTS,
+    QUEUED,
     handed_over,
     is_behind,
     is_for_github,
+    is_next,
     is_waiting,
     merged,
     moved_on,
@@ -50,6 +52,7 @@ class Landings:
         return Mergeability(
             able, summarise(checks), said.decision(self.judge.bots), said.conflicts, left, files,
             waiting=is_waiting(left) and not able, behind=is_behind(own),
+            promised=left == (QUEUED,),
         )  # fmt: skip
 
     async def merge(self, pull: Pull, method: MergeMethod, message: str | None) -> Landed:
@@ -79,7 +82,15 @@ class Landings:
             raise moved_on(seen)
         given = {"id": seen.id, "head": pull.head, "method": "REBASE" if rebase else "MERGE"}
         await self.github.graph.ask(documents.CATCH_UP, given, into=object)
-        return (await self.standing.beyond(pull.number, pull.head)).pull()
+        after = await self.standing.beyond(pull.number, pull.head)
+        moved = after.head_ref_oid != pull.head
+        if moved and not rebase and not await is_next(self.github, pull.head, after.head_ref_oid):
+            raise moved_on(after)
+        return after.pull()
+
+    async def tidied(self, pull: Pull) -> None:
+        """What is left of its merge is removed."""
+        await self._ended(await self.standing.current(pull.number), pull.head)
 
     async def _merged(self, seen: Seen, method: MergeMethod, message: str | None) -> Landed:
         """A reply may be lost although it was done, and who asks again is refused: so it is looked

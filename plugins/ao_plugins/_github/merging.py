@@ -23,10 +23,18 @@ _UNKNOWN = "GitHub has not found out yet whether it conflicts"
 _PENDING = "checks have not ended"
 _BEHIND = "its branch is behind its target, which the branch's rules forbid"
 _WAITING = frozenset({_UNKNOWN, _PENDING, _BEHIND, UNCHECKED})
-_QUEUED = "it waits in the merge queue, and GitHub merges it when its turn comes"
+QUEUED = "it waits in the merge queue, and GitHub merges it when its turn comes"
 _HANDED_OVER = "GitHub merges it as soon as its checks and reviews allow"
 _STATES = {"BEHIND": _BEHIND, "BLOCKED": "the rules of its target are not met"}
 _CHECKS = {ChecksSummary.FAILING: "checks fail", ChecksSummary.PENDING: _PENDING}
+
+
+class _Commit(BaseModel):
+    sha: str
+
+
+class _Made(BaseModel):
+    parents: tuple[_Commit, ...]
 
 
 class _Merged(BaseModel):
@@ -40,7 +48,7 @@ def blockers(said: Said, checks: ChecksSummary, bots: Container[str] = ()) -> tu
         "it is a draft" if said.is_draft else None,
         CONFLICTS if said.conflicts else None,
         _UNKNOWN if said.conflicts is None else None,
-        _QUEUED if said.is_in_merge_queue else None,
+        QUEUED if said.is_in_merge_queue else None,
         _CHECKS.get(checks),
         _asked(said, bots),
     ]
@@ -106,7 +114,7 @@ async def _enqueued(github: GitHub, seen: Seen) -> Landed:
 
 def queued() -> Landed:
     """It has its place in the merge queue."""
-    return Landed(Landing.READY, blockers=(_QUEUED,))
+    return Landed(Landing.READY, blockers=(QUEUED,), promised=True)
 
 
 async def handed_over(
@@ -123,7 +131,7 @@ async def handed_over(
             await github.graph.ask(documents.AUTO_MERGE, given, into=object)
         except Rejected as exc:
             return Landed(Landing.READY, blockers=(_PENDING, exc.said or exc.message))
-    return Landed(Landing.READY, blockers=(_HANDED_OVER,))
+    return Landed(Landing.READY, blockers=(_HANDED_OVER,), promised=True)
 
 
 def _titled(message: str | None, method: MergeMethod) -> dict[str, str]:
@@ -131,6 +139,13 @@ def _titled(message: str | None, method: MergeMethod) -> dict[str, str]:
     if not title or method is MergeMethod.REBASE:
         return {}
     return {"commit_title": title, "commit_message": text.strip()}
+
+
+async def is_next(github: GitHub, before: str, head: str) -> bool:
+    """Whether a head is that one with something merged into it, and nothing besides."""
+    made = await github.rest.ask("GET", f"{github.path}/git/commits/{head}", into=_Made)
+    first, *others = [one.sha for one in made.parents] or [head]
+    return first == before and len(others) == 1
 
 
 async def without_branch(github: GitHub, repository: str, seen: Seen) -> None:

@@ -65,7 +65,7 @@ async def boarded(gitlab: GitLab, seen: Seen, *, squash: bool) -> Landed:
             raise _moved(seen) from exc
         if not await _rides(gitlab, train):
             return _refused(seen, exc)
-    return Landed(Landing.READY, blockers=(TRAIN,))
+    return Landed(Landing.READY, blockers=(TRAIN,), promised=True)
 
 
 def _landed(seen: Seen, after: Seen) -> Landed:
@@ -74,7 +74,7 @@ def _landed(seen: Seen, after: Seen) -> Landed:
             raise _moved(seen)
         return Landed(Landing.LANDED, after.merged_as)
     if after.merge_when_pipeline_succeeds:
-        return Landed(Landing.READY, blockers=(HANDED_OVER,))
+        return Landed(Landing.READY, blockers=(HANDED_OVER,), promised=True)
     raise Unavailable(f"GitLab did not say that !{seen.iid} is merged")
 
 

@@ -36,6 +36,7 @@ from ao_core.slots.scm import (
     Claimable,
     Judging,
     Scm,
+    Tidying,
     Updating,
     WorkRef,
 )
@@ -65,7 +66,8 @@ class GitHubScmConfig(Hosted, WebhookSettings):
 
 
 class GitHubScm(
-    Scm[GitHubScmConfig], GitHubHooks, BatchObservable, Judging, Claimable, Updating, Authoring
+    Scm[GitHubScmConfig], GitHubHooks, BatchObservable, Judging, Claimable, Updating, Tidying,
+    Authoring,
 ):  # fmt: skip
     """The pull requests of one repository on GitHub."""
 
@@ -132,6 +134,11 @@ class GitHubScm(
         """Have GitHub bring its target into exactly `pull.head`."""
         with acting():
             return await self._landings.catch_up(pull, rebase=rebase)
+
+    async def tidied(self, pull: Pull) -> None:
+        """Delete the branch of what was merged from here, where that is wanted."""
+        with acting():
+            await self._landings.tidied(pull)
 
     async def close(self, pull: Pull) -> None:
         """Close without merging; the branch stays."""

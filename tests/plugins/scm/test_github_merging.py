@@ -64,6 +64,21 @@ class TestBlockers(OnGitHub):
         newer = await scm.catch_up(replace(pull, head=head), rebase=rebase)
         assert self.app.bare.holds(newer.head, head) is not rebase
 
+    async def test_a_push_while_it_is_brought_up_to_date_is_not_taken_for_it(
+        self, scm: GitHubScm
+    ) -> None:
+        pull = await self.seen(scm)
+        self.world.commit(APP, "main", {"new": "new"})
+        update = self.world.update_branch
+
+        def pushed(*args: Any, **fields: Any) -> None:
+            update(*args, **fields)
+            self.world.commit(APP, pull.branch, {"more": "more"})
+
+        self.world.update_branch = pushed  # type: ignore[method-assign]
+        with pytest.raises(Conflict, match="moved on"):
+            await scm.catch_up(pull)
+
     async def test_what_is_not_known_yet_is_looked_at_again(self, scm: GitHubScm) -> None:
         self.world.unknown_for = 3
         pull = await self.seen(scm)

@@ -250,6 +250,20 @@ class Telling:
             "parents": [{"sha": sha, "url": self.api(at, "commits", sha)} for sha in one.parents],
         }  # fmt: skip
 
+    def git_commit(self, one: Commit, at: Repository) -> Facts:
+        person = {"name": one.author, "email": one.email, "date": one.at}
+        unsigned = {"signature": None, "payload": None, "verified_at": None}
+        return {
+            "sha": one.sha, "node_id": f"C_{one.sha}", "message": one.message,
+            "url": self.api(at, "git/commits", one.sha), "author": person, "committer": person,
+            "html_url": self.page(at, "commit", one.sha),
+            "tree": {"sha": one.tree, "url": self.api(at, "git/trees", one.tree)},
+            "parents": [
+                {"sha": sha, "url": self.api(at, "git/commits", sha),
+                 "html_url": self.page(at, "commit", sha)} for sha in one.parents],
+            "verification": {"verified": False, "reason": "unsigned", **unsigned},
+        }  # fmt: skip
+
     def plain_commit(self, one: Commit) -> Facts:
         person = {"name": one.author, "email": one.email, "username": one.author, "date": one.at}
         return {

@@ -96,6 +96,12 @@ def ref(asked: Asked) -> Answer:
     return Answer(200, _ref(asked, name, found(asked.at.bare.find(name))))
 
 
+@answers("git/get-commit")
+def git_commit(asked: Asked) -> Answer:
+    sha = found(asked.at.bare.find(asked.path["commit_sha"]))
+    return Answer(200, asked.telling.git_commit(asked.at.bare.commit(sha), asked.at))
+
+
 @answers("git/create-ref")
 def new_ref(asked: Asked) -> Answer:
     name, sha = str(asked.given("ref")), asked.at.bare.find(str(asked.given("sha")))
