@@ -94,21 +94,22 @@ class _Way:
         return rides
 
     async def _all(self, rides: list[Ride], left: Sequence[Rider]) -> None:
-        until, pause = self.clock.monotonic() + self.journey.patience, 0.0
+        since, waited = self.clock.monotonic(), False
         while left:
             waits = list[_Waits]()
             for rider in left:
-                found = await self._asked(rider, waited=pause > 0)
+                found = await self._asked(rider, waited=waited)
                 if isinstance(found, _Waits):
                     waits.append(found)
                 else:
                     rides.append(await self._told(found))
-            rest = until - self.clock.monotonic()
+            gone = self.clock.monotonic() - since
+            rest = self.journey.patience - gone
             if self.journey.dry_run or rest <= 0:
                 rides += [await self._told(_left_out(one)) for one in waits]
                 return
-            left = [one.rider for one in waits]
-            pause = max(min(pause + _PAUSE, _LONGEST), _EACH * len(left))
+            left, waited = [one.rider for one in waits], True
+            pause = max(_PAUSE, min(gone / 3, _LONGEST), _EACH * len(left))
             if left:
                 async with self.watch.over():
                     await self.clock.sleep(min(pause, rest))

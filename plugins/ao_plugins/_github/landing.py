@@ -52,7 +52,7 @@ class Landings:
         return Mergeability(
             able, summarise(checks), said.decision(self.judge.bots), said.conflicts, left, files,
             waiting=is_waiting(left) and not able, behind=is_behind(own),
-            promised=left == (QUEUED,),
+            promised=QUEUED in left and _NEWER not in left,
         )  # fmt: skip
 
     async def merge(self, pull: Pull, method: MergeMethod, message: str | None) -> Landed:

@@ -164,7 +164,7 @@ async def test_patience_ends_and_says_what_was_waited_for() -> None:
     result = await in_time(host, [a_rider(1)], Journey(MergeMethod.MERGE, patience=30.0))
     assert (result.members[0].fate, host.merged) == (Fate.LEFT_OUT, [])
     assert "checks run" in (result.members[0].why or "")
-    assert host.looks == [1, 1, 1]
+    assert host.looks == [1, 1, 1, 1]
 
 
 async def test_a_dry_run_neither_waits_nor_brings_up_to_date() -> None:
@@ -204,7 +204,7 @@ async def test_fifty_that_wait_are_looked_at_seldom() -> None:
     assert len(host.looks) < 300
     alone = Slow({}, said={1: [WAITS]})
     await in_time(alone, [a_rider(1)], Journey(MergeMethod.MERGE))
-    assert 20 <= len(alone.looks) <= 25
+    assert 20 <= len(alone.looks) <= 30
 
 
 async def test_what_its_host_merges_by_itself_is_ready_and_needs_nobody() -> None:

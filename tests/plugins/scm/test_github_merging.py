@@ -302,9 +302,10 @@ class TestQueue(OnGitHub):
             landed = await scm.merge(pull, MergeMethod.MERGE)
             assert landed.landing is Landing.READY
             assert "merge queue" in landed.blockers[0]
+            assert landed.promised
         assert self.github.called(MERGE) == []
         able = await scm.mergeability(pull, MergeMethod.MERGE)
-        assert not able.mergeable
+        assert (able.mergeable, able.promised) == (False, True)
         self.world.land(self.there(pull))
         assert (await scm.merge(pull, MergeMethod.MERGE)).landing is Landing.ALREADY
 
@@ -327,7 +328,7 @@ class TestQueue(OnGitHub):
         pull = await self.seen(scm)
         self.github.world.enqueue = self._refused  # type: ignore[method-assign]
         landed = await scm.merge(pull, MergeMethod.MERGE)
-        assert landed.blockers == ("The merge queue is closed",)
+        assert (landed.blockers, landed.promised) == (("The merge queue is closed",), False)
 
     def _refused(self, *args: Any) -> Any:
         from standins.github.state import Refused
@@ -351,6 +352,7 @@ class TestAutoMerge(OnGitHub):
                 landed = await scm.merge(pull, SQUASH, message="Title\n\nText")
                 assert landed.landing is Landing.READY
                 assert "as soon as" in landed.blockers[0]
+                assert landed.promised
             wish = self.there(pull).auto_merge
             assert wish
             assert (wish.method, wish.title, wish.message) == ("squash", "Title", "Text")

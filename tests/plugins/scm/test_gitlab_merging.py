@@ -298,6 +298,7 @@ class TestLater(Simple):
         landed = await scm.merge(pull, SQUASH)
         assert landed.landing is Landing.READY
         assert "merge train" in landed.blockers[0]
+        assert landed.promised
         assert self.there(pull).train
         assert "merge_requests/merge" not in self.calls()
 
@@ -322,6 +323,7 @@ class TestLater(Simple):
             assert (await scm.mergeability(pull, MERGE)).mergeable
             landed = await scm.merge(pull, MERGE)
         assert landed.blockers == ("GitLab merges it as soon as its checks and reviews allow",)
+        assert landed.promised
         assert self.there(pull).auto_merge
 
     async def test_without_it_is_refused(self, scm: GitLabScm) -> None:
