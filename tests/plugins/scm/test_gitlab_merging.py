@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ao_core.errors import Conflict, NotFound, Unauthorized, Unavailable, WrongState
-from ao_core.model.work import Landing, MergeMethod, PullState
+from ao_core.model.work import Landing, MergeMethod, Pull, PullState
 from ao_core.plugin import Scope
 from ao_plugins._gitlab.blockers import own_word
 from ao_plugins._gitlab.seen import Seen
