@@ -69,7 +69,7 @@ class Landings:
         if self.auto_merge and is_for_github(said, found):
             return await handed_over(self.github, seen, method, message)
         if found:  # GitHub itself minds only what its rules forbid
-            return Landed(Landing.READY, blockers=found)
+            return Landed(Landing.READY, blockers=found, promised=QUEUED in found)
         landed = await self._merged(seen, method, message)
         if landed.landing is Landing.LANDED and self.delete_branch:
             await self._tidied(seen)
