@@ -18,6 +18,7 @@ from ao_core.config.load import engine_settings
 from ao_core.config.models import Settings
 from ao_core.config.own import Confirm, Retention
 from ao_core.config.problem import ConfigProblems
+from ao_core.engine import wrappers
 from ao_core.engine.awake import Awake
 from ao_core.engine.boot import look_after_boot
 from ao_core.engine.budgets import Budgets
@@ -28,6 +29,7 @@ from ao_core.engine.expiring import expire_messages
 from ao_core.engine.giving_up import give_up
 from ao_core.engine.glances import Glances
 from ao_core.engine.home import Home, open_home
+from ao_core.engine.host_limits import tell_of_limits
 from ao_core.engine.login import login_environment
 from ao_core.engine.loop import Loop
 from ao_core.engine.outlets import Outlets
@@ -43,6 +45,7 @@ from ao_core.engine.room import Room
 from ao_core.engine.stocking import Stocking
 from ao_core.engine.timekeeping import keep_time
 from ao_core.engine.vetting import Vetting
+from ao_core.engine.webhook_looks import ToldLooks
 from ao_core.errors import AoError
 from ao_core.files import private_dir, write_atomic
 from ao_core.ids import SessionId
@@ -84,6 +87,8 @@ async def run(home: Path, ready: Callable[[], None], lock: int | None = None) ->
         tasks.start_soon(_going_on, "nobody in the queue starts any more", Queue(engine).run)
         tasks.start_soon(_going_on, "nothing is cleared away any more", Cleanup(engine).run)
         tasks.start_soon(_going_on, "what the ended have left is not looked at", Pulls(engine).run)
+        tasks.start_soon(_going_on, "nobody is told of limits", partial(tell_of_limits, engine))
+        tasks.start_soon(_going_on, "what webhooks tell is not looked at", ToldLooks(engine).run)
         tasks.start_soon(_going_on, "overlaps are no longer told of", Overlaps(engine).run)
         tasks.start_soon(_going_on, "no workspace is kept ready", Stocking(engine).run)
         tasks.start_soon(_going_on, "no message expires any more", partial(expire_messages, engine))
@@ -130,6 +135,7 @@ async def _engine(home: Home, stack: AsyncExitStack, redactor: Redactor) -> Engi
     )  # fmt: skip
     stack.callback(engine.spools.close)
     await anyio.to_thread.run_sync(_write_wrapper, home)
+    await anyio.to_thread.run_sync(wrappers.write, home)
     return engine
 
 

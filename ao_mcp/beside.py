@@ -43,9 +43,10 @@ async def _listening(engine: Engine, wanted: Http) -> Beside:
             await anyio.wait_readable(place.listener)  # until then it costs nothing
             face = await load()
             await anyio.to_thread.run_sync(import_module, "ao_mcp.http.listen")  # takes a while
-            from ao_mcp.http import listen, mcp
+            from ao_mcp.http import listen, mcp, webhooks
 
-            await listen.serve(place, wanted, token, [mcp.McpRoom(face)])
+            rooms = [mcp.McpRoom(face), webhooks.WebhookRoom(engine)]
+            await listen.serve(place, wanted, token, rooms)
         except Exception:  # an engine that lacks it still serves
             _LOG.exception("MCP over HTTP is no longer served")
         finally:

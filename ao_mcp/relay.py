@@ -25,10 +25,12 @@ from ao_mcp.handshake import Handshake
 from ao_mcp.lines import Line, Lines, id_of_cut, is_sound, key_of, member, read
 
 PARSE_ERROR, INVALID_REQUEST, INTERNAL_ERROR = -32700, -32600, -32603
-LAST_WORDS = 1.0  # seconds after the client's end in which calls under way may still be answered
+LAST_WORDS = 1.0  # seconds after the client's end, or the last answer, for calls that may take long
+ANSWERS = 20.0  # the same for what an engine answers at once, once it is there, and has the time
 CRASHES_APART = 5.0  # an engine that lived shorter is not started again unasked
 RETURN = 120.0  # seconds in which one that said farewell is looked out for, if it is followed
 
+_LONG = ("tools/call", LISTEN)
 _STARTING, _DONE = b"s", b"d"
 _REPLAY = "ao-mcp-replay"
 _BUFFER = 256 * 1024  # above this, one side waits for the other
@@ -61,7 +63,8 @@ class Relay:
         self._handshake: dict[str, Line] = {}
         self._followed, self._asked = Followed(), Asked()
         self._welcomed = False
-        self._ends: float | None = None
+        self._ended: float | None = None  # when the client did
+        self._stirred = 0.0  # when a call was last sent or answered
         self._dialling = self._starting = self._looks_out = False
         self._dialled: wire.Connection | AoError | None = None
         self._woken, self._wake = os.pipe()
@@ -70,8 +73,8 @@ class Relay:
         """Carry until the client is gone."""
         self._dial()
         while not self._is_over():
-            patience = None if self._ends is None else max(0.0, self._ends - time.monotonic())
-            readable, writable, _ = select.select(self._reads(), self._writes(), [], patience)
+            reads, writes = self._reads(), self._writes()
+            readable, writable, _ = select.select(reads, writes, [], self._patience())
             if self._woken in readable:
                 self._answered_dial()
             if self._stdin in readable:
@@ -84,16 +87,23 @@ class Relay:
                 return
 
     def _is_over(self) -> bool:
-        if self._ends is None:
-            return False
-        calls = [line for line in self._under_way.values() if line.method != LISTEN]
+        calls = any(line.method != LISTEN for line in self._under_way.values())
         done = not (self._waiting or self._sending or calls or self._to_client)
-        return done or time.monotonic() >= self._ends
+        return self._ended is not None and (done or self._patience() == 0)
+
+    def _patience(self) -> float | None:
+        """Seconds for which something is still waited for, once the client has ended."""
+        if self._ended is None:
+            return None
+        unsent = any(line.key for line in self._waiting)
+        prompt = any(line.method not in _LONG for line in self._under_way.values())
+        until = self._ended + ANSWERS if unsent or prompt else self._stirred + LAST_WORDS
+        return max(0.0, until - time.monotonic())
 
     def _reads(self) -> list[Any]:
         to_client_flows = len(self._to_client) < _BUFFER
         waiting = sum(len(line.data) for line in self._waiting)
-        stdin = self._ends is None and waiting < _BUFFER and to_client_flows
+        stdin = self._ended is None and waiting < _BUFFER and to_client_flows
         return [
             self._woken,
             *([self._stdin] if stdin else []),
@@ -114,7 +124,7 @@ class Relay:
         except OSError:  # a terminal that was closed
             chunk = b""
         if not chunk:
-            self._ends = time.monotonic() + LAST_WORDS
+            self._ended = self._stirred = time.monotonic()
             return
         for line, cut in self._from_client.feed(chunk):
             if cut:
@@ -283,6 +293,7 @@ class Relay:
                 self._to_client += self._followed.missed()
                 return
             answered = self._under_way.pop(key_of(message["id"]), None)
+            self._stirred = time.monotonic()
             if answered and answered.method == "initialize":
                 self._welcomed = "result" in message
         asks = is_asking(message)
@@ -304,6 +315,7 @@ class Relay:
         self._sending += line.data if line.method else self._answer_of(line)
         if line.key:
             self._under_way[line.key] = line
+        self._stirred = time.monotonic()
         self._remember(line)
         if line.method in FOLLOWS:
             self._followed.sent(wire.decode(line.data))

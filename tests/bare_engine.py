@@ -10,6 +10,7 @@ from ao_core.engine.case import Policy
 from ao_core.engine.conversations import Conversations
 from ao_core.engine.engine import Engine
 from ao_core.engine.permissions import Permissions
+from ao_core.engine.webhooks import Webhooks
 from ao_core.model.session import Session, is_terminal
 from ao_core.store.records import SESSION, Delivery
 from books import Books
@@ -57,6 +58,7 @@ def an_engine(books: Books, project: object = None) -> Engine:
         projects=SimpleNamespace(
             by_id=project_of, at_hand=at_hand, for_caller=for_caller, current=current
         ),
+        webhooks=Webhooks(books.clock),
         best_receipt=best_receipt, policy_of=policy_of, lapsed=None, reckoning=anyio.Lock(),
     )  # fmt: skip
     return cast("Engine", made)

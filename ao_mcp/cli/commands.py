@@ -21,6 +21,7 @@ OWN: Mapping[str, str] = {
     "logs": "ao_mcp.cli.logs",
     "trust": "ao_mcp.cli.trust",
     "token": "ao_mcp.cli.token",
+    "webhook": "ao_mcp.cli.webhook",
     "plugins": "ao_mcp.cli.plugins",
     "store": "ao_mcp.cli.store",
     "demo": "ao_mcp.cli.demo",

@@ -37,7 +37,14 @@ def command(place: Place, machine: bool) -> int:
 async def _every(place: Place, used: Usage) -> list[Check]:
     import anyio
 
-    from ao_mcp.cli import checks, client_checks, home_checks, http_checks, machine_checks
+    from ao_mcp.cli import (
+        checks,
+        client_checks,
+        home_checks,
+        host_checks,
+        http_checks,
+        machine_checks,
+    )
 
     return [
         checks.python(),
@@ -48,8 +55,11 @@ async def _every(place: Place, used: Usage) -> list[Check]:
         *await anyio.to_thread.run_sync(home_checks.configuration, place),
         *await checks.plugins(place),
         *await anyio.to_thread.run_sync(home_checks.notifiers, place),
+        *await anyio.to_thread.run_sync(host_checks.hosts, place),
         *await anyio.to_thread.run_sync(client_checks.clients, place),
         *await anyio.to_thread.run_sync(http_checks.http, place),
+        *await anyio.to_thread.run_sync(machine_checks.github, place),
+        *await anyio.to_thread.run_sync(http_checks.webhooks, place),
         await machine_checks.sleep(place),
         await anyio.to_thread.run_sync(machine_checks.disk, place, used),
         checks.isolation(),

@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 from ao_core.config.listening import Http, is_loopback
 from ao_core.errors import AoError
+from ao_core.wire import Message
 from ao_mcp.cli.checks import FAIL, NOTE, OK, WARN, Check, failing
 from ao_mcp.cli.place import CALL_DEADLINE, Place
 
@@ -55,3 +56,21 @@ def _exposed(wanted: Http) -> list[Check]:
         found = f"clients are told to use {wanted.url}, which is not encrypted"
         checks.append(Check("http", WARN, found, _PROXY))
     return checks
+
+
+def webhooks(place: Place) -> list[Check]:
+    """Whether hosts tell of changes, and how often one looks all the same."""
+    connection = place.connect_running()
+    if connection is None:
+        return []
+    with connection:
+        told = connection.call("about", {}, CALL_DEADLINE).get("webhooks", ())
+    return [_told(one) for one in told]
+
+
+def _told(one: Message) -> Check:
+    name, last = f"webhooks {one['project']}", f"the last one came at {one['last']}"
+    if one["missed"]:
+        found = f"{last}, but something of the last hour was not told: looked at every minute"
+        return Check(name, WARN, found, "`ao webhook setup` says which events the host is to tell.")
+    return Check(name, OK, f"{last}; what is not told is looked for every 10 minutes")

@@ -2,12 +2,17 @@
 
 import os
 import shutil
+from collections import Counter
+from typing import cast
 
 from ao_core import platform
 from ao_core.errors import AoError
+from ao_core.gh_use import commands
 from ao_mcp.cli.checks import NOTE, OK, Check
 from ao_mcp.cli.place import CALL_DEADLINE, Place
 from ao_mcp.usage import Usage, shown
+
+_MOST = 5  # workers that are named
 
 
 def disk(place: Place, used: Usage) -> Check:
@@ -32,6 +37,23 @@ def _snapshots(place: Place) -> int:
             return int(connection.call("about", {}, CALL_DEADLINE).get("snapshots", 0))
     except AoError:
         return 0
+
+
+def github(place: Place) -> list[Check]:
+    """What live workers ask GitHub, out of the same hourly budget as the engine."""
+    try:
+        connection = place.connect_running()
+        if connection is None:
+            return []
+        with connection:
+            told = connection.call("about", {}, CALL_DEADLINE).get("asked_github", {})
+    except AoError:  # which the check of the engine tells
+        return []
+    asked = Counter(cast("dict[str, int]", told))
+    if not asked:
+        return []
+    most = ", ".join(f"{session} {count}" for session, count in asked.most_common(_MOST))
+    return [Check("github", OK, f"workers' gh has run {commands(asked.total())}: {most}")]
 
 
 async def sleep(place: Place) -> Check:

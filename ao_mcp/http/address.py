@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from ao_core.config.listening import Http, is_loopback
+from ao_core.config.listening import PATH, Http, is_loopback
 from ao_core.errors import AoError, ConfigError, Refused, StoreUnavailable
 from ao_core.files import write_atomic
 
-PATH = "/mcp"
 FILE = "http.json"  # which port it was last
 
 _BACKLOG = 128

@@ -17,13 +17,13 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ao_core.config.listening import Http, is_loopback
+from ao_core.config.listening import WEBHOOKS, Http, is_loopback
 from ao_core.errors import AoError, BadRequest, Refused, Unavailable
 from ao_mcp.http.address import Place
 from ao_mcp.http.tokens import HomeToken, digest_of
 
 VISITOR = "ao.visitor"  # where a request's scope has who asks
-OPEN = "/.well-known/"  # what anybody may read
+OPEN = ("/.well-known/", WEBHOOKS)  # what anybody may read; what is known by its signature
 
 _LOG = logging.getLogger("ao_mcp")
 _TOKEN_LIMIT = 8_192

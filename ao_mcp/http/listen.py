@@ -20,8 +20,8 @@ from starlette.types import ASGIApp
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from ao_core.config.listening import Http
-from ao_mcp.http.address import PATH, Place
+from ao_core.config.listening import PATH, Http
+from ao_mcp.http.address import Place
 from ao_mcp.http.guard import Doors, Gate, Key, OwnKey
 from ao_mcp.http.issuer import IssuedKey, Keys
 from ao_mcp.http.line import IDLE, Line

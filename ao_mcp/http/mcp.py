@@ -38,11 +38,11 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
+from ao_core.config.listening import PATH
 from ao_core.engine.caller import Caller, Role
 from ao_core.errors import BadId, BadRequest, EngineUnreachable
 from ao_core.ids import project_id
 from ao_core.wire import LINE_LIMIT
-from ao_mcp.http.address import PATH
 from ao_mcp.http.guard import VISITOR, Visitor
 from ao_mcp.mcp.desk import Context, Desk, welcome
 from ao_mcp.mcp.face import McpFace

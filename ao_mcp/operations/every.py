@@ -19,6 +19,7 @@ from ao_mcp.operations import (
     spawn,
     surveying,
     talking,
+    webhooks,
     worker,
 )
 from ao_mcp.operations.contract import AnyOperation
@@ -53,6 +54,8 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     surveying.PROJECT,
     surveying.PLUGINS,
     keeping.GC,
+    webhooks.WEBHOOK,
+    webhooks.DELIVERIES,
     worker.PERMISSION,
     reporting.REPORT,
     reporting.ASK,

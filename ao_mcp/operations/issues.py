@@ -1,16 +1,17 @@
 """`list_issues`, `get_issue`, `create_issue`, `update_issue`: the tracker."""
 
-from typing import Annotated, Any
+from datetime import datetime, timedelta
+from typing import Annotated, Any, cast
 
 from pydantic import Field
 
-from ao_core.engine.keys import Ticket
+from ao_core.engine.keys import Keys, Ticket
 from ao_core.errors import Unknown
 from ao_core.ids import issue_id
 from ao_core.model.event import EventKind, IssueMoved, NewEvent
 from ao_core.model.work import Issue, IssueChange, IssueDraft, IssueQuery, IssueState
 from ao_core.redact import visible
-from ao_core.slots.tracker import Tracker
+from ao_core.slots.tracker import Finishing, Tracker
 from ao_mcp.operations.contract import Call, Operation, Reply, Request
 from ao_mcp.operations.keyed import keyed
 from ao_mcp.operations.shapes import Key, ProjectName
@@ -19,6 +20,7 @@ IssueName = Annotated[
     str, Field(description="The issue's id, as the tracker has it.", min_length=1, max_length=200)
 ]
 _LATEST = 1_000
+_DRIFT = timedelta(minutes=2)  # by which the tracker's clock may be behind
 Labels = Annotated[tuple[str, ...], Field(max_length=50)]
 
 
@@ -137,7 +139,7 @@ async def _create_issue(call: Call, asked: CreateIssue) -> IssueShown:
         if known is not None:
             return _whole(known)
         draft = IssueDraft(asked.title, asked.body, tuple(asked.labels), asked.assignee)
-        issue = await _made_before(project.tracker, draft, ticket)
+        issue = await _made_before(call.engine.keys, project.tracker, draft, ticket)
         ticket = await call.engine.keys.begin(ticket)
         issue = issue or await project.tracker.create(draft)
         body = IssueMoved(issue.id, visible(issue.title, 200), "created")
@@ -146,20 +148,27 @@ async def _create_issue(call: Call, asked: CreateIssue) -> IssueShown:
     return _whole(issue)
 
 
-async def _made_before(tracker: Tracker[Any], draft: IssueDraft, ticket: Ticket) -> Issue | None:
+async def _made_before(
+    keys: Keys, tracker: Tracker[Any], draft: IssueDraft, ticket: Ticket
+) -> Issue | None:
     """The issue of an earlier call with this key, which ended before it could say so."""
     if not ticket.begun:
         return None
-    query = IssueQuery(frozenset(IssueState), text=_plain(draft.title), limit=_LATEST)
-    found = [issue async for issue in tracker.search(query) if _is_new(issue, ticket)]
-    wanted = _plain(draft.title), _plain(draft.body)
-    return next((one for one in found if (_plain(one.title), _plain(one.body)) == wanted), None)
+    others = await keys.done_alike(ticket)
+    since = ticket.use.created_at - _DRIFT if ticket.use else None
+    kept = tracker.as_kept(draft)
+    title, body = _plain(kept.title), _plain(kept.body)
+    query = IssueQuery(frozenset(IssueState), text=title, limit=_LATEST, since=since)
+    async for one in tracker.search(query):
+        said = _plain(one.title), _plain(one.body)
+        if one.id not in others and _is_new(one, since) and said == (title, body):
+            return one
+    return None
 
 
-def _is_new(issue: Issue, ticket: Ticket) -> bool:
-    """Whether it was touched since the call began."""
-    began = ticket.use.created_at if ticket.use else None
-    return began is None or issue.updated_at is None or issue.updated_at >= began
+def _is_new(issue: Issue, since: datetime | None) -> bool:
+    """Whether it was touched since."""
+    return since is None or issue.updated_at is None or issue.updated_at >= since
 
 
 def _plain(text: str) -> str:
@@ -199,15 +208,28 @@ async def _update_issue(call: Call, asked: UpdateIssue) -> IssueShown:
     )  # fmt: skip
     async with keyed(call, "update_issue", asked) as ticket:
         id = issue_id(asked.issue)
-        known = await project.tracker.get(id) if ticket.subject or ticket.begun else None
-        if known is not None and (ticket.subject or _is_new(known, ticket)):
+        known = await project.tracker.get(id) if ticket.subject else None
+        if known is not None:
             return _whole(known)
+        begun = ticket.use if ticket.begun else None
         ticket = await call.engine.keys.begin(ticket)
-        issue = await project.tracker.update(id, change)
+        issue = await _changed(project.tracker, id, change, begun.created_at if begun else None)
         body = IssueMoved(issue.id, visible(issue.title, 200), "updated")
         event = NewEvent(EventKind.ISSUE_UPDATED, body, project.id)
         await call.engine.records.commit(ticket.used_for(issue.id), [event])
     return _whole(issue)
+
+
+async def _changed(
+    tracker: Tracker[Any], id: str, change: IssueChange, since: datetime | None
+) -> Issue:
+    """What an earlier call may have begun is finished; if it was touched since, it is done."""
+    if since is None:
+        return await tracker.update(id, change)
+    if isinstance(tracker, Finishing):
+        return await cast("Finishing", tracker).finish(id, change, since)
+    known = await tracker.get(id)
+    return known if known and _is_new(known, since) else await tracker.update(id, change)
 
 
 UPDATE_ISSUE = Operation(

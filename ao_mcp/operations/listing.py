@@ -4,9 +4,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ao_core.allowance import states
+from ao_core.engine.asking_github import gh_use_of
 from ao_core.engine.budget_rules import said, spending, weigh
 from ao_core.engine.evidence import verdict_of
 from ao_core.engine.holds import why as why_it_waits
+from ao_core.engine.host_limits import in_words
 from ao_core.engine.overlap import overlaps_of, words
 from ao_core.engine.queue import place_of, spare
 from ao_core.engine.room import team_of
@@ -36,15 +39,11 @@ class List(Request):
     """Which sessions to list."""
 
     project: ProjectName = None
-    status: Annotated[
-        str | None, Field(description="Only sessions with this status.", max_length=40)
-    ] = None
-    attention: Annotated[bool, Field(description="Only sessions somebody must act on.")] = False
-    ended: Annotated[bool, Field(description="Also who ended and needs nobody.")] = False
-    limit: Annotated[int, Field(ge=1, le=500, description="At most this many.")] = 50
-    cursor: Annotated[str | None, Field(description="Go on after this session.", max_length=60)] = (
-        None
-    )
+    status: Annotated[str | None, Field(description="Only of this status.", max_length=40)] = None
+    attention: Annotated[bool, Field(description="Only who needs somebody.")] = False
+    ended: Annotated[bool, Field(description="Also the ended.")] = False
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+    cursor: Annotated[str | None, Field(max_length=60)] = None
 
 
 class ProjectLine(Reply):
@@ -223,6 +222,10 @@ class Shown(Reply):
     activity: str | None = None
     activity_source: str | None = None
     pull_request: str = "none"
+    pull_request_url: str | None = None
+    slow_hosts: tuple[str, ...] = Field(
+        default=(), description="Hosts that are asked less often, so that their news comes later."
+    )
     merged_as: str | None = None
     commits: tuple[str, ...] = ()
     salvage: tuple[str, ...] = Field(default=(), description="Refs that hold saved work.")
@@ -235,6 +238,7 @@ class Shown(Reply):
     cost_usd: float | None = None
     minutes: float = Field(default=0.0, description="At work.")
     budget: str | None = Field(default=None, description="Used of what it may use.")
+    gh: str = ""
     exit_status: int | None = None
     exit_signal: int | None = None
     attach: tuple[str, ...] = Field(default=(), description="Command that attaches a person.")
@@ -280,6 +284,8 @@ async def _show(call: Call, asked: Show) -> Shown:
         activity=doing(call.engine, session),
         activity_source=session.activity.source if session.activity else None,
         pull_request=session.pr.state,
+        pull_request_url=session.pr.url,
+        slow_hosts=tuple(in_words(one) for one in states() if one.slow),
         merged_as=session.merged_as,
         commits=tuple(session.commits[-10:]),
         salvage=tuple(session.salvage),
@@ -292,6 +298,7 @@ async def _show(call: Call, asked: Show) -> Shown:
         cost_usd=usage.cost_usd,
         minutes=round(used.minutes, 2),
         budget=said(weigh(session.budget, used)) or None,
+        gh=(await gh_use_of(call.engine, session)).told(),
         exit_status=session.run.exit_status,
         exit_signal=session.run.exit_signal,
         attach=tuple(attach),

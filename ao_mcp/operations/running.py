@@ -5,11 +5,15 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ao_core.allowance import states
 from ao_core.config.trust import code_digest, is_trusted, trust
+from ao_core.engine.asking_github import asked_github
+from ao_core.engine.host_limits import in_words
 from ao_core.engine.outlets import Failing, failing
 from ao_core.engine.reading import line_of
 from ao_core.engine.stop import left
 from ao_core.engine.stop import stop as engine_stop
+from ao_core.engine.webhooks import Told
 from ao_core.errors import AoError, BadRequest
 from ao_core.ids import project_id
 from ao_core.store.records import SESSION
@@ -56,6 +60,14 @@ class About(Request):
     """Nothing to ask."""
 
 
+class Telling(Reply):
+    """One project whose host tells of changes."""
+
+    project: str
+    last: str
+    missed: bool = Field(description="Whether a change of the last hour was not told of.")
+
+
 class Engine(Reply):
     """The engine as it runs."""
 
@@ -70,11 +82,20 @@ class Engine(Reply):
     stopped: dict[str, tuple[str, ...]] = Field(
         description="Who went down with a stop or the machine, by project, and is still wanted."
     )
+    asked_github: dict[str, int] = Field(
+        default_factory=dict[str, int],
+        description="Commands of `gh` that live workers have run, by session.",
+    )
     failing: tuple[str, ...] = Field(
         default=(), description="Notifiers whose notes do not arrive, since when, and why."
     )
+    webhooks: tuple[Telling, ...] = Field(
+        default=(), description="Projects whose host tells of changes, and when it last did."
+    )
     http: str | None = Field(default=None, description="The address of MCP over HTTP, if it is on.")
     http_problem: str | None = Field(default=None, description="Why it does not listen there.")
+    hosts: tuple[str, ...] = Field(default=(), description="What each host still lets us ask.")
+    slow_hosts: tuple[str, ...] = Field(default=(), description="Those that are asked less often.")
 
 
 async def _about(call: Call, asked: About) -> Engine:
@@ -89,10 +110,19 @@ async def _about(call: Call, asked: About) -> Engine:
         first=engine.records.store.first,
         snapshots=sum(len(one.salvage) for one in engine.records.all(SESSION)),
         stopped={str(id): sessions for id, sessions in left(engine).items()},
+        asked_github=await asked_github(engine),
         failing=tuple([_failing(one) for one in await failing(engine)]),
+        webhooks=tuple(map(_telling, engine.webhooks.told())),
         http=engine.http or None,
         http_problem=_problem(engine.http_problem),
+        hosts=tuple(in_words(one) for one in states()),
+        slow_hosts=tuple(in_words(one) for one in states() if one.slow),
     )
+
+
+def _telling(one: Told) -> Telling:
+    last = one.at.isoformat(timespec="seconds")
+    return Telling(project=one.project, last=last, missed=one.missed)
 
 
 def _failing(one: Failing) -> str:

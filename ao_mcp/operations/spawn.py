@@ -61,6 +61,7 @@ class Spawn(Request):
     copies: Annotated[
         int, Field(ge=1, le=8, description="So many on the same; `read what=copies` compares.")
     ] = 1
+    claim_pr: Annotated[int | None, Field(ge=1, description="Pull request to take over.")] = None
     key: Key = None
 
 
@@ -85,6 +86,7 @@ async def _run(call: Call, asked: Spawn) -> Spawned:
         asked.base, asked.permissions, asked.drive, tuple(map(session_id, asked.after)),
         asked.copies,
         budget=asked.budget.value if asked.budget else Budget(),
+        pull=asked.claim_pr,
     )  # fmt: skip
     async with keyed(call, "spawn", asked) as ticket:
         cursor = call.engine.records.head
@@ -112,6 +114,7 @@ async def _run(call: Call, asked: Spawn) -> Spawned:
 
 def _subject(asked: Spawn) -> str:
     text = f"issue {asked.issue}" if asked.issue else asked.prompt or ""
+    text = text or f"pull request {asked.claim_pr}"
     return visible(text.strip().partition("\n")[0], 80)
 
 

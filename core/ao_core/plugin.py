@@ -41,6 +41,7 @@ class Scope:
     state: Path
     project: str | None = None
     repository: Path | None = None
+    repo: str | None = None
     branch: str = "main"
     home: str = ""
     environment: Mapping[str, str] = field(default_factory=dict[str, str])

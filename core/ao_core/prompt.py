@@ -20,6 +20,7 @@ from ao_core.wording import spoken
 RULES_FILE = ".agent-rules.md"
 RULES_LIMIT = 32_000
 DATA_LIMIT = 100_000
+_MENDED = frozenset({"ci-failed", "merge-conflicts", "merge-failed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Worker:
     base: str
     rules: str | None = None
     repository_rules: str | None = None
+    remote: str | None = None  # where its work has to be pushed
 
 
 def system_prompt(worker: Worker) -> str:
@@ -41,7 +43,11 @@ def system_prompt(worker: Worker) -> str:
         "project": worker.project,
         "branch": worker.branch,
         "base": worker.base,
+        "remote": worker.remote or "",
     }
+    values["target"] = worker.base.removeprefix(f"{worker.remote}/")
+    landing = _filled(f"landing-{'forge' if worker.remote else 'here'}", values)
+    values["landing"] = landing.strip("\n")
     layers = [
         _filled("worker", values),
         _titled("Rules of this project", worker.rules),
@@ -80,10 +86,11 @@ def face_prompt() -> str:
     return _template("face").substitute()
 
 
-def reaction(key: str, base: str, evidence: str | None) -> str:
+def reaction(key: str, base: str, evidence: str | None, remote: str | None = None) -> str:
     """What a worker is told when something happened to its work, and what others say of it."""
     told = _filled(f"reaction-{key}", {"base": base})
-    return _joined([told, fenced(evidence) if evidence else None]).strip()
+    push = _pushing(key, remote) if remote else None
+    return _joined([told, push, fenced(evidence) if evidence else None]).strip()
 
 
 def review_prompt(commit: str, remarks: str) -> str:
@@ -115,6 +122,13 @@ def repository_rules(repository: Path) -> str | None:
     except OSError as exc:
         hint = "Make it a readable text file, or remove it."
         raise ConfigError(f"{path} cannot be read: {exc.strerror}", hint=hint) from exc
+
+
+def _pushing(key: str, remote: str) -> str | None:
+    """What has to be done besides where others look at what was pushed."""
+    known = {"changes-requested": "remarks", "bugbot-comments": "remarks"}
+    name = known.get(key, "push" if key in _MENDED else None)
+    return _filled(f"reaction-{name}-forge", {"remote": remote}) if name else None
 
 
 def _patient(path: str, flags: int) -> int:

@@ -13,6 +13,7 @@ _TOKENS = re.compile(
       \bgh[opsur]_[A-Za-z0-9]{16,}                              # GitHub
     | \bgithub_pat_[A-Za-z0-9_]{16,}
     | \bgl[a-z]{1,6}-[A-Za-z0-9_-]{16,}                         # GitLab
+    | \blin_(?:api|oauth)_[A-Za-z0-9]{16,}                      # Linear
     | \b(?:xox[a-z]|xapp)-[A-Za-z0-9-]{10,}                     # Slack
     | \bsk-(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{16,}               # model vendors
     | \b[rs]k_(?:live|test)_[A-Za-z0-9]{10,}                    # Stripe

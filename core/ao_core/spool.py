@@ -48,6 +48,7 @@ class HookKind(StrEnum):
     REPORTED = "reported"
     PERMISSION_ASKED = "permission_asked"
     PERMISSION_ENDED = "permission_ended"
+    PULL_OPENED = "pull_opened"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ def is_raw(path: Path) -> bool:
 
 def read(path: Path) -> HookEvent:
     """Read one file, if it is a plain file of the right size, and remove nothing."""
-    data, _ = _contents(path, LIMIT)
+    data, _ = contents(path, LIMIT)
     return parse(path.name, data)
 
 
@@ -149,14 +150,14 @@ def read_raw(path: Path) -> Raw:
     found = _RAW.fullmatch(path.name)
     if found is None:
         raise BadRequest("a hook's file has another name", hint="Use <hook>.<random>.raw.")
-    data, written = _contents(path, RAW_LIMIT)
+    data, written = contents(path, RAW_LIMIT)
     at = _EPOCH + timedelta(microseconds=written // 1000)
     id = f"{written:018d}-{found['random']}"
     return Raw(id, found["hook"], at, _object(data, RAW_LIMIT))
 
 
-def _contents(path: Path, limit: int) -> tuple[bytes, int]:
-    """What is in a file, no more than shows that it is too much; and when it was written."""
+def contents(path: Path, limit: int) -> tuple[bytes, int]:
+    """What is in a plain file, no more than shows that it is too much; and when it was written."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         descriptor = os.open(path, flags)

@@ -31,8 +31,17 @@ INDEX: Index = {
         "clone": Entry("ao_plugins.workspace.clone:Clone"),
         "worktree": Entry("ao_plugins.workspace.worktree:Worktree"),
     },
-    "tracker": {"local": Entry("ao_plugins.tracker.local:LocalTracker")},
-    "scm": {"local": Entry("ao_plugins.scm.local:LocalScm")},
+    "tracker": {
+        "github": Entry("ao_plugins.tracker.github:GitHubTracker"),
+        "gitlab": Entry("ao_plugins.tracker.gitlab:GitLabTracker"),
+        "linear": Entry("ao_plugins.tracker.linear:LinearTracker"),
+        "local": Entry("ao_plugins.tracker.local:LocalTracker"),
+    },
+    "scm": {
+        "github": Entry("ao_plugins.scm.github:GitHubScm"),
+        "gitlab": Entry("ao_plugins.scm.gitlab:GitLabScm"),
+        "local": Entry("ao_plugins.scm.local:LocalScm"),
+    },
     "notifier": {
         "desktop": Entry("ao_plugins.notifier.desktop:Desktop"),
         "lead": Entry("ao_plugins.notifier.lead:Lead"),

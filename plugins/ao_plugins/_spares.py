@@ -91,7 +91,7 @@ class Spares(Warm):
         session_id(plan.session)
         branch_name(plan.branch)
         git = Git(run, plan.repository)
-        base = await base_commit(git, plan.base)
+        base = plan.start or await base_commit(git, plan.base)
         await self._require_untouched(run, spare)
         await to_thread.run_sync(relock, spare.path, self.reason(plan.session))
         try:

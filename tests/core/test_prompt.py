@@ -199,3 +199,22 @@ def test_rules_that_cannot_be_read_are_told_of(tmp_path: Path) -> None:
 def test_a_pipe_in_place_of_the_rules_holds_nobody_up(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / ".agent-rules.md")
     assert prompt.repository_rules(tmp_path) is None
+
+
+def test_a_worker_whose_work_goes_to_a_remote_is_told_to_push_it_and_how_it_is_seen() -> None:
+    told = prompt.system_prompt(replace(WORKER, base="origin/main", remote="origin"))
+    assert f"git push origin {WORKER.branch}" in told
+    assert "gh pr create --base main" in told
+    assert "push any branch" not in told
+    assert "push" not in prompt.system_prompt(WORKER).replace("push any branch", "")
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [("ci-failed", "git fetch origin"), ("changes-requested", "resolve"), ("agent-idle", None)],
+)
+def test_what_is_to_be_mended_at_a_remote_is_to_be_pushed(key: str, said: str | None) -> None:
+    here = prompt.reaction(key, "main", "lint: failed")
+    there = prompt.reaction(key, "origin/main", "lint: failed", "origin")
+    assert "fetch" not in here
+    assert said in there if said else there.splitlines()[:2] == here.splitlines()[:2]

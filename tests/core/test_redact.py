@@ -16,6 +16,8 @@ SECRETS = [
     f"ghp_{TAIL}",
     f"github_pat_11AA_{TAIL}",
     f"glpat-{TAIL}",
+    f"lin_api_{TAIL}",
+    f"lin_oauth_{TAIL}",
     f"xoxb-123-{TAIL}",
     f"sk-ant-api03-{TAIL}",
     "AKIAIOSFODNN7EXAMPLE",

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from e2e.forge import Forge, begun, settings
+from e2e.hosts import HOSTS, Host, host_of
 from rounds import EVERY_KIND
 from team import PLAIN, Kind, Team, processes_of
 
@@ -68,6 +70,22 @@ def team(tmp_path: Path, repository: Path, kind: Kind) -> Generator[Team]:
     one.end()
 
 
+@pytest.fixture(params=HOSTS)
+def host(tmp_path: Path, request: pytest.FixtureRequest) -> Generator[Host]:
+    """Each host that work can go to, one after the other."""
+    with host_of(request.param, tmp_path / "host") as one:
+        yield one
+
+
+@pytest.fixture
+def forge(tmp_path: Path, host: Host, kind: Kind) -> Generator[Forge]:
+    """Everything a lead needs, for a repository that is there."""
+    repository = begun(host, tmp_path, settings(host, kind))
+    team = Team(tmp_path / "home", repository, tmp_path / "run", kind)
+    yield Forge(team.trusted(), host, tmp_path)
+    team.end()
+
+
 @pytest.fixture(scope="module")
 def shared_team(tmp_path_factory: pytest.TempPathFactory) -> Generator[Team]:
     """One for a whole file, whose tests start workers of their own and leave the others alone."""
@@ -100,4 +118,5 @@ def no_foreign_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _forget_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(("AO_", "TMUX", "GIT_"))]:
-        monkeypatch.delenv(name)
+        if name != "AO_SPECS":  # where vendors' descriptions are is no setting
+            monkeypatch.delenv(name)

@@ -29,6 +29,7 @@ class Killer:
     team: Team
     random: random.Random
     left: int
+    longest: float = LONGEST
     over: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
@@ -38,7 +39,7 @@ class Killer:
             if pid is None or pid == known:
                 self.over.wait(0.005)
                 continue
-            self.over.wait(self.random.uniform(0.0, LONGEST))
+            self.over.wait(self.random.uniform(0.0, self.longest))
             self.team.kill_engine(pid)
             known, self.left = pid, self.left - 1
 

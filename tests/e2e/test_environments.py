@@ -83,7 +83,9 @@ class Client:
         assert env["SERVICE_TOKEN"] == self.env["SERVICE_TOKEN"]
         assert env["PROJECT_CHANNEL"] == env["AGENT_CHANNEL"] == self.env["CHANNEL"]
         assert env["SSH_AUTH_SOCK"] == self.env["SSH_AUTH_SOCK"]
-        assert env["PATH"].split(":", 1)[1] == self.env["PATH"]
+        ours = env["PATH"].removesuffix(f":{self.env['PATH']}").split(":")
+        assert ours[-1] == str(self.team.home / "bin")  # and that of gh, if there is one
+        assert {Path(one).name for one in ours[:-1]} <= {"ao-gh"}
         assert env["AO_SESSION_ID"] == session
         assert dumped["cwd"].endswith(f"/worktrees/{session}")
         assert not [text for text in other.env.values() if text in values]

@@ -58,6 +58,7 @@ UNKEYED = {
     "consult": "`since` names the question that was asked before",
     "inbox": "it names the messages that were read",
     "message": "the same again within a minute is what was said before",
+    "webhook": "the host has one of that address, which is brought up to date",
 }
 """Operations that change something and take no key, and why once is enough for each."""
 
@@ -286,6 +287,7 @@ async def noting(world: World) -> tuple[Args, Args]:
 
 
 async def creating(world: World) -> tuple[Args, Args]:
+    world.number += 1
     return {"title": f"one {world.number}"}, {"title": f"other {world.number}"}
 
 

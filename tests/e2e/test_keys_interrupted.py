@@ -27,6 +27,10 @@ def ends_after(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
     monkeypatch.setattr(LocalTracker, method, once)
 
 
+async def ends_at_once(*_: object) -> None:
+    raise StoreUnavailable("the engine ended here")
+
+
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     return tmp_path / "sample"
@@ -47,6 +51,20 @@ async def test_an_issue_is_created_once(
         assert other.issue == "2"
         events = [event.kind async for event in engine.records.follow(0, live=False)]
         assert events.count(EventKind.ISSUE_CREATED) == 2
+
+
+async def test_what_another_call_made_is_not_taken_for_its_own(
+    home: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with engine_at(settled(home, repository)) as engine:
+        call = Call(engine, a_person(repository))
+        first = await CREATE_ISSUE.run(call, CreateIssue(title="Say hello", key="one"))
+        with monkeypatch.context() as patch:
+            patch.setattr(LocalTracker, "create", ends_at_once)
+            with pytest.raises(StoreUnavailable):
+                await CREATE_ISSUE.run(call, CreateIssue(title="Say hello", key="two"))
+        second = await CREATE_ISSUE.run(call, CreateIssue(title="Say hello", key="two"))
+        assert (first.issue, second.issue) == ("1", "2")
 
 
 async def test_a_comment_is_made_once(

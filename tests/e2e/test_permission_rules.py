@@ -144,7 +144,7 @@ def test_no_worker_answers_for_itself_or_for_another(team: Team) -> None:
 
 @pytest.mark.parametrize("kind", HELD, ids=str)
 def test_what_nobody_answers_in_time_is_denied_though_the_engine_is_killed(team: Team) -> None:
-    configured(team, "{permission_timeout: 4s}")
+    configured(team, "{permission_timeout: 12s}")
     session = team.spawn(RAN, "do: say done")
     (asked,) = team.until(session, "needs_input")["permissions_pending"]
     began = time.monotonic()
@@ -154,7 +154,7 @@ def test_what_nobody_answers_in_time_is_denied_though_the_engine_is_killed(team:
     assert not has_run(shown)
     (told,) = answers(team, session)
     assert f"request={asked['request']}" in told
-    assert "answer=deny by=timeout reason=nobody has answered within 4 s" in told
+    assert "answer=deny by=timeout reason=nobody has answered within 12 s" in told
 
 
 def test_on_the_command_line_it_is_a_flag(team: Team) -> None:

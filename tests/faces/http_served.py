@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,11 +91,13 @@ class Served:
         reader, writer = await asyncio.open_connection(sock=opened)
         return RawLine(reader, writer)
 
-    def head(self, length: int | None = None, method: str = "POST", **more: Any) -> bytes:
+    def head(
+        self, length: int | None = None, method: str = "POST", path: str = "/mcp", **more: Any
+    ) -> bytes:
         """The head of a request of ours."""
         said = {"Host": f"127.0.0.1:{self.place.port}", "Content-Type": "application/json"}
         said |= self.headers() | more | ({} if length is None else {"Content-Length": str(length)})
-        lines = [f"{method} /mcp HTTP/1.1", *(f"{name}: {text}" for name, text in said.items())]
+        lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {text}" for name, text in said.items())]
         return "\r\n".join([*lines, "", ""]).encode()
 
 
@@ -153,6 +155,7 @@ async def served(
     operations: tuple[AnyOperation, ...] = OPERATIONS,
     idle: float = IDLE,
     face: type[McpFace] = McpFace,
+    rooms: Sequence[listen.Room] = (),
 ) -> AsyncGenerator[Served]:
     """For as long as the block lasts; it has to end in time, whoever is still connected."""
     wanted = wanted or Http(enabled=True)
@@ -164,7 +167,7 @@ async def served(
     token = HomeToken(home, made.learnt.extend)
     room = McpRoom(face(service), idle)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(listen.serve, made.place, wanted, token, [room])
+        tasks.start_soon(listen.serve, made.place, wanted, token, [room, *rooms])
         try:
             yield made
         finally:

@@ -171,9 +171,7 @@ async def test_only_so_many_calls_are_under_way_though_their_clients_are_gone(
     async with served(tmp_path / "home") as one:
         session = (await one.ask()).headers["mcp-session-id"]
         for call in range(3):
-            wait = asks("tools/call", call, name="wait", arguments={"seconds": 600})
-            with anyio.move_on_after(SHORT):
-                await one.ask(wait, mcp_session_id=session)
+            await leave_behind(one, session, call)
         echo = asks("tools/call", 9, name="echo", arguments={"text": "a"})
         refused = events(await one.ask(echo, mcp_session_id=session))[-1]["result"]
         assert refused["structuredContent"]["retryable"]
@@ -181,6 +179,18 @@ async def test_only_so_many_calls_are_under_way_though_their_clients_are_gone(
         assert (await one.ask(gone, mcp_session_id=session)).status_code == 202
         again = events(await one.ask(echo, mcp_session_id=session))[-1]["result"]
         assert again["structuredContent"]["said"] == "a"
+
+
+async def leave_behind(one: Served, session: str, call: int) -> None:
+    """A client that is gone once its call is under way, which its progress tells."""
+    meta = {"progressToken": call}
+    arguments = {"seconds": 600, "steps": 1}
+    wait = asks("tools/call", call, name="wait", arguments=arguments, _meta=meta)
+    body, named = json.dumps(wait).encode(), {"Mcp-Session-Id": session}
+    line = await one.connect()
+    await line.send(one.head(len(body), **named) + body)
+    await line.until(b"notifications/progress", 30)
+    await line.close()
 
 
 async def test_what_is_kept_of_a_session_is_bounded() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ao_core.wire import LINE_LIMIT
 from ao_mcp.lines import Lines
+from ao_mcp.relay import LAST_WORDS
 from faces.home import LEGACY, RELAY, Home, RelayClient, request, temporary_home
 
 
@@ -112,6 +113,27 @@ def test_requests_piped_in_at_once_are_answered_before_it_leaves(shared: Home) -
     piped = "".join(json.dumps(line) + "\n" for line in lines).encode()
     done = subprocess.run(RELAY, input=piped, env=shared.env, capture_output=True, timeout=30)
     assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == [0, 1]
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_an_engine_that_is_slow_still_answers_what_was_piped_in(home: Home, sent: bool) -> None:
+    echo = request(1, "tools/call", {"name": "echo", "arguments": {"text": "a"}})
+    with RelayClient(home) as client:
+        client.shake_hands()
+        if sent:
+            client.say(request(2, "ping", {}))
+            assert client.hear()["id"] == 2
+        os.kill(home.started()[0], signal.SIGSTOP)
+        with RelayClient(home) as late:
+            piping = client if sent else late
+            piping.say(echo, request(3, "ping", {}))
+            assert piping.process.stdin
+            piping.process.stdin.close()
+            with pytest.raises(subprocess.TimeoutExpired):
+                piping.process.wait(1.5 * LAST_WORDS)
+            os.kill(home.started()[0], signal.SIGCONT)
+            assert {piping.hear()["id"] for _ in range(2)} == {1, 3}
+            assert piping.process.wait(20) == 0
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ class Connection:
         first, last = arguments.get("first"), arguments.get("last")
         end = end if first is None else min(end, begin + first)
         begin = begin if last is None else max(begin, end - last)
-        self.total_count = len(items)
+        self.items, self.total_count = items, len(items)
         self.nodes = items[begin:end]
         self.edges = [Edge(one, _cursor(begin + n)) for n, one in enumerate(self.nodes, 1)]
         ends = (self.edges[0].cursor, self.edges[-1].cursor) if self.edges else (None, None)
@@ -95,10 +95,22 @@ class Connection:
 
 
 class Graph:
-    """A schema and who answers its fields: a table by type and name, or a record's attribute."""
+    """A schema and who answers its fields: a table by type and name, or a record's attribute.
 
-    def __init__(self, schema: GraphQLSchema, fields: Mapping[str, Mapping[str, Resolver]]) -> None:
+    A page of a connection has `usual` items where nobody says how many; without that, somebody has
+    to. It never has more than `most`.
+    """
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        fields: Mapping[str, Mapping[str, Resolver]],
+        *,
+        usual: int | None = None,
+        most: int = 100,
+    ) -> None:
         self.schema, self._fields = schema, fields
+        self._usual, self._most = usual, most
 
     def asked(
         self, query: str, variables: Mapping[str, Any], name: str | None
@@ -143,7 +155,11 @@ class Graph:
             unknown(f"{kind}.{name}")
             raise GraphQLError(f"nobody answers {kind}.{name}")
         listed = _plain(info.return_type).endswith("Connection")  # pyright: ignore[reportUnknownMemberType]
-        return Connection(value, arguments) if listed and value is not None else value
+        if not listed or value is None:
+            return value
+        if self._usual and arguments.get("first") is None and arguments.get("last") is None:
+            arguments["first"] = self._usual
+        return Connection(value, arguments)
 
     def _priced(
         self,
@@ -181,7 +197,7 @@ class Graph:
                 self._walk(one.selection_set, inner, times, price, fragments, variables)
             elif isinstance(one, FieldNode) and not one.name.value.startswith("__"):
                 below = _plain(kind.fields[one.name.value].type)
-                size = _size(one, below, variables, price)
+                size = self._size(one, below, variables, price)
                 price.requests += times if size else 0
                 price.nodes += times * size
                 self._walk(
@@ -193,25 +209,34 @@ class Graph:
                     variables,
                 )
 
-
-def _size(node: FieldNode, kind: str, variables: Mapping[str, Any], price: Price) -> int:
-    """How many a connection may bring; none, where it is no connection."""
-    if not kind.endswith("Connection"):
-        return 0
-    for argument in node.arguments or ():
-        if argument.name.value in ("first", "last"):
-            size = _number(argument.value, variables)
-            if size is not None and 1 <= size <= 100:
-                return size
+    def _size(self, node: FieldNode, kind: str, variables: Mapping[str, Any], price: Price) -> int:
+        """How many a connection may bring; none, where it is no connection."""
+        if not kind.endswith("Connection"):
+            return 0
+        for argument in node.arguments or ():
+            if argument.name.value in ("first", "last"):
+                size = _number(argument.value, variables)
+                if size is not None and 1 <= size <= self._most:
+                    return size
+                price.problems.append(
+                    f"`{argument.name.value}` on `{node.name.value}` must be within 1-{self._most}."
+                )
+                return 1
+        if not _lists(node):
+            return 0  # how many there are can be asked without a page of them
+        if self._usual is None:
             price.problems.append(
-                f"`{argument.name.value}` on `{node.name.value}` must be within 1-100."
+                "You must provide a `first` or `last` value to properly paginate the "
+                f"`{node.name.value}` connection."
             )
-            return 1
-    price.problems.append(
-        "You must provide a `first` or `last` value to properly paginate the "
-        f"`{node.name.value}` connection."
-    )
-    return 1
+        return self._usual or 1
+
+
+def _lists(node: FieldNode) -> bool:
+    """Whether some of a connection are asked for; what is in a fragment counts."""
+    chosen = node.selection_set.selections if node.selection_set else ()
+    names = {one.name.value for one in chosen if isinstance(one, FieldNode)}
+    return len(names) < len(chosen) or not names.isdisjoint({"nodes", "edges", "pageInfo"})
 
 
 def _number(node: Any, variables: Mapping[str, Any]) -> int | None:

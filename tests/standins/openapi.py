@@ -158,7 +158,9 @@ class OpenApi:
 def read_as(schema: Mapping[str, Any], value: str) -> Any:
     """A word of an address as the value it stands for; as it is, where it stands for none."""
     match schema.get("type"):
-        case "integer" if re.fullmatch(r"-?\d+", value):
+        case "array":  # each of its values stands for itself
+            return [read_as(schema["items"], value)]
+        case "integer" | "number" if re.fullmatch(r"-?\d+", value):
             return int(value)
         case "boolean" if value in ("true", "false"):
             return value == "true"

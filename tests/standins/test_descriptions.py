@@ -75,7 +75,7 @@ def test_what_nobody_described_is_complained_of_only_where_that_is_asked() -> No
 def test_a_description_that_is_not_here_skips_the_test(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("AO_SPECS", str(tmp_path))
+    monkeypatch.setattr(specs, "_NAMED", str(tmp_path))
     with pytest.raises(pytest.skip.Exception, match="make specs"):
         specs.wanted("no-such-thing.json")
     (tmp_path / "such-a-thing.json").write_text('{"a": 1}')

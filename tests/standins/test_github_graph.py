@@ -151,7 +151,7 @@ def test_reviews_decide_only_where_they_are_asked_for(
         ("{ viewer { login }", "Syntax Error"),
         ("{ viewer { bioHTML } }", "the stand-in has no User.bioHTML"),
         (
-            '{ repository(owner: "acme", name: "app") { issues { totalCount } } }',
+            '{ repository(owner: "acme", name: "app") { issues { nodes { id } } } }',
             "You must provide a `first` or `last` value",
         ),
         (
@@ -258,3 +258,20 @@ def test_a_merge_queue_takes_what_may_not_be_merged_directly(
     assert rule["type"] == "merge_queue"
     github.world.land(pull)
     assert ask(MERGEABLE, number=1)["repository"]["pullRequest"]["state"] == "MERGED"
+
+
+def test_refs_are_changed_together_or_not_at_all(ask: Asking, pull: Pull) -> None:
+    at, none = pull.repository, "0" * 40
+    main = at.bare.heads()["main"]
+    made = {"name": "refs/heads/made", "beforeOid": none, "afterOid": main}
+    gone = {"name": f"refs/heads/{pull.head}", "beforeOid": main, "afterOid": none}
+
+    def asked() -> dict[str, Any]:
+        changed = {"repositoryId": at.node_id, "refUpdates": [made, gone]}
+        return ask.change("updateRefs", "clientMutationId", **changed)
+
+    assert "errors" in asked()
+    assert at.bare.heads().keys() == {"main", pull.head}
+    gone["beforeOid"] = pull.head_sha
+    assert "errors" not in asked()
+    assert (at.bare.heads().keys(), pull.state) == ({"main", "made"}, "closed")

@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from standins.git import GitRefused
 from standins.github import GitHub
-from standins.github.git import GitRefused
 from standins.github.records import MergeMethod
 from team import git
 
@@ -229,6 +229,19 @@ def test_a_merged_branch_may_go_and_what_was_built_on_it_moves_on(
     assert client.get(f"{APP}/branches/one").status_code == 404
     assert client.get(f"{APP}/pulls/3").json()["base"]["ref"] == "main"
     assert client.get(f"{APP}/issues/1").json()["state_reason"] == "completed"
+
+
+def test_what_was_built_on_a_branch_that_somebody_deletes_is_closed(
+    github: GitHub, client: httpx.Client
+) -> None:
+    github.world.commit("acme/app", "one", {"a.txt": "new\n"})
+    github.world.commit("acme/app", "two", {"b.txt": "new\n"}, onto="one")
+    opened(client, head="one")
+    opened(client, head="two", base="one")
+    client.put(f"{APP}/pulls/1/merge")
+    assert client.delete(f"{APP}/git/refs/heads/one").status_code == 204
+    above = client.get(f"{APP}/pulls/2").json()
+    assert (above["state"], above["base"]["ref"]) == ("closed", "one")
 
 
 def test_refs_are_made_moved_and_deleted(github: GitHub, client: httpx.Client) -> None:

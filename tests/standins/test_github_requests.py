@@ -86,7 +86,7 @@ def test_a_violation_nobody_expects_fails_the_test(github: GitHub, client: httpx
     client.get("/no/such/thing")
     with pytest.raises(AssertionError, match="nobody described it"):
         github.in_order()
-    github.violations.clear()
+    github.judge.violations.clear()
 
 
 def test_an_answer_that_is_not_as_it_is_described_is_told_of(

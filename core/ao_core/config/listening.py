@@ -8,6 +8,9 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from ao_core.config.parts import Section
 
+PATH = "/mcp"
+WEBHOOKS = "/webhooks/"  # and whose they are
+
 
 def is_loopback(host: str) -> bool:
     """Whether a host's name or address is this machine's own, whatever a network says."""

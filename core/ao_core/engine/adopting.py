@@ -32,7 +32,7 @@ async def adopted(
         raise BadRequest(f"{branch} exists and is {why}.", hint="Leave `branch` out.")
     require_unused(engine, project, branch)
     await _require_free(git, branch)
-    onto = await git.branch_tip(base)
+    onto = await engine.upstream.tip(project, base, engine.clock)
     parted = await git.merge_base(tip, onto) if onto else None
     if onto and parted is None:
         hint = "Name the `base` it was made from."

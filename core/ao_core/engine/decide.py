@@ -46,7 +46,7 @@ def decide(session: Session, seen: Observation, policy: Policy) -> Decided:
         case = _by_doubt(case, policy)
         case = _by_rest(case, policy)
         case = _by_sign(case, seen.sign, policy)
-        case = _by_silence(case, seen.sign, policy)
+        case = _by_silence(case, seen, policy)
     case = _by_pull(case, seen.pull)
     case = _by_judgement(case, seen.judgement)
     return Decided(case.session, case.events, case.wants)
@@ -245,9 +245,11 @@ def _by_sign(case: Case, sign: datetime | None, policy: Policy) -> Case:
     return to(case, SessionState.WORKING, SessionReason.TASK_IN_PROGRESS)
 
 
-def _by_silence(case: Case, sign: datetime | None, policy: Policy) -> Case:
-    """Whoever works moves something: what it says, what it shows, what its processes use."""
-    facts, known = case.session.facts, case.session.activity
+def _by_silence(case: Case, seen: Observation, policy: Policy) -> Case:
+    """Whoever works moves something: what it says, what it shows, what its processes use. Of one
+    that does not, its log may have said for long that its turn is over: that counts by now.
+    """
+    facts, known, sign = case.session.facts, case.session.activity, seen.sign
     if facts.state is not SessionState.WORKING or sign is None or case.session.paused:
         return case
     moments = (facts.since, min(sign, case.at), known.at if known else facts.since)
@@ -255,7 +257,12 @@ def _by_silence(case: Case, sign: datetime | None, policy: Policy) -> Case:
         return case
     minutes = policy.silence.total_seconds() / 60
     note = f"no hook, no output and no processor time for {minutes:g} minutes"
-    return to(case, SessionState.STUCK, SessionReason.NO_PROGRESS, note)
+    stuck = to(case, SessionState.STUCK, SessionReason.NO_PROGRESS, note)
+    shown = _by_activity(stuck, seen.activity).session
+    if shown.facts.state is not SessionState.IDLE:
+        return stuck
+    rests = case.having(replace(case.session, activity=shown.activity), want=Want.PULL)
+    return to(rests, SessionState.IDLE, SessionReason.TURN_ENDED)
 
 
 def _by_standing(case: Case, standing: Standing | None) -> Case:

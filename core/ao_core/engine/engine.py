@@ -34,6 +34,8 @@ from ao_core.engine.projects import Projects
 from ao_core.engine.records import Records
 from ao_core.engine.room import Room
 from ao_core.engine.spools import Spools
+from ao_core.engine.upstream import Upstream
+from ao_core.engine.webhooks import Webhooks
 from ao_core.errors import AoError, EngineRestarted, StoreUnavailable
 from ao_core.ids import SessionId
 from ao_core.model.budget import Budget
@@ -68,6 +70,7 @@ class Engine:
     permissions: Permissions = field(init=False)
     intents: Intents = field(init=False)
     keys: Keys = field(init=False)
+    webhooks: Webhooks = field(init=False)
     version: str = "0"
     worker_command: tuple[str, ...] = ()  # starts our own server for a worker
     spools: Spools = field(default_factory=Spools)
@@ -80,6 +83,7 @@ class Engine:
     proving: dict[SessionId, Proof] = field(default_factory=dict[SessionId, Proof])
     room: Room = field(default_factory=Room)
     pool: Pool = field(default_factory=Pool)
+    upstream: Upstream = field(default_factory=Upstream)
     began: datetime = field(init=False)
     http: str = ""  # the address of MCP over HTTP, where it listens
     http_problem: AoError | None = None  # why it does not, though it should
@@ -99,6 +103,7 @@ class Engine:
         self.permissions = Permissions(self.records, self.clock)
         self.intents = Intents(self.records, self.clock)
         self.keys = Keys(self.records.store, self.clock)
+        self.webhooks = Webhooks(self.clock)
 
     # -- sessions ----------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ login shell's. Nothing of it is ever stored; a session only remembers the names 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ _ALLOWED = re.compile(
     r"|SSH_AUTH_SOCK|XDG_[A-Z_]+|(HTTP|HTTPS|FTP|ALL|NO)_PROXY|(http|https|ftp|all|no)_proxy"
     r"|SSL_CERT_FILE|SSL_CERT_DIR|NODE_EXTRA_CA_CERTS|REQUESTS_CA_BUNDLE|AO_SHELL)$"
 )
+USUAL_PATH = "/usr/local/bin:/usr/bin:/bin"
 _TERMINAL = {"TERM": "tmux-256color", "COLORTERM": "truecolor"}
 
 
@@ -71,17 +72,17 @@ def identity(
     spool: Path,
     socket: Path,
     token: str,
-    wrappers: Path,
+    wrappers: Sequence[Path],
 ) -> dict[str, str]:
     """Add what tells a worker who it is and how to reach the engine."""
-    path = environment.get("PATH", "/usr/local/bin:/usr/bin:/bin")
+    path = environment.get("PATH", USUAL_PATH)
     known = {
         "AO_SESSION_ID": session,
         "AO_PROJECT_ID": project,
         "AO_SPOOL": str(spool),
         "AO_SOCKET": str(socket),
         "AO_TOKEN": token,
-        "PATH": f"{wrappers}:{path}",
+        "PATH": ":".join([*map(str, wrappers), path]),
     }
     issued = {"AO_ISSUE_ID": issue} if issue else {}
     return {**_TERMINAL, **environment, **known, **issued}

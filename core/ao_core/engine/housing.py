@@ -58,6 +58,8 @@ async def made(effort: Effort, saga: Saga) -> Checkout:
     plan, run = plan_of(project, session), run_in(project, project.repository)
     if effort.resume:
         return await _again(effort, plan)
+    if not session.adopted:
+        plan = replace(plan, start=await _start(effort))
     checkout = await _created(effort, plan, run)
     git, base = git_for(project, project.repository), checkout.base_commit
     if not session.adopted:
@@ -65,6 +67,14 @@ async def made(effort: Effort, saga: Saga) -> Checkout:
     saga.undo("the workspace", lambda: _removed(effort, checkout))
     await project.workspace.prepare(checkout, run)
     return checkout
+
+
+async def _start(effort: Effort) -> str | None:
+    """Where its branch begins: as was seen when it was asked for, else as the base is now."""
+    engine, session = effort.engine, effort.session
+    return session.base_commit or await engine.upstream.tip(
+        effort.project, session.base, engine.clock
+    )
 
 
 async def _removed(effort: Effort, checkout: Checkout) -> None:

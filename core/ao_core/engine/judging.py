@@ -1,6 +1,7 @@
 """What others make of an open pull request becomes status and events. Pure, like `decide`.
 
-Everything is told once: a failure with the commit and the checks that failed, a remark by itself.
+Everything is told once: a failure with the commit and the checks that failed, a remark by itself
+and again with what others have added to it. What could not even be named is told the next time.
 What is not clear yet, a check that runs or a conflict nobody has looked for, changes nothing.
 """
 
@@ -8,6 +9,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from ao_core.cutting import without_middle, without_start
+from ao_core.engine.rationing import Thing, named, shared
 from ao_core.model.event import Body, EventKind, Merged, NewEvent, PullSeen
 from ao_core.model.judgement import Judged, Judgement
 from ao_core.model.session import PrFacts, PrReason, PrState, Session
@@ -23,7 +26,8 @@ from ao_core.model.work import (
 )
 from ao_core.redact import visible
 
-_TOLD = 4_000
+_TOLD = 20_000
+_NAME = 500  # of a name or an address
 _REMEMBERED = 200
 _UNSETTLED = frozenset({CheckState.PENDING, CheckState.RUNNING})
 _DECIDED = {
@@ -31,6 +35,7 @@ _DECIDED = {
     ReviewDecision.APPROVED: PrReason.APPROVED,
     ReviewDecision.PENDING: PrReason.REVIEW_PENDING,
 }
+_WILLING = (ReviewDecision.APPROVED, ReviewDecision.NONE)  # none: nobody was asked
 _WORD = {
     ReviewDecision.APPROVED: EventKind.REVIEW_APPROVED,
     ReviewDecision.PENDING: EventKind.REVIEW_PENDING,
@@ -71,20 +76,21 @@ def _reason(judgement: Judgement) -> PrReason:
     if summarise(judgement.checks) is ChecksSummary.FAILING:
         return PrReason.CI_FAILING
     decided = _DECIDED.get(judgement.decision, PrReason.IN_PROGRESS)
-    asked = decided is PrReason.CHANGES_REQUESTED
-    return PrReason.MERGE_READY if judgement.mergeable and not asked else decided
+    willing = judgement.decision in _WILLING
+    return PrReason.MERGE_READY if judgement.mergeable and willing else decided
 
 
 def _remembered(known: Judged, judgement: Judgement) -> Judged:
-    summary, failures = summarise(judgement.checks), _failures(judgement.checks)
     if _is_clear(known, judgement):
+        summary, failures = summarise(judgement.checks), _named_failures(known, judgement)
         known = replace(known, head=judgement.head, checks=summary, failures=failures)
     conflicts = known.conflicts
     if judgement.conflicts is not None:
         conflicts = judgement.head if judgement.conflicts else None
     return replace(
         known, decision=judgement.decision, conflicts=conflicts,
-        remarks=_marks(_remarks(judgement)), automated=_marks(_quoted(judgement.automated)),
+        remarks=_marks(_remarks(judgement), known.remarks),
+        automated=_marks(_quoted(judgement.automated), known.automated),
     )  # fmt: skip
 
 
@@ -100,8 +106,19 @@ def _is_clear(known: Judged, judgement: Judgement) -> bool:
     return not fails_already or not any(one.state in _UNSETTLED for one in judgement.checks)
 
 
-def _failures(checks: Iterable[Check]) -> tuple[str, ...]:
-    return tuple(sorted({one.name for one in checks if one.state is CheckState.FAILED}))
+def _failed(known: Judged, judgement: Judgement) -> list[Check]:
+    """Those that are new first."""
+    before = known.failures if known.head == judgement.head else ()
+    failed = [one for one in judgement.checks if one.state is CheckState.FAILED]
+    return sorted(failed, key=lambda one: (one.name in before, one.name))
+
+
+def _named_failures(known: Judged, judgement: Judgement) -> tuple[str, ...]:
+    """All that were told, also those that had been before."""
+    failed = _failed(known, judgement)
+    told = {one.name for one in failed[: named(_things_of(failed), _TOLD)]}
+    before = known.failures if known.head == judgement.head else ()
+    return tuple(sorted(told | {one.name for one in failed if one.name in before}))
 
 
 def _of_checks(
@@ -112,18 +129,20 @@ def _of_checks(
         return []
     if after.checks is ChecksSummary.PASSING:
         return [(EventKind.CI_PASSING, _seen(pr))]
-    body = _seen(pr, _told_of(judgement.checks))
+    body = _seen(pr, shared(_things_of(_failed(known, judgement)), _TOLD, without_start))
     before = known.checks is ChecksSummary.FAILING and known.head != after.head
     again = [(EventKind.CI_FIX_FAILED, body)] if before else []
     return [*again, (EventKind.CI_FAILING, body)]
 
 
-def _told_of(checks: Iterable[Check]) -> str:
-    failed = [one for one in checks if one.state is CheckState.FAILED]
-    return "\n\n".join(
-        "\n".join(filter(None, (one.name, one.url, one.detail)))
-        for one in sorted(failed, key=lambda one: one.name)
-    )
+def _things_of(failed: Iterable[Check]) -> list[Thing]:
+    return [_thing(one) for one in failed]
+
+
+def _thing(check: Check) -> Thing:
+    url = [visible(check.url, _NAME)] if check.url else []
+    lines = "\n".join([visible(check.name, _NAME), *url])
+    return Thing(f"{lines}\n", check.detail) if check.detail else Thing(lines)
 
 
 # -- reviews ---------------------------------------------------------------------------------------
@@ -144,18 +163,28 @@ def _of_remarks(pr: PrFacts, known: Judged, judgement: Judgement) -> list[tuple[
     return told
 
 
-def _remarks(judgement: Judgement) -> list[tuple[str, str]]:
+def _remarks(judgement: Judgement) -> list[tuple[str, Thing]]:
     asking = [one for one in judgement.reviews if one.state is ReviewState.CHANGES_REQUESTED]
     return [*map(_asked, asking), *_quoted(judgement.comments)][-_REMEMBERED:]
 
 
-def _asked(review: Review) -> tuple[str, str]:
-    return f"{review.author} {review.at.isoformat()}", f"{review.author}: {review.body.strip()}"
+def _asked(review: Review) -> tuple[str, Thing]:
+    thing = Thing(f"{visible(review.author, _NAME)}: ", review.body.strip())
+    return f"{review.author} {review.at.isoformat()}", thing
 
 
-def _quoted(comments: Iterable[ReviewComment]) -> list[tuple[str, str]]:
-    said = [(one.id, f"{_place(one)}{one.author}: {one.body.strip()}") for one in comments]
-    return said[-_REMEMBERED:]
+def _quoted(comments: Iterable[ReviewComment]) -> list[tuple[str, Thing]]:
+    return [(_what(one), _quote(one)) for one in comments][-_REMEMBERED:]
+
+
+def _what(one: ReviewComment) -> str:
+    """Another with every word that others add."""
+    return f"{one.id} {one.last}" if one.last else one.id
+
+
+def _quote(one: ReviewComment) -> Thing:
+    who = visible(f"{_place(one)}{one.author}", _NAME)
+    return Thing(f"{who}: ", one.body.strip(), f"\n   thread {visible(one.id, _NAME)}")
 
 
 def _place(comment: ReviewComment) -> str:
@@ -165,20 +194,29 @@ def _place(comment: ReviewComment) -> str:
     return f"{comment.path}{line} "
 
 
-def _marks(said: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    return tuple(_mark(id) for id, _ in said)
+def _marks(said: Sequence[tuple[str, Thing]], known: Sequence[str]) -> tuple[str, ...]:
+    """Of those that were told before, and of those that can be now."""
+    left = named(_fresh(said, known), _TOLD)
+    told: list[str] = []
+    for mark in (_mark(id) for id, _ in said):
+        if mark not in known:
+            left -= 1
+        if mark in known or left >= 0:
+            told.append(mark)
+    return tuple(told)
 
 
 def _mark(id: str) -> str:
     return hashlib.sha256(id.encode()).hexdigest()[:12]
 
 
-def _fresh(said: Iterable[tuple[str, str]], known: Sequence[str]) -> list[str]:
-    return [text for id, text in said if _mark(id) not in known]
+def _fresh(said: Iterable[tuple[str, Thing]], known: Sequence[str]) -> list[Thing]:
+    fresh = [thing for id, thing in said if _mark(id) not in known]
+    return [replace(one, before=f"{at}. {one.before}") for at, one in enumerate(fresh, 1)]
 
 
-def _listed(texts: Sequence[str]) -> str:
-    return "\n".join(f"{count}. {text}" for count, text in enumerate(texts, 1))
+def _listed(things: Sequence[Thing]) -> str:
+    return shared(things, _TOLD, without_middle, "\n")
 
 
 # -- the target ------------------------------------------------------------------------------------

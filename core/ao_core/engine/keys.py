@@ -81,6 +81,14 @@ class Keys:
         row = await self._fresh(id)
         return row is not None and bool(row.value.subject or row.value.reply)
 
+    async def done_alike(self, ticket: Ticket) -> frozenset[str]:
+        """What was done by other calls with the same arguments, each under a key of its own."""
+        if ticket.use is None:
+            return frozenset()
+        mine = ticket.use.operation, ticket.use.digest
+        uses = [row.value async for row in self._store.scan(KEY)]
+        return frozenset(use.subject for use in uses if (use.operation, use.digest) == mine)
+
     async def _earlier(self, id: str) -> Ticket | None:
         """What an earlier version did under the key; its arguments cannot be compared with ours."""
         row = await self._fresh(id)

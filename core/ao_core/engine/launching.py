@@ -11,7 +11,7 @@ from typing import Any, cast
 import anyio
 
 from ao_core import prompt
-from ao_core.engine import committing, environment, ports
+from ao_core.engine import committing, environment, ports, wrappers
 from ao_core.engine.conversations import OPENING_DEADLINE
 from ao_core.engine.engine import Engine
 from ao_core.engine.housing import Effort, made, placed
@@ -21,6 +21,7 @@ from ao_core.engine.preparing import prepare
 from ao_core.engine.project import Project
 from ao_core.engine.records import Step
 from ao_core.engine.saga import Saga
+from ao_core.engine.upstream import spelled
 from ao_core.errors import BadRequest, PluginError
 from ao_core.files import write_atomic
 from ao_core.ids import SessionId
@@ -109,9 +110,10 @@ async def _launch(effort: Effort, given: Mapping[str, str]) -> Launch:
         session=session.id,
         project=project.id,
         branch=session.branch,
-        base=session.base,
+        base=spelled(project, session.base),
         rules=project.settings.rules,
         repository_rules=prompt.repository_rules(project.repository),
+        remote=project.scm.remote,
     )
     described = project.tracker.describe(issue) if issue else None
     system = prompt.system_prompt(context)
@@ -162,7 +164,7 @@ def _environment(effort: Effort, given: Mapping[str, str], spool: Path) -> Mappi
         spool=spool,
         socket=engine.socket,
         token=engine.token(session),
-        wrappers=engine.home.bin,
+        wrappers=wrappers.on_path(engine.home, given),
     )
 
 

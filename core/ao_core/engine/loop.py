@@ -147,8 +147,7 @@ class Loop:
                 wants[session.id] = await self._one(project, session, seen.get(session.id))
             except Exception:  # nor one session's
                 _log.exception("could not look at %s", session.id)
-        called = [one for one in sessions if self._pulls.are_due(one, wants.get(one.id, ()))]
-        await self._pulls.look(project, [one.id for one in called])
+        await self._pulls.look_beside(project, self._pulls.due(project, sessions, wants))
         for id, wanted in wants.items():
             if Want.OUTBOX in wanted:
                 self._engine.deliver(id)
@@ -165,7 +164,8 @@ class Loop:
         gone = seen is not None and seen.state in GONE
         if gone:
             await self._last_words(session)
-        moved = turned or gone or await self._has_lapsed(project, session)
+        opened = any(hook.kind is HookKind.PULL_OPENED for hook in hooks)
+        moved = turned or gone or opened or await self._has_lapsed(project, session)
         head = await head_of(project, session) if moved else None
         alive = seen if seen and seen.state is RuntimeState.ALIVE else None
         observation = Observation(

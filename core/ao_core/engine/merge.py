@@ -15,6 +15,8 @@ from ao_core.engine.project import Project
 from ao_core.engine.records import Step
 from ao_core.engine.side import collected, git_for, head_of
 from ao_core.errors import BadRequest
+from ao_core.git.origin import REMOTE
+from ao_core.git.upstream import fetched
 from ao_core.ids import SessionId
 from ao_core.model.session import Session, SessionState, is_terminal
 from ao_core.model.work import Pull, PullState
@@ -33,7 +35,7 @@ def work_of(session: Session) -> WorkRef:
     """The session's work, as a source host needs to know it."""
     return WorkRef(
         session.id, session.branch, session.base, session.base_commit, session.title,
-        session.path, session.commits,
+        session.path, session.commits, session.pull,
     )  # fmt: skip
 
 
@@ -125,8 +127,27 @@ async def _blockers(project: Project, found: Candidate) -> tuple[str, ...]:
         if dirty:
             blockers.append(f"{len(dirty)} changes in its workspace are not committed")
     if found.pull is None:
-        blockers.append(f"its branch has no commits that {session.base} lacks")
+        blockers.append(_nothing(project, session))
+    elif project.scm.remote and await _is_unpushed(project, session, found.pull):
+        blockers.append("its last commits are not pushed, so its pull request lacks them")
     return tuple(blockers)
+
+
+def _nothing(project: Project, session: Session) -> str:
+    if project.scm.remote:
+        return f"it has no pull request: its branch {session.branch} has to be pushed first"
+    return f"its branch has no commits that {session.base} lacks"
+
+
+async def _is_unpushed(project: Project, session: Session, pull: Pull) -> bool:
+    """Whether there is more here than there; the host may have added what is not here."""
+    git = git_for(project, project.repository)
+    tip = await git.branch_tip(session.branch)
+    if tip is None or tip == pull.head or pull.foreign:
+        return False
+    if await git.resolve(pull.head) is None:
+        await fetched(git, session.branch, project.scm.remote or REMOTE)
+    return not await git.is_ancestor(tip, pull.head)
 
 
 def is_busy(session: Session) -> str | None:

@@ -162,6 +162,10 @@ class Projects:
         """One that is open."""
         return self._open.get(id)
 
+    def opened(self) -> Sequence[Project]:
+        """Those that are open."""
+        return list(self._open.values())
+
     async def by_id(self, id: ProjectId) -> Project:
         """A project that is open, or was worked on before."""
         if id in self._open:

@@ -102,6 +102,16 @@ class Answer:
     pursuit: Pursuit | None
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of a merge: all is `fine`, `later` it may be, or it was called `off`."""
+
+    fine: bool = False
+    why: str = ""
+    later: bool = False
+    off: bool = False
+
+
 def trigger_of(event: Event) -> Trigger | None:
     """What an event gives cause to."""
     key = "agent-exited" if _is_lost(event) else _CAUSES.get(event.kind)
@@ -194,6 +204,15 @@ def _is_exhausted(rule: Reaction, attempts: int, elapsed: timedelta) -> bool:
     limits = [rule.retries, rule.escalate_after]
     too_many = any(isinstance(limit, int) and attempts > limit for limit in limits)
     return too_many or _is_late(rule, elapsed)
+
+
+def is_left(
+    rule: Reaction, known: Pursuit, at: datetime, course: Course = STEADY, *, tries: int
+) -> bool:
+    """Whether it may be tried so often; `tries` is how often where the rule does not say."""
+    if rule.retries is None and rule.escalate_after is None:
+        return known.attempts <= tries
+    return not _is_exhausted(rule, known.attempts, course.elapsed(known.first_at, at))
 
 
 def _is_late(rule: Reaction, elapsed: timedelta) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import chain, repeat
 
 import anyio
 from anyio.abc import TaskGroup
@@ -24,10 +25,12 @@ from ao_core.engine.aftermath import DONE
 from ao_core.engine.bookmark import Bookmark
 from ao_core.engine.engine import Engine
 from ao_core.engine.judging import is_settled
-from ao_core.engine.reaction_rules import ALL_COMPLETE, Act, Trigger
+from ao_core.engine.reaction_rules import ALL_COMPLETE, Act, Tried, Trigger
 from ao_core.engine.reaction_words import evidence_of, follow_up, for_people, summary, told
 from ao_core.engine.retrying import waited_out
+from ao_core.engine.train_gates import CalledOff
 from ao_core.engine.trains import Wish, merge
+from ao_core.engine.upstream import spelled
 from ao_core.errors import AoError, Conflict, StoreUnavailable
 from ao_core.ids import ProjectId
 from ao_core.model.event import Event, EventKind, NewEvent, Reacted, Summary
@@ -41,6 +44,8 @@ _READER = "reactions"
 _TICK = 10.0
 _INTERNAL = "an internal error; see the engine's log"
 _RESTED = timedelta(minutes=5)
+_PAUSES = (60.0, 300.0, 900.0)  # until a merge is tried again
+_TRIES = 5  # of it, unless its rule says how many or how long
 
 
 @dataclass(slots=True)
@@ -182,7 +187,9 @@ class Reactions:
         self, deed: Deed, pursuit: Pursuit, rule: Reaction, session: Session, event: Event | None
     ) -> None:
         evidence = evidence_of(event)
-        text = rule.message or prompt.reaction(pursuit.key, session.base, evidence)
+        project = await self._engine.project_of(session)
+        onto, remote = spelled(project, session.base), project.scm.remote
+        text = rule.message or prompt.reaction(pursuit.key, onto, evidence, remote)
         highest = await self._engine.best_receipt(session)
         message = self._engine.outbox.compose(
             session, text, "reaction", highest=highest, **report_watch.timing(pursuit.key)
@@ -298,38 +305,71 @@ class Reactions:
     # -- merging ---------------------------------------------------------------------------------
 
     async def _merge(self, pursuit: Pursuit) -> None:
-        """Make a merge that is to be made; whatever comes of it is told."""
+        """Make a merge that is to be made, again where time may help; what comes of it is told."""
+        for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
+            left = await self._left(pursuit, await self._tried(pursuit))
+            if left is None:
+                return
+            await self._engine.clock.sleep(pause)
+            if self._engine.records.find(PURSUIT, left.id) != left:
+                return  # it is over, or others see to it
+            pursuit = left
+
+    async def _left(self, pursuit: Pursuit, tried: Tried) -> Pursuit | None:
+        left: list[Pursuit] = []
+
+        async def note() -> None:
+            left[:] = await self._noted(pursuit, tried)
+
+        await self._engine.patiently(note, "a merge is noted")
+        return left[0] if left else None
+
+    async def _tried(self, pursuit: Pursuit) -> Tried:
         session = self._engine.session(pursuit.subject)
+        if session.paused is not None:
+            return Tried(off=True)
         try:
             report = await merge(self._engine, [session.id], Wish(approved=True))
-            (done,) = report.members
-            why = "; ".join(filter(None, (*report.blockers, done.why)))
-            merged = done.fate in DONE
+        except CalledOff:
+            return Tried(off=True)
         except AoError as exc:
-            why, merged = exc.message, False
+            return Tried(why=exc.message, later=exc.retryable)
         except Exception:  # it stands in the record as to be made: it must not end each engine anew
             _log.exception("the merge of %s stumbled", session.id)
-            why, merged = _INTERNAL, False
-        await self._engine.patiently(lambda: self._merged(pursuit, merged, why), "a merge is noted")
+            return Tried(why=_INTERNAL)
+        (done,) = report.members
+        why = "; ".join(filter(None, (*report.blockers, done.why)))
+        return Tried(done.fate in DONE or done.promised, why, done.later)
 
-    async def _merged(self, pursuit: Pursuit, merged: bool, why: str) -> None:
+    async def _noted(self, pursuit: Pursuit, tried: Tried) -> list[Pursuit]:
+        """What is to be tried again is given back."""
         async with self._lock:
             now = self._engine.records.find(PURSUIT, pursuit.id)
-            if now is None or not now.pending:
-                return  # the merge itself has ended it
+            if now is None or not now.pending or now.escalated:
+                return []  # the merge itself has ended it
             session, deed = self._engine.session(pursuit.subject), Deed()
-            after = replace(now, pending=False, escalated=not merged)
+            rule = await self._rule(session, pursuit.key)
+            more = replace(now, attempts=now.attempts + 1, last_at=self._time[0])
+            again = tried.later and rules.is_left(rule, more, *self._time, tries=_TRIES)
+            after = more if again else replace(now, pending=False, escalated=not tried.fine)
             self._put(deed, after)
-            if not merged:
-                rule = await self._rule(session, pursuit.key)
-                body = Reacted(after.key, Act.ESCALATE, after.attempts, after.fingerprint, why)
-                body = replace(body, priority=rule.priority)
-                kind = EventKind.REACTION_ESCALATED
-                deed.events.append(NewEvent(kind, body, session.project, session.id))
+            if tried.off:  # whoever goes on begins anew
+                deed = Deed()
+                self._end(deed, session.id, (pursuit.key,))
+            elif after.escalated:
+                deed.events.append(_gave_up(session, after, rule, tried.why))
             try:
                 await self._commit(deed)
             except Conflict:  # it was ended meanwhile
                 _log.info("what became of the merge of %s is known", session.id)
+                return []
+            return [after] if again else []
+
+
+def _gave_up(session: Session, pursuit: Pursuit, rule: Reaction, why: str) -> NewEvent:
+    body = Reacted(pursuit.key, Act.ESCALATE, pursuit.attempts, pursuit.fingerprint, why)
+    body = replace(body, priority=rule.priority)
+    return NewEvent(EventKind.REACTION_ESCALATED, body, session.project, session.id)
 
 
 async def _apart(look: Awaitable[None]) -> None:

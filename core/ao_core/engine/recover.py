@@ -12,7 +12,7 @@ from ao_core.engine.project import Project
 from ao_core.engine.restore import again
 from ao_core.engine.starting import carry_out, failed
 from ao_core.engine.train_gates import end_left
-from ao_core.engine.trains import made_before
+from ao_core.engine.trains import made_before, tidied
 from ao_core.errors import AoError
 from ao_core.model.session import (
     Drive,
@@ -167,5 +167,6 @@ async def _merging(engine: Engine, intent: Intent) -> Outcome:
         return Outcome.UNKNOWN
     if pull is None or pull.state is not PullState.MERGED:
         return Outcome.FAILED
+    await tidied(project.scm, pull)
     await made_before(engine, intent, pull)
     return Outcome.DONE

@@ -51,6 +51,7 @@ class Wish:
     after: tuple[SessionId, ...] = ()
     copies: int = 1
     budget: Budget = field(default_factory=Budget)
+    pull: int | None = None  # to be taken over
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +186,7 @@ def _session(engine: Engine, checked: Checked, wish: Wish, number: int) -> Sessi
         permissions=wish.permissions or project.settings.permissions,
         branch=known.branch if known else new_branch(id, hint),
         adopted=known is not None,
+        pull=wish.pull,
         commits=(known.tip,) if known and known.tip != known.base_commit else (),
         base=checked.base,
         base_commit=known.base_commit if known else "",

@@ -37,6 +37,7 @@ class Scoped:
             state=state(slot, _file_name(name)),
             project=self.record.id if self.record else self.settings.id,
             repository=self.settings.path,
+            repo=self.settings.repo,
             branch=self.settings.default_branch,
             home=projects.home.id,
             environment=projects.login,

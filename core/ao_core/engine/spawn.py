@@ -22,6 +22,7 @@ from ao_core.engine.reserving import Checked, Wish, in_line, reserve
 from ao_core.engine.room import team_of
 from ao_core.engine.side import git_for
 from ao_core.engine.starting import carry_out, settled, started
+from ao_core.engine.taking_over import taking_over, task_of
 from ao_core.engine.waiting import by_number
 from ao_core.errors import (
     AoError,
@@ -31,7 +32,7 @@ from ao_core.errors import (
     WrongState,
     raise_all,
 )
-from ao_core.ids import SessionId, branch_name, session_id
+from ao_core.ids import SessionId, session_id
 from ao_core.model.session import (
     Drive,
     Session,
@@ -61,6 +62,7 @@ async def spawn_all(
     if ticket.subject is not None:
         ids = _copies(engine, session_id(ticket.subject))
         return await _each(ids, lambda id: _repeated(engine, caller, wish, id))
+    wish = replace(wish, prompt=task_of(wish))
     if not wish.issue and not (wish.prompt or "").strip():
         raise BadRequest("There is nothing to do.", hint="Give `issue`, `prompt`, or both.")
     allow_start(engine)
@@ -131,11 +133,12 @@ def _anew(engine: Engine, session: Session) -> Step | None:
 async def _check(engine: Engine, caller: Caller, wish: Wish) -> Checked:
     """Look at everything that could fail, and tell all of it at once."""
     project = await engine.projects.for_caller(caller, wish.project)
+    wish = await taking_over(engine, project, wish)
     named = wish.agent or project.settings.agent or await engine.projects.first_agent(caller)
     agent = _Check(lambda: _agent(engine, caller, project, named))
     held = _Check(lambda: _held(engine, project, named, wish.drive or project.settings.drive))
     issue = _Check(lambda: _issue(project, wish))
-    base = _Check(lambda: _base(project, wish))
+    base = _Check(lambda: _base(engine, project, wish))
     after = _Check(lambda: _after(engine, wish))
     target, hint = wish.base or project.branch, wish.branch
     taken = _Check(lambda: adopted(engine, project, hint, target, copies=wish.copies))
@@ -213,11 +216,10 @@ async def _issue(project: Project, wish: Wish) -> Issue | None:
     return issue
 
 
-async def _base(project: Project, wish: Wish) -> tuple[str, str]:
-    git = git_for(project, project.repository)
-    await git.usable()
+async def _base(engine: Engine, project: Project, wish: Wish) -> tuple[str, str]:
+    await git_for(project, project.repository).usable()
     base = wish.base or project.branch
-    commit = await git.branch_tip(branch_name(base))
+    commit = await engine.upstream.tip(project, base, engine.clock)
     if commit is None:
         raise BadRequest(
             f"The base {ascii(base)[:60]} is not a branch of {project.repository}.",

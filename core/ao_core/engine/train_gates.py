@@ -26,6 +26,10 @@ from ao_core.redact import visible
 _TAIL = 1_500
 
 
+class CalledOff(WrongState):
+    """Somebody ends a member, or pauses everybody: nothing is waited for any more."""
+
+
 def gate_of(engine: Engine, project: Project, ids: Sequence[SessionId]) -> Gate | None:
     """What proves each member of a train; None where the project has no gates."""
     settings, clean = project.settings, engine.projects.redactor.clean
@@ -35,7 +39,7 @@ def gate_of(engine: Engine, project: Project, ids: Sequence[SessionId]) -> Gate 
 
     async def gate(folder: Path, commit: str) -> str | None:
         run = run_in(project, folder)
-        async with _unless_called_off(engine, ids, since):
+        async with unless_called_off(engine, ids, since, "gates ran"):
             found = await run_gates(
                 settings.gates, run, folder, commit, engine.clock, env=env, clean=clean
             )
@@ -45,10 +49,10 @@ def gate_of(engine: Engine, project: Project, ids: Sequence[SessionId]) -> Gate 
 
 
 @asynccontextmanager
-async def _unless_called_off(
-    engine: Engine, ids: Sequence[SessionId], since: int
+async def unless_called_off(
+    engine: Engine, ids: Sequence[SessionId], since: int, during: str
 ) -> AsyncGenerator[None]:
-    """Until a member is to end, or everybody to pause: nobody waits for gates then."""
+    """Until a member is to end, or everybody to pause: nobody waits for a train then."""
     why: list[str] = []
 
     async def watch(wait: Callable[[], Awaitable[object]], reason: str) -> None:
@@ -64,7 +68,7 @@ async def _unless_called_off(
         tasks.cancel_scope.cancel()
     if why:
         hint = "Nothing was moved. Merge again, without whoever ended."
-        raise WrongState(f"The merge was called off while gates ran: {why[0]}.", hint=hint)
+        raise CalledOff(f"The merge was called off while {during}: {why[0]}.", hint=hint)
 
 
 async def _braked(engine: Engine, since: int) -> None:

@@ -5,11 +5,14 @@ A crash in between needs no memory of the train: whether work reached its target
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from functools import partial
+from typing import Any, TypeAlias, cast
 
+from ao_core.allowance import acting
 from ao_core.engine import aftermath
-from ao_core.engine.boarding import objections, travel
+from ao_core.engine.boarding import Watch, objections, travel
 from ao_core.engine.case import Observation
 from ao_core.engine.decide import decide
 from ao_core.engine.engine import Engine
@@ -17,15 +20,15 @@ from ao_core.engine.merge import Candidate, all_alone, candidate, together
 from ao_core.engine.project import Project
 from ao_core.engine.records import Step
 from ao_core.engine.side import collected
-from ao_core.engine.train_gates import gate_of
-from ao_core.errors import AoError
+from ao_core.engine.train_gates import gate_of, unless_called_off
+from ao_core.errors import AoError, PluginError, WrongState
 from ao_core.git.train import Fate, Outcome, Ride, TrainResult
 from ao_core.ids import SessionId
 from ao_core.model.event import EventKind, Merged, NewEvent
 from ao_core.model.session import PrReason, Session
-from ao_core.model.work import MergeMethod, Pull, PullState
+from ao_core.model.work import Mergeability, MergeMethod, Pull, PullState, ReviewDecision
 from ao_core.redact import visible
-from ao_core.slots.scm import Journey, Rider
+from ao_core.slots.scm import Journey, Rider, Scm, Tidying
 from ao_core.store.contract import Change
 from ao_core.store.records import INTENT, SESSION, Intent, IntentKind
 from ao_core.store.records import Outcome as Ending
@@ -33,6 +36,8 @@ from ao_core.store.records import Outcome as Ending
 Tell: TypeAlias = Callable[[float, float | None, str], Awaitable[None]]
 _TITLE = 72
 _APPROVED = (PrReason.APPROVED, PrReason.MERGE_READY)
+_PAUSED = "it is paused"
+_OTHER = "what it is now is not what was approved"
 
 
 async def nobody(done: float, total: float | None, text: str) -> None:
@@ -51,7 +56,10 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What became of one session's work; `blockers` are what stood in its way beforehand."""
+    """What became of one session's work; `blockers` are what stood in its way beforehand.
+
+    `later`: the same may well be merged later, `promised`: its host does so by itself.
+    """
 
     session: Session
     fate: Fate
@@ -60,6 +68,8 @@ class Share:
     whom: tuple[str, ...] = ()
     why: str | None = None
     blockers: tuple[str, ...] = ()
+    later: bool = False
+    promised: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +98,12 @@ async def merge(
 async def _merged(engine: Engine, sessions: Sequence[Session], wish: Wish, tell: Tell) -> Report:
     async with all_alone(engine, sessions):
         project = await engine.project_of(sessions[0])
-        found = [await _candidate(engine, project, one.id, wish) for one in sessions]
-        train = _Train(engine, project, wish, tell, found)
-        return await train.run()
+        with nullcontext() if wish.dry_run else acting():
+            found = [await _candidate(engine, project, one.id, wish) for one in sessions]
+            for one in found:
+                if not wish.dry_run and one.merged and one.pull:
+                    await _tidied_once_begun(engine, project, one.session.id, one.pull)
+        return await _Train(engine, project, wish, tell, found).run()
 
 
 async def _candidate(engine: Engine, project: Project, id: SessionId, wish: Wish) -> Candidate:
@@ -99,7 +112,9 @@ async def _candidate(engine: Engine, project: Project, id: SessionId, wish: Wish
         return found
     against = await objections(project.scm, found.pull)
     if wish.approved and found.session.pr.reason not in _APPROVED:
-        against = (*against, "what it is now is not what was approved")
+        against = (*against, _OTHER)
+    if wish.approved and found.session.paused is not None:
+        against = (*against, _PAUSED)
     return replace(found, blockers=(*found.blockers, *against))
 
 
@@ -118,6 +133,7 @@ class _Train:
         if not going or (stuck and self.wish.whole):
             return self._report(_left(self.found, stuck), TrainResult(_nothing(going), ()))
         result = await self._travel(list(going.values()))
+        self.engine.upstream.moved(self.project)
         shares = [
             _share(await self._settled(*going[ride.id], result, ride), ride)
             for ride in result.members
@@ -129,7 +145,8 @@ class _Train:
         riders = [Rider(one.session.id, pull, _title(one.session)) for one, pull in going]
         intents = [] if self.wish.dry_run else await self._begin(riders)
         try:
-            return await travel(self.project.scm, riders, self._journey(riders))
+            journey, watch = self._journey(riders), self._watch(riders)
+            return await travel(self.project.scm, riders, journey, self.engine.clock, watch)
         except AoError as exc:
             for intent in intents:
                 await self.engine.intents.end(intent, Ending.FAILED, exc.code)
@@ -156,6 +173,26 @@ class _Train:
         wish = self.wish
         return Journey(wish.method, gate, boarded, wish.whole, wish.dry_run)
 
+    def _watch(self, riders: Sequence[Rider]) -> Watch:
+        ids, since = [one.session for one in riders], self.engine.records.head
+        over = partial(unless_called_off, self.engine, ids, since, "it waited for its host")
+        return Watch(over, self._against)
+
+    async def _against(self, rider: Rider, judged: Mergeability, waited: bool) -> str | None:
+        """What has come in its way since it was looked at first."""
+        (one,) = [one for one in self.found if one.session.id == rider.session]
+        now = self.engine.session(rider.session)
+        if now.paused is not None and one.session.paused is None:
+            return _PAUSED
+        if not waited:
+            return None
+        if self.wish.approved and not _is_still_approved(one.session, judged):
+            return _OTHER
+        again = await candidate(self.engine, self.project, rider.session)
+        if again.pull is not None and again.pull.head != rider.pull.head:
+            return "it has moved on since this was looked at"
+        return "; ".join(again.blockers) or None
+
     async def _settled(
         self, one: Candidate, pull: Pull, result: TrainResult, ride: Ride
     ) -> Session:
@@ -172,7 +209,7 @@ class _Train:
 
         def step(now: Session) -> Step:
             after, events = _arrived(engine, now, pull, ride)
-            intent = f"{IntentKind.MERGE}/{id}/{_fingerprint(pull)}"
+            intent = _intent(id, pull)
             closed: Sequence[Change] = engine.intents.ending(intent, Ending.DONE, came)
             news = (told, *events) if told else tuple(events)
             return Step(after, news, tuple(closed))
@@ -185,6 +222,19 @@ class _Train:
             target, wish.method, result.outcome, tuple(shares), result.commit, result.ref,
             result.blockers, wish.dry_run,
         )  # fmt: skip
+
+
+async def _tidied_once_begun(engine: Engine, project: Project, id: SessionId, pull: Pull) -> None:
+    """An engine that was killed may have left the branch of what it merged."""
+    if engine.records.find(INTENT, _intent(id, pull)) is not None:
+        await tidied(project.scm, pull)
+
+
+async def tidied(scm: Scm[Any], pull: Pull) -> None:
+    """Have its host asked to remove what is left of a merge; the merge stands in any case."""
+    if isinstance(scm, Tidying):
+        with suppress(PluginError, WrongState):
+            await cast("Tidying", scm).tidied(pull)
 
 
 async def made_before(engine: Engine, intent: Intent, pull: Pull) -> None:
@@ -236,7 +286,20 @@ def _stays(one: Candidate) -> Share:
 
 def _share(session: Session, ride: Ride) -> Share:
     why = aftermath.reason(ride)
-    return Share(session, ride.fate, ride.commit, ride.files, ride.whom, why)
+    return Share(
+        session, ride.fate, ride.commit, ride.files, ride.whom, why, later=ride.later,
+        promised=ride.promised,
+    )  # fmt: skip
+
+
+def _is_still_approved(before: Session, judged: Mergeability) -> bool:
+    """By what its host says now: what is known here of the pull request may be a moment old."""
+    was = before.pr.judged.decision if before.pr.judged else ReviewDecision.NONE
+    return judged.decision is was or judged.decision is ReviewDecision.APPROVED
+
+
+def _intent(id: SessionId, pull: Pull) -> str:
+    return f"{IntentKind.MERGE}/{id}/{_fingerprint(pull)}"
 
 
 def _fingerprint(pull: Pull) -> str:

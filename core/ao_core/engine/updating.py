@@ -10,6 +10,7 @@ from ao_core.engine.project import Project
 from ao_core.engine.records import Step
 from ao_core.engine.side import collected, git_for, run_in, run_through
 from ao_core.engine.trains import Report, Share, Tell, Wish, nobody
+from ao_core.engine.upstream import spelled
 from ao_core.errors import AoError, WrongState
 from ao_core.git.catching_up import bring_up_to_date
 from ao_core.git.forecast import in_conflict
@@ -17,6 +18,7 @@ from ao_core.git.joining import sweep
 from ao_core.git.land import predict
 from ao_core.git.repository import Git
 from ao_core.git.train import Fate, Outcome
+from ao_core.git.upstream import pushed
 from ao_core.ids import SessionId
 from ao_core.model.activity import ActivityState
 from ao_core.model.event import EventKind, Merged, NewEvent
@@ -43,9 +45,11 @@ async def update(
 
 async def _updated(engine: Engine, sessions: Sequence[Session], wish: Wish, tell: Tell) -> Report:
     project, shares = await engine.project_of(sessions[0]), list[Share]()
+    await engine.upstream.tip(project, sessions[0].base, engine.clock)
+    onto = spelled(project, sessions[0].base)
     for session in sessions:
         async with all_alone(engine, [session]):
-            shares.append(await _Update(engine, project, wish, session.id).run())
+            shares.append(await _Update(engine, project, wish, session.id, onto).run())
         await tell(len(shares), len(sessions), f"{session.id}: {shares[-1].fate}")
     moved = any(one.fate is Fate.LANDED for one in shares)
     outcome = Outcome.LANDED if moved else Outcome.NOTHING
@@ -59,6 +63,7 @@ class _Update:
     project: Project
     wish: Wish
     id: SessionId
+    onto: str  # its base, as git knows it there
 
     async def run(self) -> Share:
         session = await look_at_head(self.engine, self.id)
@@ -94,14 +99,18 @@ class _Update:
         scratch = self.project.home.scratch / session.id
         await sweep(Git(run, folder), scratch)
         rebase = self.wish.method is MergeMethod.REBASE
-        return await bring_up_to_date(
-            run, folder, session.base, scratch=scratch, rebase=rebase, session=session.id
+        landed = await bring_up_to_date(
+            run, folder, self.onto, scratch=scratch, rebase=rebase, session=session.id
         )
+        remote = self.project.scm.remote
+        if remote and landed.landing is Landing.LANDED and not rebase:
+            await pushed(Git(run, folder), session.branch, remote)
+        return landed
 
     async def _foreseen(self, session: Session) -> Landed:
         repository = self.project.repository
         run = run_in(self.project, repository)
-        ahead = await predict(run, repository, session.branch, session.base)
+        ahead = await predict(run, repository, session.branch, self.onto)
         if ahead.conflicts:
             return Landed(Landing.CONFLICT, conflicts=ahead.conflicts)
         return Landed(Landing.ALREADY if ahead.already else Landing.LANDED)
@@ -120,7 +129,8 @@ class _Update:
 
     async def _told(self, session: Session, files: tuple[str, ...]) -> Session:
         git = git_for(self.project, self.project.repository)
-        head, onto = await git.branch_tip(session.branch), await git.branch_tip(session.base)
+        head, here = await git.branch_tip(session.branch), self.project.scm.remote is None
+        onto = await git.resolve(self.onto) if here else None  # a host tells of the head alone
         body = Merged(
             session.base, self.wish.method, conflicts=files, head=head, onto=onto,
             whom=(session.base,),

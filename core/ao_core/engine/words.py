@@ -1,5 +1,6 @@
 """What the agent itself says, by hook or by protocol, and where that moves its session."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -13,6 +14,8 @@ from ao_core.spool import HookEvent, HookKind
 
 OWN_WORD = frozenset({Source.PROTOCOL, Source.HOOK})
 DONE = "done"  # what a report calls work that is
+_TOLD = frozenset({HookKind.REPORTED, HookKind.PULL_OPENED})  # whatever it does meanwhile
+_PAGE = re.compile(r"https?://[\w.:-]{1,200}(?:/[\w.-]{1,100}){2}/pull/[1-9][0-9]{0,8}", re.ASCII)
 
 
 def by_hook(case: Case, hook: HookEvent, source: Source) -> Case:
@@ -32,7 +35,7 @@ def _is_overtaken(case: Case, hook: HookEvent, source: Source) -> bool:
         told = case.session.question is not None or case.session.done is not None
         return hook.kind is HookKind.ACCEPTED and told
     known = case.session.activity
-    if hook.kind is HookKind.REPORTED or known is None or known.source not in OWN_WORD:
+    if hook.kind in _TOLD or known is None or known.source not in OWN_WORD:
         return False
     return known.at <= case.at and (hook.at < known.at or _heard(hook, known.source) == known)
 
@@ -161,6 +164,18 @@ def _reported(case: Case, hook: HookEvent) -> Case:
     return case.having(session, event)
 
 
+def _pull_opened(case: Case, hook: HookEvent) -> Case:
+    """What it says is told; what is true of it, its host is asked now."""
+    page, session = hook.text or "", replace(case.session, proposed=hook.at)
+    if case.session.proposed is not None and not _is_after(case, hook, case.session.proposed):
+        return case
+    case = case.having(session, want=Want.PULL)
+    if not _PAGE.fullmatch(page) or page == session.pr.url:
+        return case
+    event = NewEvent(EventKind.SESSION_PROPOSED, Said(page), session.project, session.id)
+    return case.having(session, event)
+
+
 _HOOKS: Mapping[HookKind, Callable[[Case, HookEvent], Case]] = {
     HookKind.SESSION_STARTED: _started,
     HookKind.TURN_STARTED: _working,
@@ -172,4 +187,5 @@ _HOOKS: Mapping[HookKind, Callable[[Case, HookEvent], Case]] = {
     HookKind.PERMISSION_ENDED: _working,
     HookKind.BLOCKED: _blocked,
     HookKind.REPORTED: _reported,
+    HookKind.PULL_OPENED: _pull_opened,
 }

@@ -95,7 +95,8 @@ def in_conflict(whom: Sequence[str], files: Sequence[str]) -> str:
     """A conflict in one line."""
     shown = ", ".join(visible(name, 100) for name in files[:_SHOWN])
     more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
-    return f"it conflicts with {', '.join(whom[:_SHOWN])} in {shown}{more}"
+    where = f" in {shown}{more}" if files else ""  # a host may not tell
+    return f"it conflicts with {', '.join(whom[:_SHOWN])}{where}"
 
 
 async def _outlook(git: Git, onto: str, member: Member) -> Outlook:

@@ -62,7 +62,8 @@ class Outcome(StrEnum):
 class Ride:
     """One member's part: the commit it became, or the files and `whom` it is in conflict with.
 
-    `unproved`: it was merged, and the gate was against it.
+    `unproved`: it was merged, and the gate was against it. `later`: the same may well be merged
+    later, `promised`: its host does so by itself.
     """
 
     id: SessionId
@@ -72,6 +73,8 @@ class Ride:
     whom: tuple[str, ...] = ()
     why: str | None = None
     unproved: bool = False
+    later: bool = False
+    promised: bool = False
 
 
 Boarded: TypeAlias = Callable[[Ride], Awaitable[None]]

@@ -14,6 +14,7 @@ from ao_core.clock import Clock, SystemClock
 from ao_core.errors import NotFound, PluginError, RateLimited, Rejected, Unavailable
 from ao_core.http.answers import MOST, Answer, ending, parsed, read, reason, text
 from ao_core.http.budget import Budget
+from ao_core.http.carried import CarriedTransport, Carrier
 from ao_core.http.conditional import ConditionalTransport
 from ao_core.http.marks import Urgency, marks
 from ao_core.http.metered import MeteredTransport
@@ -40,7 +41,8 @@ class Api:
 
     `timeout` bounds each silence of the other side, `deadline` a whole call with its retries.
     `headers` go with every request and hold no secret: that is what `auth` is for. `verify` is a
-    file of authorities to trust besides the known ones.
+    file of authorities to trust besides the known ones. `carrier` takes requests to the vendor
+    instead of a connection of its own.
     """
 
     def __init__(
@@ -56,18 +58,20 @@ class Api:
         headers: Mapping[str, str] | None = None,
         budget: Budget | None = None,
         verify: Path | None = None,
+        carrier: Carrier | None = None,
     ) -> None:
         self._vendor, self._base = vendor, base_url
         self._origin = origin(address(vendor, base_url))
         self._clock, self._backoff = clock or SystemClock(), backoff or Backoff()
         self._timeout, self._deadline = timeout, deadline
         self._auth, self._headers, self._verify = auth, dict(headers or {}), verify
+        self._carrier = carrier
         self.budget = budget
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         self._trusted = await anyio.to_thread.run_sync(authorities, self._verify)
-        self._conditional = ConditionalTransport(self._transport(self.budget))
+        self._conditional = ConditionalTransport(self._transport(self.budget, self._carrier))
         self._client = await self._stack.enter_async_context(
             self._open(self._conditional, self._auth, self._headers)
         )
@@ -117,9 +121,13 @@ class Api:
         json: object = None,
         headers: Mapping[str, str] | None = None,
         urgency: Urgency | None = None,
+        repeatable: bool = False,
         most_bytes: int = MOST,
     ) -> T:
-        """Send one request and have its JSON as `into`; `object` takes whatever there is."""
+        """Send one request and have its JSON as `into`; `object` takes whatever there is.
+
+        `repeatable` is for a change that comes to the same if it is made twice.
+        """
         answer = await self.fetch(
             method,
             path,
@@ -127,6 +135,7 @@ class Api:
             json=json,
             headers=headers,
             urgency=urgency,
+            repeatable=repeatable,
             most_bytes=most_bytes,
         )
         return parsed(self._what(method, path), into, answer.body)
@@ -142,13 +151,30 @@ class Api:
         most_pages: int = _PAGES,
     ) -> AsyncIterator[T]:
         """Yield each item of a list and of every page after it, on this origin only."""
+        whole = self.each_page(
+            path, into=into, params=params, headers=headers, urgency=urgency, most_pages=most_pages
+        )
+        async for page in whole:
+            for item in page:
+                yield item
+
+    async def each_page(
+        self,
+        path: str = "",
+        *,
+        into: type[T],
+        params: Query | None = None,
+        headers: Mapping[str, str] | None = None,
+        urgency: Urgency | None = None,
+        most_pages: int = _PAGES,
+    ) -> AsyncIterator[T]:
+        """Yield each page as a whole, where the list is only a part of it."""
         what = self._what("GET", path)
         url = self._address(what, path, params)
         for _ in range(most_pages):
             request = self._request("GET", url, headers=headers, urgency=urgency)
             answer = await self._fetched(what, request)
-            for item in parsed(what, into, answer.body):
-                yield item
+            yield parsed(what, into, answer.body)
             if answer.following is None:
                 return
             url = address(f"{what}: the next page", answer.following, answer.url)
@@ -186,12 +212,14 @@ class Api:
         headers: Mapping[str, str] | None = None,
         urgency: Urgency | None = None,
         read_only: bool = False,
+        repeatable: bool = False,
         accepted: Container[int] = (),
         most_bytes: int = MOST,
     ) -> Answer:
         """The whole answer to one request; one with a status in `accepted` is no error.
 
-        `read_only` is for a request that changes nothing although its method might.
+        `read_only` is for a request that changes nothing although its method might, `repeatable`
+        for a change that comes to the same if it is made twice.
         """
         what = self._what(method, path)
         request = self._request(
@@ -201,6 +229,7 @@ class Api:
             headers=headers,
             urgency=urgency,
             read_only=read_only,
+            repeatable=repeatable,
         )
         return await self._fetched(what, request, accepted, most_bytes)
 
@@ -214,11 +243,12 @@ class Api:
         accept: str = "application/json",
         urgency: Urgency | None = None,
         read_only: bool = False,
+        repeatable: bool = False,
     ) -> httpx.Request:
         sent = httpx.Headers({"Accept": accept})
         sent.update(self._headers)
         sent.update(headers)
-        extensions = marks(urgency, read_only=read_only)
+        extensions = marks(urgency, read_only=read_only, repeatable=repeatable)
         return self._client.build_request(
             method, url, json=json, headers=sent, extensions=extensions
         )
@@ -341,7 +371,11 @@ class Api:
             trust_env=False,
         )
 
-    def _transport(self, budget: Budget | None) -> httpx.AsyncBaseTransport:
-        network: httpx.AsyncBaseTransport = httpx.AsyncHTTPTransport(verify=self._trusted)
+    def _transport(
+        self, budget: Budget | None, carrier: Carrier | None = None
+    ) -> httpx.AsyncBaseTransport:
+        network: httpx.AsyncBaseTransport = (
+            CarriedTransport(carrier) if carrier else httpx.AsyncHTTPTransport(verify=self._trusted)
+        )
         metered = network if budget is None else MeteredTransport(network, budget)
         return RetryTransport(metered, self._backoff, self._clock)

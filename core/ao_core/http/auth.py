@@ -12,6 +12,8 @@ from pydantic import SecretStr
 
 from ao_core.clock import Clock, SystemClock
 
+Auth = httpx.Auth  # how a request is signed
+
 _EARLY = timedelta(seconds=60)
 _REFUSED = 401
 

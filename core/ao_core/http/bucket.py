@@ -1,28 +1,15 @@
 """One vendor's limit: what is left of it, and when the next request may go."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
+from ao_core.allowance import BucketState
 from ao_core.http.limits import Reading
 from ao_core.http.marks import Urgency
 
 _LEFT = {Urgency.ACT: 0.0, Urgency.READ: 0.05, Urgency.REFRESH: 0.2}
 _SCARCE = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class BucketState:
-    """A bucket as it is now; what is not known of it is None."""
-
-    name: str
-    limit: int | None
-    remaining: int | None
-    resets_at: datetime | None
-    blocked_until: datetime | None
-    spent: Mapping[Urgency, int]
 
 
 class Bucket:
@@ -33,6 +20,7 @@ class Bucket:
         self._reading: Reading | None = None
         self._under_way = 0
         self._next_refresh: datetime | None = None
+        self._apart = timedelta()
         self._spent: Counter[Urgency] = Counter()
 
     def opens_at(self, urgency: Urgency, now: datetime) -> datetime:
@@ -43,7 +31,7 @@ class Bucket:
         if self._left(known, urgency) < 1:
             return known.resets_at
         if urgency is Urgency.REFRESH and self.is_scarce(now) and self._next_refresh:
-            return max(now, min(self._next_refresh, known.resets_at))
+            return max(now, min(self._next_refresh, now + self._apart, known.resets_at))
         return now
 
     def is_scarce(self, now: datetime) -> bool:
@@ -55,8 +43,8 @@ class Bucket:
         """A request is under way; the other side has not counted it yet."""
         known = self._known(now)
         if urgency is Urgency.REFRESH and known is not None:
-            apart = (known.resets_at - now) / max(1.0, self._left(known, urgency))
-            self._next_refresh = now + apart
+            self._apart = (known.resets_at - now) / max(1.0, self._left(known, urgency))
+            self._next_refresh = now + self._apart
         self._under_way += 1
 
     def ended(self) -> None:

@@ -8,7 +8,7 @@ refused at once, and told when it is worth another try.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,9 +17,11 @@ from types import MappingProxyType
 import anyio
 import httpx
 
+from ao_core import allowance
+from ao_core.allowance import BudgetState, OnSlow
 from ao_core.clock import Clock
 from ao_core.errors import RateLimited
-from ao_core.http.bucket import Bucket, BucketState
+from ao_core.http.bucket import Bucket
 from ao_core.http.limits import USUAL, Reading, is_limited, readings, retry_after
 from ao_core.http.marks import Urgency, reads, urgency_of
 from ao_core.http.turns import Turns
@@ -31,16 +33,6 @@ _PATHS = 1_000
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetState:
-    """A budget as it is now. `slow` is whether somebody had to wait, and still would."""
-
-    name: str
-    slow: bool
-    blocked_until: datetime | None
-    buckets: Mapping[str, BucketState]
-
-
 @dataclass(slots=True)
 class Claim:
     """A request that was let in, and the buckets it is believed to count against."""
@@ -49,9 +41,6 @@ class Claim:
     urgency: Urgency
     changes: bool
     buckets: tuple[Bucket, ...] = field(default=())
-
-
-OnSlow = Callable[[BudgetState], None]
 
 
 class Budget:
@@ -70,7 +59,7 @@ class Budget:
         self._buckets: dict[str, Bucket] = {}
         self._counts_against: dict[str, tuple[str, ...]] = {}  # by path, as answers have told
         self._next_change = _NEVER
-        self._blocked_until, self._pause = _NEVER, timedelta()
+        self._blocked_until, self._blocked_for, self._pause = _NEVER, timedelta(), timedelta()
         self._slow = False
         self._listeners: list[OnSlow] = []
 
@@ -97,7 +86,8 @@ class Budget:
         while True:
             await self._room(claim)
             await self._turns.take(claim.urgency)
-            if self._opens_at(claim) <= self._clock.now():
+            now = self._clock.now()
+            if self._opens_at(claim, now) <= now:
                 break
             self._turns.give_back()
         self._sent(claim)
@@ -129,10 +119,11 @@ class Budget:
             return (max(empty) - now).total_seconds()
         if told is not None:
             self._blocked_until = max(self._blocked_until, now + timedelta(seconds=told))
+            self._blocked_for = self._blocked_until - now
         elif self._blocked_until <= now:
             again = now < self._blocked_until + self._pause
             self._pause = min(self._pause * 2, _LONGEST_PAUSE) if again else _PAUSE
-            self._blocked_until = now + self._pause
+            self._blocked_until, self._blocked_for = now + self._pause, self._pause
         return (self._blocked_until - now).total_seconds()
 
     def told(self, reading: Reading, urgency: Urgency, cost: int) -> None:
@@ -143,20 +134,25 @@ class Budget:
 
     async def _room(self, claim: Claim) -> None:
         """Wait for it to be this one's time, if the caller has as long."""
-        while (at := self._opens_at(claim)) > (now := self._clock.now()):
+        while (at := self._opens_at(claim, now := self._clock.now())) > now:
             wait = (at - now).total_seconds()
-            if self._allowed_at(claim) > now:
+            if self._allowed_at(claim, now) > now:
                 self._becomes(slow=True)
             if wait >= anyio.current_effective_deadline() - anyio.current_time():
                 raise self._refused(claim, at, wait)
             await self._clock.sleep(wait)
 
-    def _opens_at(self, claim: Claim) -> datetime:
-        allowed = self._allowed_at(claim)
+    def _mind_the_clock(self, now: datetime) -> None:
+        """Nothing waits for longer than it was told to, though the clock was set back meanwhile."""
+        self._next_change = min(self._next_change, now + self._apart)
+        self._blocked_until = min(self._blocked_until, now + self._blocked_for)
+
+    def _opens_at(self, claim: Claim, now: datetime) -> datetime:
+        self._mind_the_clock(now)
+        allowed = self._allowed_at(claim, now)
         return max(allowed, self._next_change) if claim.changes else allowed
 
-    def _allowed_at(self, claim: Claim) -> datetime:
-        now = self._clock.now()
+    def _allowed_at(self, claim: Claim, now: datetime) -> datetime:
         times = [one.opens_at(claim.urgency, now) for one in self._counted_in(claim.path)]
         return max(self._blocked_until, *times)
 
@@ -210,7 +206,7 @@ class Budget:
         if slow is self._slow:
             return
         self._slow = slow
-        for listener in tuple(self._listeners):
+        for listener in (*self._listeners, *allowance.watchers()):
             try:
                 listener(self.state())
             except Exception:  # a request must not fail by whoever only watches
@@ -232,5 +228,7 @@ def budget_of(
     key = (origin, token_fingerprint)
     if key not in _budgets:
         name = httpx.URL(origin).host or origin
-        _budgets[key] = Budget(name, clock, at_once=at_once, changes_apart=changes_apart)
+        made = Budget(name, clock, at_once=at_once, changes_apart=changes_apart)
+        _budgets[key] = made
+        allowance.kept(made.state)
     return _budgets[key]

@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import to_json
 
+from ao_core.clock import Clock
 from ao_core.errors import PluginError, RateLimited, Unavailable
 from ao_core.http.answers import Answer, parsed
 from ao_core.http.api import Api
-from ao_core.http.batches import Part, Variable, documents
+from ao_core.http.batches import Document, Part, Variable, documents
 from ao_core.http.faults import Fault, Told, faults
 from ao_core.http.limits import Reading
 from ao_core.http.marks import Urgency
@@ -52,7 +53,12 @@ class GraphQL:
 
     def __init__(self, api: Api, path: str = "/graphql", *, costs: bool = False) -> None:
         self._api, self._path, self._costs = api, path, costs
-        self._what = f"{api.vendor}: POST {path}"
+        self._what = f"{api.vendor}: POST {path}".rstrip()
+
+    @property
+    def clock(self) -> Clock:
+        """The time that waits are told by."""
+        return self._api.clock
 
     async def ask(
         self,
@@ -92,16 +98,34 @@ class GraphQL:
         most_parts: int = 50,
         fragments: str = "",
     ) -> dict[str, T | PluginError]:
-        """Each part by its name, or what is wrong with it; so many are asked for at a time."""
+        """Each part by its name, or what is wrong with it; so many are asked for at a time.
+
+        What becomes of some keeps no others: it raises only where none were answered.
+        """
         found: dict[str, T | PluginError] = {}
         besides = _RATE if self._costs else ""
-        for one in documents(parts, most_parts, besides=besides, fragments=fragments):
-            data, wrong = await self.ask_some(
-                one.text, one.variables, into=dict[str, Any], urgency=urgency
-            )
-            for alias, name in one.names.items():
-                found[name] = self._one(alias, data.get(alias), wrong, into)
+        asked = list(documents(parts, most_parts, besides=besides, fragments=fragments))
+        unanswered = list[PluginError]()
+        for one in asked:
+            try:
+                found |= await self._some(one, into, urgency)
+            except PluginError as exc:
+                unanswered.append(exc)
+                found |= dict.fromkeys(one.names.values(), exc)
+        if asked and len(unanswered) == len(asked):
+            raise unanswered[0]
         return found
+
+    async def _some(
+        self, one: Document, into: type[T], urgency: Urgency | None
+    ) -> dict[str, T | PluginError]:
+        data, wrong = await self.ask_some(
+            one.text, one.variables, into=dict[str, Any], urgency=urgency
+        )
+        return {
+            name: self._one(alias, data.get(alias), wrong, into)
+            for alias, name in one.names.items()
+        }
 
     def _one(
         self, alias: str, data: object, wrong: Sequence[Fault], into: type[T]

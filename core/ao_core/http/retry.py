@@ -9,7 +9,7 @@ import httpx
 
 from ao_core.clock import Clock
 from ao_core.http.limits import asked_to_wait
-from ao_core.http.marks import reads
+from ao_core.http.marks import reads, repeatable
 
 ONCE_ONLY = "Idempotency-Key"  # by this header the other side knows a repetition
 
@@ -35,10 +35,11 @@ class Backoff:
 class RetryTransport(httpx.AsyncBaseTransport):
     """Repeats what is safe to repeat, while the caller's deadline allows it.
 
-    An idempotent request, one that only reads, or one with an `Idempotency-Key`, is repeated after
-    any transport error and any passing status. Any other only if it cannot have taken effect: it
-    was never sent, or was refused with 429. Where a wait beyond the cap or the deadline is asked
-    for, that is left to the caller, who can wait better than we can.
+    An idempotent request, one that only reads, one marked as repeatable, or one with an
+    `Idempotency-Key`, is repeated after any transport error and any passing status. Any other only
+    if it cannot have taken effect: it was never sent, or was refused with 429. Where a wait beyond
+    the cap or the deadline is asked for, that is left to the caller, who can wait better than we
+    can.
     """
 
     def __init__(self, inner: httpx.AsyncBaseTransport, backoff: Backoff, clock: Clock) -> None:
@@ -89,4 +90,5 @@ class RetryTransport(httpx.AsyncBaseTransport):
 
 
 def _may_repeat(request: httpx.Request) -> bool:
-    return reads(request) or request.method in _IDEMPOTENT or ONCE_ONLY in request.headers
+    twice = reads(request) or repeatable(request) or request.method in _IDEMPOTENT
+    return twice or ONCE_ONLY in request.headers

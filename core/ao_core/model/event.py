@@ -40,6 +40,7 @@ class EventKind(StrEnum):
     SESSION_CLEANED_UP = "session.cleaned_up"
     SESSION_RESTORED = "session.restored"
     SESSION_REPORTED = "session.reported"
+    SESSION_PROPOSED = "session.proposed"
     SESSION_PAUSED = "session.paused"
     SESSION_RESUMED = "session.resumed"
     ENGINE_PAUSED = "engine.paused"
@@ -89,6 +90,8 @@ class EventKind(StrEnum):
     PERMISSION_ANSWERED = "permission.answered"
     PERMISSION_EXPIRED = "permission.expired"
     INTENT_UNRESOLVED = "intent.unresolved"
+    HOST_SLOW = "host.slow"
+    HOST_FREE = "host.free"
     ISSUE_CREATED = "issue.created"
     ISSUE_UPDATED = "issue.updated"
     NOTE_LEAD = "note.lead"
@@ -295,6 +298,7 @@ SPECS: Mapping[EventKind, Spec] = {
     _K.SESSION_CLEANED_UP: Spec(Ended, _I),
     _K.SESSION_RESTORED: Spec(Started, _I),
     _K.SESSION_REPORTED: Spec(Said, _I),
+    _K.SESSION_PROPOSED: Spec(Said, _I),
     _K.SESSION_PAUSED: Spec(Halted, _I),
     _K.SESSION_RESUMED: Spec(Halted, _I),
     _K.ENGINE_PAUSED: Spec(Halted, _W),
@@ -344,6 +348,8 @@ SPECS: Mapping[EventKind, Spec] = {
     _K.PERMISSION_ANSWERED: Spec(PermissionMoved, _I),
     _K.PERMISSION_EXPIRED: Spec(PermissionMoved, _W),
     _K.INTENT_UNRESOLVED: Spec(Unresolved, _W),
+    _K.HOST_SLOW: Spec(Said, _W),
+    _K.HOST_FREE: Spec(Said, _I),
     _K.ISSUE_CREATED: Spec(IssueMoved, _I),
     _K.ISSUE_UPDATED: Spec(IssueMoved, _I),
     _K.NOTE_LEAD: Spec(Told, _A),

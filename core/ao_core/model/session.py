@@ -231,6 +231,7 @@ class Session:
     branch: str = ""
     base: str = ""
     adopted: bool = False  # its branch was there before it
+    pull: int | None = None  # the pull request that it took over
     base_commit: str = ""
     path: str = ""
     workspace_gone: bool = False
@@ -257,6 +258,7 @@ class Session:
     done: datetime | None = None  # when it said that its work is done, unless it went on since
     standing: Standing = FIRM
     word: Word | None = None
+    proposed: datetime | None = None  # when it told last of a pull request that it has opened
     paused: Paused | None = None
     budget: Budget = field(default_factory=Budget)
     told_of: tuple[str, ...] = ()  # what of its budget was told and is still so

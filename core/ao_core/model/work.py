@@ -19,7 +19,10 @@ COMPLETED = frozenset({IssueState.CLOSED, IssueState.CANCELLED})
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One piece of work. Title and body come from outside and stay data."""
+    """One piece of work. Title and body come from outside and stay data.
+
+    `relations` are lines on what it is a part of, and what its parts are, where that is told.
+    """
 
     id: str
     title: str
@@ -31,17 +34,19 @@ class Issue:
     priority: str | None = None
     branch_name: str | None = None
     updated_at: datetime | None = None
+    relations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class IssueQuery:
-    """Which issues to list."""
+    """Which issues to list. Those last touched before `since` may be left out."""
 
     states: frozenset[IssueState] = frozenset({IssueState.OPEN, IssueState.IN_PROGRESS})
     labels: tuple[str, ...] = ()
     assignee: str | None = None
     text: str | None = None
     limit: int = 50
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,7 @@ class Pull:
     additions: int | None = None
     deletions: int | None = None
     merged_as: str | None = None
+    foreign: bool = False  # its branch is in another repository
 
 
 class CheckState(StrEnum):
@@ -161,7 +167,10 @@ class ReviewDecision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReviewComment:
-    """One remark on the diff, human or automated."""
+    """One remark on the diff, human or automated.
+
+    `last` is the latest word in its thread that is not by whoever signs in.
+    """
 
     id: str
     author: str
@@ -169,13 +178,15 @@ class ReviewComment:
     path: str | None = None
     line: int | None = None
     url: str | None = None
+    last: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Mergeability:
     """Whether a pull request may be merged, and what stands in its way.
 
-    `files` are those in conflict, where the host tells.
+    `files` are those in conflict, where the host tells. `waiting`: only time stands in the way, and
+    `behind`: its target has moved on, and must be in it. `promised`: the host merges it by itself.
     """
 
     mergeable: bool
@@ -184,6 +195,9 @@ class Mergeability:
     conflicts: bool | None
     blockers: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    waiting: bool = False
+    behind: bool = False
+    promised: bool = False
 
 
 class MergeMethod(StrEnum):
@@ -208,7 +222,8 @@ class Landed:
     """The outcome of a merge: the new commit, or what blocks it.
 
     `READY` means the merged result is finished and kept under `ref`, but the target could not be
-    moved (a checkout holds it, say); `blockers` says why.
+    moved (a checkout holds it, say); `blockers` says why. `promised`: the host merges by itself,
+    when its queue or its checks allow.
     """
 
     landing: Landing
@@ -216,3 +231,4 @@ class Landed:
     ref: str | None = None
     conflicts: tuple[str, ...] = ()
     blockers: tuple[str, ...] = ()
+    promised: bool = False

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ao_core.git.train import Boarded, Gate, TrainResult
 from ao_core.ids import SessionId
@@ -27,7 +28,7 @@ from ao_core.plugin import ConfigT, Plugin
 class WorkRef:
     """A session's work, as a source host needs to know it.
 
-    A pull request belongs to it only if its head is one of `commits`.
+    A pull request belongs to it only if its head is one of `commits`, or it `claimed` that number.
     """
 
     session: str
@@ -37,10 +38,16 @@ class WorkRef:
     title: str
     path: str
     commits: tuple[str, ...] = ()
+    claimed: int | None = None
 
 
 class Scm(Plugin[ConfigT]):
-    """The pull requests of one repository."""
+    """The pull requests of one repository.
+
+    `remote` is git's name for where work has to be pushed, and where its targets are; None: here.
+    """
+
+    remote: ClassVar[str | None] = None
 
     @abstractmethod
     async def find(self, work: WorkRef) -> Pull | None:
@@ -120,7 +127,7 @@ class Rider:
 @dataclass(frozen=True, slots=True)
 class Journey:
     """How a train is to go: `gate` proves each member, `boarded` hears of each; `whole`: all land
-    or none.
+    or none. `patience` is how many seconds checks are waited for, where the host runs them.
     """
 
     method: MergeMethod
@@ -128,6 +135,7 @@ class Journey:
     boarded: Boarded | None = None
     whole: bool = False
     dry_run: bool = False
+    patience: float = 600.0
 
 
 class Trainable(ABC):
@@ -145,9 +153,142 @@ class Trainable(ABC):
         """Remove what the trains of an engine that was killed have left."""
 
 
+class Tidying(ABC):
+    """A host that a merge leaves something at, such as a branch, which is removed from here."""
+
+    @abstractmethod
+    async def tidied(self, pull: Pull) -> None:
+        """Remove what is left of a merge that was made from here, but not seen to its end."""
+
+
+class Claimable(ABC):
+    """A host whose pull requests may be made by others, and be taken over."""
+
+    @abstractmethod
+    def ref_of(self, pull: Pull) -> str:
+        """The ref at the remote that has its head, also where its branch is in a fork."""
+
+
+class Updating(ABC):
+    """A host that can bring a target into a pull request's branch by itself."""
+
+    @abstractmethod
+    async def catch_up(self, pull: Pull, *, rebase: bool = False) -> Pull:
+        """Have exactly `pull.head` brought up to date; the pull request with its new head."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """What to change on a pull request; None leaves it alone. `reviewers` are asked, too."""
+
+    title: str | None = None
+    body: str | None = None
+    base: str | None = None
+    draft: bool | None = None
+    assignees: tuple[str, ...] = ()
+    reviewers: tuple[str, ...] = ()
+
+
+class Authoring(ABC):
+    """A host where pull requests are made and changed from here."""
+
+    @abstractmethod
+    async def propose(self, work: WorkRef, body: str = "", *, draft: bool = False) -> Pull:
+        """Make a pull request of a branch that was pushed; one that is open already is returned."""
+
+    @abstractmethod
+    async def amend(self, pull: Pull, change: Amendment) -> Pull:
+        """Change it; a change half made is reported in the error."""
+
+    @abstractmethod
+    async def reply(self, pull: Pull, comment: str, text: str) -> None:
+        """Answer a remark, by its id."""
+
+    @abstractmethod
+    async def resolve(self, pull: Pull, comment: str) -> None:
+        """Say that a remark is settled, by its id."""
+
+
 class Reviewable(ABC):
     """A host that takes reviews from here."""
 
     @abstractmethod
     async def review(self, pull: Pull, review: Review, comments: Sequence[ReviewComment]) -> None:
         """Leave a review with its remarks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What somebody has posted to us, as it came. The names of `headers` are in small letters."""
+
+    headers: Mapping[str, str]
+    body: bytes
+    at: float  # as of `time.time()`
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a delivery is about: a hint where to look, and never what is to be seen there.
+
+    `moved` names branches that have other commits than before: what is to be merged into one of
+    them may be in conflict now. A notice that names nothing is of no interest.
+    """
+
+    delivery: str
+    event: str
+    repository: str
+    pulls: frozenset[int] = frozenset()
+    branches: frozenset[str] = frozenset()
+    commits: frozenset[str] = frozenset()
+    moved: frozenset[str] = frozenset()
+
+    @property
+    def names_nothing(self) -> bool:
+        """Whether there is nothing to look at."""
+        return not (self.pulls or self.branches or self.commits or self.moved)
+
+
+class Hooked(ABC):
+    """A host that tells of changes by itself, to an address of ours.
+
+    `signed` and `noticed` keep nothing and are called from a thread.
+    """
+
+    @property
+    @abstractmethod
+    def host(self) -> str:
+        """Which of the hosts of this kind it is: other ones may have the same repository."""
+
+    @property
+    @abstractmethod
+    def repository(self) -> str:
+        """`owner/name`, as its deliveries have it."""
+
+    @property
+    @abstractmethod
+    def events(self) -> Sequence[str]:
+        """Those that it is to tell of, by its own names."""
+
+    @abstractmethod
+    async def secret(self) -> str | None:
+        """The secret that is configured, if one is."""
+
+    @abstractmethod
+    def signed(self, posted: Posted, secret: str) -> bool:
+        """Whether who posted it knows the secret; found out in a time that tells nothing of it."""
+
+    @abstractmethod
+    def noticed(self, posted: Posted) -> Notice:
+        """What it is about; raises `BadRequest` for what is no delivery of this host."""
+
+    def relayed(self, address: str) -> str | None:
+        """The command that brings deliveries to an address only this machine has, if any does."""
+        return None
+
+
+class Hookable(ABC):
+    """A host that takes the order to tell of changes from here."""
+
+    @abstractmethod
+    async def hook(self, address: str, secret: str) -> str:
+        """See to it that deliveries go there, and once; says what was done."""

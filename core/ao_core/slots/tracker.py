@@ -1,7 +1,8 @@
 """Trackers know the work to be done."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 from ao_core.ids import slug
 from ao_core.model.work import COMPLETED, Issue, IssueChange, IssueDraft, IssueQuery
@@ -33,11 +34,11 @@ class Tracker(Plugin[ConfigT]):
         return issue.branch_name or f"feat/{slug(issue.id)}"
 
     def describe(self, issue: Issue) -> str:
-        """The issue as text for a worker: title, address, labels, body. It is fenced as data."""
+        """The issue as text for a worker: title, address, labels, relations, body; data, fenced."""
         lines = [f"Issue {issue.id}: {issue.title}", issue.url]
         if issue.labels:
             lines.append("Labels: " + ", ".join(issue.labels))
-        return "\n".join([*lines, "", issue.body])
+        return "\n".join([*lines, *issue.relations, "", issue.body])
 
     @abstractmethod
     def search(self, query: IssueQuery) -> AsyncIterator[Issue]:
@@ -47,6 +48,18 @@ class Tracker(Plugin[ConfigT]):
     async def create(self, draft: IssueDraft) -> Issue:
         """Create an issue; `get` then returns it equal."""
 
+    def as_kept(self, draft: IssueDraft) -> IssueDraft:
+        """What becomes of a draft's words where they are kept: by these it is found again."""
+        return draft
+
     @abstractmethod
     async def update(self, id: str, change: IssueChange) -> Issue:
         """Change an issue, or raise `NotFound`; a change half made is reported in the error."""
+
+
+class Finishing(ABC):
+    """A tracker that finds what an earlier try of a change has said."""
+
+    @abstractmethod
+    async def finish(self, id: str, change: IssueChange, since: datetime) -> Issue:
+        """Make a change that may have been made since then, in part or whole; say nothing twice."""

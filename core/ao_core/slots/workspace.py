@@ -11,7 +11,10 @@ from ao_core.process import Run
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The workspace that is wanted. `root` is the folder that holds a project's workspaces."""
+    """The workspace that is wanted. `root` is the folder that holds a project's workspaces.
+
+    A new branch begins at `start`; without it, where `base` is here.
+    """
 
     session: str
     project: str
@@ -19,6 +22,7 @@ class Plan:
     root: Path
     branch: str
     base: str
+    start: str | None = None
 
     @property
     def path(self) -> Path:
@@ -78,7 +82,7 @@ class Workspace(Plugin[ConfigT]):
 
     @abstractmethod
     async def create(self, plan: Plan, run: Run) -> Checkout:
-        """Make it on a new branch from `plan.base`; adopt it if this very plan was made before."""
+        """Make it on a new branch from `plan.start`; adopt it if this very plan was made before."""
 
     @abstractmethod
     async def destroy(self, checkout: Checkout, run: Run, *, saved: str | None = None) -> None:

@@ -41,7 +41,8 @@ class TrackerContract(ABC):
         draft = IssueDraft("Fix it", "Line one\n\n- a list\n", ("bug", "a b"), "someone")
         made = await tracker.create(draft)
         assert await tracker.get(made.id) == made
-        assert (made.title, made.body, made.labels) == (draft.title, draft.body, draft.labels)
+        assert (made.title, made.body) == (draft.title, draft.body)
+        assert sorted(made.labels) == sorted(draft.labels)  # some keep an order of their own
         assert (made.state, made.assignee) == (IssueState.OPEN, "someone")
 
     async def test_nasty_text_stays_text(self, tracker: Tracker[Any]) -> None:
@@ -65,7 +66,7 @@ class TrackerContract(ABC):
         changed = await tracker.update(made.id, IssueChange(body="New body"))
         assert changed == await tracker.get(made.id)
         assert (changed.title, changed.body, changed.assignee) == ("New title", "New body", "other")
-        assert changed.labels == ("two", "three")
+        assert sorted(changed.labels) == ["three", "two"]
 
     @pytest.mark.parametrize("state", list(IssueState))
     async def test_every_state_is_kept_and_completion_follows(

@@ -61,6 +61,16 @@ class WorkspaceContract(ABC):
         assert await repository.at(made.path).git("branch", "--show-current") == plan.branch
         assert (made.path / "README.md").read_text() == "# sample\n"
 
+    async def test_a_start_goes_before_where_the_base_is_here(
+        self, workspace: Workspace[Any], plan: Plan, run: Recorder, repository: Sample
+    ) -> None:
+        tree = await repository.git("rev-parse", "main^{tree}")
+        start = await repository.git("commit-tree", tree, "-p", "main", "-m", "ahead")
+        await repository.git("update-ref", "refs/remotes/origin/main", start)
+        made = await workspace.create(replace(plan, start=start), run)
+        assert (made.base_commit, made.head) == (start, start)
+        assert await repository.at(made.path).git("rev-parse", "HEAD") == start
+
     async def test_making_the_same_plan_again_adopts_it_with_its_work(
         self, workspace: Workspace[Any], plan: Plan, run: Recorder, repository: Sample
     ) -> None:

@@ -46,14 +46,14 @@ class Clone(Workspace[CloneConfig], Apart):
         self._seen: dict[Path, object] = {}
 
     async def create(self, plan: Plan, run: Run) -> Checkout:
-        """Make it on a new branch from `plan.base`; adopt it if this very plan was made before."""
+        """Make it on a new branch from `plan.start`; adopt it if this very plan was made before."""
         git = Git(run, plan.repository)
         _check(plan)
         mark = await self._mark(plan.path)
         if mark and mark.branch == plan.branch:
             return await _checkout(Git(run, plan.path), plan)
         await _require_free(plan)
-        base = await _base(git, plan.base)
+        base = plan.start or await _base(git, plan.base)
         if await git.branch_tip(plan.branch) is not None:
             raise _taken(plan.branch)
         await self._make(git, plan, base, new=True)

@@ -41,7 +41,7 @@ class Worktree(Workspace[WorktreeConfig], Spares):
         Spares.__init__(self, scope.home)
 
     async def create(self, plan: Plan, run: Run) -> Checkout:
-        """Make it on a new branch from `plan.base`; adopt it if this very plan was made before."""
+        """Make it on a new branch from `plan.start`; adopt it if this very plan was made before."""
         git = Git(run, plan.repository)
         _check(plan)
         await self.go_on_taking(git, plan)
@@ -52,7 +52,7 @@ class Worktree(Workspace[WorktreeConfig], Spares):
             await _forget(git, found)  # somebody took it away, and its branch
             found = None
         await _require_free(git, plan, found)
-        base = await base_commit(git, plan.base)
+        base = plan.start or await base_commit(git, plan.base)
         if found:
             await _undo_half(git, plan, found, base)
         exists = await git.branch_tip(plan.branch) is not None

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -465,8 +465,18 @@ def test_probes_that_fail_never_end_a_session_however_many(
     assert not any(isinstance(event.body, Ended) for event in told)
 
 
+# a hook is lost, and only the agent's log says that its turn has ended
+LOST_WORD = [
+    Glance(None, (), None, None, None),
+    Glance(None, ((HookKind.SESSION_STARTED, 1, None),), None, None, None),
+    Glance(None, (), (ActivityState.READY, 0, Source.NATIVE, None), None, None, sign=2),
+]
+HASTY = Policy(1, timedelta(seconds=1), timedelta(seconds=1), timedelta())
+
+
 @settings(max_examples=120, deadline=None)
 @given(st.lists(glances(), min_size=1, max_size=8), PAUSES, POLICIES)
+@example(LOST_WORD, 1, HASTY)
 def test_an_observation_that_was_taken_in_changes_nothing_when_it_comes_again(
     seen: Sequence[Glance], pause: int, policy: Policy
 ) -> None:

@@ -91,7 +91,7 @@ def test_a_worker_knows_who_it_is_whatever_its_environment_says() -> None:
     given = {"AO_TOKEN": "forged", "AO_SESSION_ID": "app-9", "PATH": "/bin", "TERM": "xterm"}
     made = identity(
         given, session="app-1", project="app", issue="7", spool=Path("/s"), socket=Path("/k"),
-        token="t", wrappers=Path("/w"),
+        token="t", wrappers=[Path("/w")],
     )  # fmt: skip
     assert made == {
         "AO_SESSION_ID": "app-1", "AO_PROJECT_ID": "app", "AO_ISSUE_ID": "7", "AO_TOKEN": "t",
@@ -103,8 +103,8 @@ def test_a_worker_knows_who_it_is_whatever_its_environment_says() -> None:
 def test_a_worker_without_issue_or_path_has_a_usable_environment() -> None:
     made = identity(
         {}, session="app-1", project="app", issue=None, spool=Path("/s"), socket=Path("/k"),
-        token="t", wrappers=Path("/w"),
+        token="t", wrappers=[Path("/w"), Path("/v")],
     )  # fmt: skip
     assert "AO_ISSUE_ID" not in made
-    assert made["PATH"].startswith("/w:/usr/")
+    assert made["PATH"].startswith("/w:/v:/usr/")
     assert made["TERM"]

@@ -1,10 +1,8 @@
 """Reactions as the journal goes on, and what of them survives an engine."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -12,21 +10,14 @@ import anyio.lowlevel
 import pytest
 
 from ao_core.config.models import DEFAULT_REACTIONS, Reaction
-from ao_core.engine.reactions import Reactions
 from ao_core.engine.records import Step
-from ao_core.engine.trains import Wish
-from ao_core.errors import ConfigError, WrongState
-from ao_core.git.train import Fate
+from ao_core.errors import ConfigError
 from ao_core.ids import ProjectId, SessionId
 from ao_core.model.event import (
-    Body,
-    Ended,
     EventKind,
     Merged,
     Moved,
-    NewEvent,
     Priority,
-    PullSeen,
     Reacted,
     Said,
     Shown,
@@ -34,10 +25,6 @@ from ao_core.model.event import (
 )
 from ao_core.model.evidence import Evidence, Verdict
 from ao_core.model.session import (
-    PrFacts,
-    PrReason,
-    PrState,
-    Session,
     SessionFacts,
     SessionState,
     Word,
@@ -46,81 +33,29 @@ from ao_core.model.session import SessionReason as Reason
 from ao_core.model.standing import Footing, Standing
 from ao_core.store.records import EVIDENCE, MESSAGE, PURSUIT
 from ao_core.testing.clock import FakeClock
-from bare_engine import an_engine
 from books import START, Books, a_session, books_on, clock_of, opened_books, over
+from core.engine.reacting import (
+    AUTO,
+    FAILING,
+    LEFT,
+    MOST,
+    READY,
+    RED,
+    Merges,
+    caught_up,
+    happened,
+    in_state,
+    reacted,
+    reacting,
+    told,
+)
 from fused_store import Crash, FusedStore
-
-MOST = 60
-FAILING = PrFacts(PrState.OPEN, PrReason.CI_FAILING, 7, "https://example.invalid/7", "h")
-LEFT = Ended("agent_process_exited", 0)
-RED = PullSeen(7, "https://example.invalid/7", "h", "lint: line 3 is too long")
 
 
 @pytest.fixture
 async def books(tmp_path: Path) -> AsyncGenerator[Books]:
     async with opened_books(tmp_path) as opened:
         yield opened
-
-
-@asynccontextmanager
-async def reacting(
-    books: Books,
-    rules: Mapping[str, Reaction] = DEFAULT_REACTIONS,
-    shut: Mapping[str, Exception] | None = None,
-) -> AsyncGenerator[Reactions]:
-    """With reactions going on; as long as a project is in `shut`, it cannot be opened."""
-    project = SimpleNamespace(settings=SimpleNamespace(reactions=rules))
-
-    async def by_id(id: str) -> SimpleNamespace:
-        await anyio.lowlevel.checkpoint()
-        if shut and id in shut:
-            raise shut[id]
-        return project
-
-    async def project_of(session: Session) -> SimpleNamespace:
-        return await by_id(session.project)
-
-    engine = an_engine(books, project)
-    engine.projects.__dict__["by_id"] = by_id
-    engine.__dict__["project_of"] = project_of
-    reactions = Reactions(engine)
-    async with anyio.create_task_group() as tasks:
-        engine.__dict__["tasks"] = tasks
-        tasks.start_soon(reactions.run)
-        await caught_up(reactions, books)
-        yield reactions
-        tasks.cancel_scope.cancel()
-
-
-async def caught_up(reactions: Reactions, books: Books) -> None:
-    with anyio.fail_after(5):
-        while reactions.seen < books.records.head or not reactions.seen:
-            await anyio.wait_all_tasks_blocked()
-            if books.records.head == 0:
-                return
-
-
-async def happened(
-    books: Books, kind: EventKind, body: Body, session: str | None = "app-1", project: str = "app"
-) -> None:
-    await books.records.commit([], [NewEvent(kind, body, project, session)])
-
-
-def told(books: Books) -> list[str]:
-    return [message.body for message in books.records.all(MESSAGE)]
-
-
-async def reacted(books: Books) -> list[tuple[str, str, str]]:
-    kinds = (EventKind.REACTION_TRIGGERED, EventKind.REACTION_ESCALATED)
-    found: list[tuple[str, str, str]] = []
-    for event in await books.journal(*kinds):
-        assert isinstance(event.body, Reacted)
-        found.append((event.kind.split(".")[1], event.body.key, event.body.action))
-    return found
-
-
-def in_state(state: SessionState, reason: Reason, **more: Any) -> Session:
-    return a_session(state=state, reason=reason, **more)
 
 
 async def test_a_failed_check_goes_back_to_its_worker_once_with_what_it_says(books: Books) -> None:
@@ -405,69 +340,6 @@ async def test_a_project_that_cannot_be_opened_keeps_the_clock_from_no_other(boo
         await clock_of(books).advance(301)
         await reactions.look_at_the_clock()
         assert [one.session for one in books.records.all(MESSAGE)] == ["other-1"]
-
-
-# -- merges ----------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Merges:
-    """Stands in for the merging itself."""
-
-    landing: Fate | Exception = Fate.LANDED
-    made: list[str] = field(default_factory=list[str])
-
-    async def __call__(self, engine: object, ids: Sequence[str], wish: Wish) -> Any:
-        assert (wish.approved, wish.dry_run) == (True, False)
-        self.made += ids
-        await anyio.lowlevel.checkpoint()
-        if isinstance(self.landing, Exception):
-            raise self.landing
-        blockers = () if self.landing is Fate.LANDED else ("main is dirty",)
-        share = SimpleNamespace(fate=self.landing, why=None)
-        return SimpleNamespace(members=(share,), blockers=blockers)
-
-
-AUTO = {"approved-and-green": Reaction(action="auto-merge")}
-READY = replace(FAILING, reason=PrReason.MERGE_READY)
-
-
-@pytest.mark.parametrize(
-    ("landing", "escalated"),
-    [
-        (Fate.LANDED, None), (Fate.READY, "main is dirty"), (WrongState("busy"), "busy"),
-        (OSError(13, "denied"), "an internal error; see the engine's log"),
-    ],
-)  # fmt: skip
-async def test_what_is_approved_and_green_is_merged_where_that_is_wanted(
-    books: Books, monkeypatch: pytest.MonkeyPatch, landing: Any, escalated: str | None
-) -> None:
-    merges = Merges(landing)
-    monkeypatch.setattr("ao_core.engine.reactions.merge", merges)
-    await books.keep(a_session(pr=READY))
-    async with reacting(books, AUTO) as reactions:
-        await happened(books, EventKind.MERGE_READY, RED)
-        await happened(books, EventKind.MERGE_READY, RED)
-        await caught_up(reactions, books)
-        await anyio.wait_all_tasks_blocked()
-        assert merges.made == ["app-1"]
-        causes = [event.body for event in await books.journal(EventKind.REACTION_ESCALATED)]
-        assert [one.cause for one in causes if isinstance(one, Reacted)] == (
-            [escalated] if escalated else []
-        )
-
-
-async def test_by_default_it_is_told_and_nobody_merges(
-    books: Books, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    merges = Merges()
-    monkeypatch.setattr("ao_core.engine.reactions.merge", merges)
-    await books.keep(a_session(pr=READY))
-    async with reacting(books) as reactions:
-        await happened(books, EventKind.MERGE_READY, RED)
-        await caught_up(reactions, books)
-        assert merges.made == []
-        assert await reacted(books) == [("triggered", "approved-and-green", "notify")]
 
 
 # -- crashes ---------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from ao_core.engine.pool import Pool
 from ao_core.engine.project import Project
 from ao_core.engine.saga import Saga
 from ao_core.engine.stocking import Stocking
+from ao_core.engine.upstream import Upstream
 from ao_core.errors import WrongState
 from ao_core.git.registration import relock
 from ao_core.ids import ProjectId
@@ -91,10 +92,11 @@ async def yard(books: Books, tmp_path: Path, quick: None) -> Yard:
         id=APP, settings=SimpleNamespace(warm_worktrees=1), repository=repository.path,
         common_dir=repository.path / ".git", branch="main",
         home=SimpleNamespace(worktrees=home / "worktrees", archive=home / "archive"),
-        workspace=Worktree(WorktreeConfig(), scope), runtime=SimpleNamespace(exec=execute),
+        workspace=Worktree(WorktreeConfig(), scope), scm=SimpleNamespace(remote=None),
+        runtime=SimpleNamespace(exec=execute),
     )  # fmt: skip
     engine = cast("Any", an_engine(books))
-    engine.pool = Pool()
+    engine.pool, engine.upstream = Pool(), Upstream()
     engine.home = SimpleNamespace(id="0a1b2c3d")
     engine.alone = defaultdict[str, anyio.Lock](anyio.Lock).__getitem__
     engine.projects = SimpleNamespace(at_hand={APP: project}.get)

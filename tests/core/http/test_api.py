@@ -22,7 +22,7 @@ from ao_core.errors import (
 )
 from ao_core.http import Api
 from ao_core.http.retry import Backoff
-from receiver import Answer, Receiver
+from receiver import Answer, Receiver, says
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 KEY = {"Idempotency-Key": "note-1"}
@@ -109,6 +109,14 @@ async def test_a_connection_that_broke_after_sending_is_not_repeated_either(
         receiver.answers.append(Answer(drop=True))
         await api.call("POST", content=b"x", headers=KEY)
     assert len(receiver.sent) == 3
+
+
+async def test_what_comes_to_the_same_twice_is_repeated(opened: Opened, receiver: Receiver) -> None:
+    receiver.answers.extend([Answer(drop=True), Answer(503), says({})])
+    async with opened() as api:
+        await api.ask("POST", json={"state": "open"}, into=object, repeatable=True)
+    assert len(receiver.sent) == 3
+    assert all("idempotency-key" not in one.headers for one in receiver.sent)
 
 
 async def test_what_was_refused_for_now_may_be_sent_again(

@@ -10,6 +10,8 @@ import anyio
 import httpx
 import pytest
 
+from ao_core.allowance import acting
+from ao_core.clock import SystemClock
 from ao_core.errors import RateLimited
 from ao_core.http import Budget, BudgetState, Urgency, budget_of
 from ao_core.http.limits import Reading
@@ -129,6 +131,20 @@ async def test_what_is_left_is_kept_for_those_who_need_it_more(
                     continue
                 allowed.add(urgency)
     assert allowed == may
+
+
+async def test_what_is_read_for_an_act_goes_as_one_and_looking_again_does_not(
+    vendor: Vendor, budget: Budget
+) -> None:
+    vendor.left["core"] = 11
+    async with asking(vendor, budget) as ask:
+        await ask(urgency=ACT)
+        with anyio.move_on_after(60), acting():
+            assert await ask(urgency=READ) == 200
+            with pytest.raises(RateLimited):
+                await ask(urgency=REFRESH)
+        with anyio.move_on_after(60), pytest.raises(RateLimited):
+            await ask(urgency=READ)
 
 
 async def test_a_refusal_says_which_host_what_is_left_and_when_it_comes_back(
@@ -502,6 +518,35 @@ async def test_changes_are_a_second_apart_where_that_is_asked_for(
         await fake_clock.advance(1)
     assert vendor.seen[3:] == ["/2", "/3"]
     assert told == []  # that is politeness, and no sign of a limit
+
+
+async def test_a_clock_that_is_set_back_makes_nobody_wait_for_longer(
+    vendor: Vendor, fake_clock: FakeClock
+) -> None:
+    budget = Budget("x.test", fake_clock, changes_apart=1.0)
+    async with asking(vendor, budget) as ask, anyio.create_task_group() as tasks:
+        await ask("/1", ACT, "POST")
+        fake_clock.jump(-2 * HOUR)
+        tasks.start_soon(ask, "/2", ACT, "POST")
+        await fake_clock.until_sleeping()
+        await fake_clock.advance(1)
+        assert vendor.seen == ["/1", "/2"]
+        vendor.special = [httpx.Response(429, headers={"Retry-After": "30"})]
+        assert await ask("/3", ACT) == 429
+        fake_clock.jump(-2 * HOUR)
+        assert await blocked_for(ask, "/4") == 30
+        await fake_clock.advance(30)
+        assert await ask("/4", ACT) == 200
+
+
+async def test_holding_them_apart_is_no_sign_of_a_limit_though_time_goes_on(vendor: Vendor) -> None:
+    budget = Budget("x.test", SystemClock(), changes_apart=0.01)
+    told: list[BudgetState] = []
+    budget.listen(told.append)
+    async with asking(vendor, budget) as ask:
+        for _ in range(5):
+            await ask("/1", ACT, "POST")
+    assert told == []
 
 
 async def test_changes_are_not_held_apart_elsewhere(vendor: Vendor, budget: Budget) -> None:

@@ -303,6 +303,20 @@ async def test_a_batch_is_sent_in_so_many_at_a_time(entered: Entered, receiver: 
     assert asked(receiver)[0]["query"].endswith("\nrateLimit { cost limit remaining resetAt }\n}")
 
 
+async def test_some_that_are_not_answered_keep_no_others(
+    entered: Entered, receiver: Receiver
+) -> None:
+    told = says({"data": {"a0": {"number": 1}}})
+    receiver.answers.extend([told, Answer(502), told, Answer(503), Answer(502)])
+    async with entered() as api:
+        graph = GraphQL(api)
+        found = await graph.batch({name: pull(1) for name in "abc"}, into=Pull, most_parts=1)
+        assert [type(found[name]) for name in "abc"] == [Pull, Unavailable, Pull]
+        with pytest.raises(Unavailable) as caught:
+            await graph.batch({name: pull(1) for name in "ab"}, into=Pull, most_parts=1)
+    assert caught.value.status == 503
+
+
 async def test_no_questions_are_not_sent(entered: Entered, receiver: Receiver) -> None:
     async with entered() as api:
         assert await GraphQL(api).batch({}, into=Pull) == {}

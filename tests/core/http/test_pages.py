@@ -62,6 +62,14 @@ async def test_a_list_without_an_end_ends(entered: Entered, receiver: Receiver) 
     assert len(receiver.sent) == 3
 
 
+async def test_a_list_may_be_a_part_of_each_page(entered: Entered, receiver: Receiver) -> None:
+    receiver.answers.append(says({"items": [1, 2]}, link='<?page=2>; rel="next"'))
+    receiver.answers.append(says({"items": [3]}))
+    async with entered() as api:
+        found = [one async for one in api.each_page("/search", into=dict[str, list[int]])]
+    assert found == [{"items": [1, 2]}, {"items": [3]}]
+
+
 # -- last --------------------------------------------------------------------------------------
 
 

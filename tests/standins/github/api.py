@@ -1,24 +1,25 @@
 """The two interfaces of the host: who may ask, what it costs, and what is sent back."""
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from standins.answers import json_reply, unless_same
+from standins.faults import Fault, Faults, through
 from standins.github.facts import Telling
-from standins.github.faults import Faults, through
 from standins.github.graph_fields import Ask
 from standins.github.limits import Limits, Resource
 from standins.github.rest import ROUTES, Answer, Asked
-from standins.github.smart_http import password
+from standins.github.rest_apps import proved
 from standins.github.state import Access, Refused
 from standins.github.world import World
 from standins.graphql import Asked as Document
 from standins.graphql import Graph, Price, told
 from standins.openapi import OpenApi, Operation
 from standins.server import Reply, Request
+from standins.smart_http import password
 
 VERSION = "2022-11-28"  # of which the description is
 DOCS = "https://docs.github.com/rest"
@@ -29,6 +30,10 @@ _AGENT = (
     b"header (https://docs.github.com/en/rest/overview/resources-in-the-rest-api#user-agent-required)."
 )
 _MOST_NODES = 500_000
+_SECONDARY = (
+    "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
+)
+_LIMITS = f"{DOCS}/overview/rate-limits-for-the-rest-api"
 
 
 @dataclass
@@ -80,9 +85,8 @@ class Api:
 
     def _access(self, headers: Mapping[str, str]) -> Access | None:
         kind, _, token = headers.get("authorization", "").partition(" ")
-        return self.world.tokens.get(
-            token if kind.lower() in ("bearer", "token") else password(headers)
-        )
+        given = token if kind.lower() in ("bearer", "token") else password(headers)
+        return self.world.tokens.get(given) or proved(self.world, given)
 
     def _routed(self, request: Request, access: Access, path: str) -> Reply:
         found = self._described.asked(request.method, path)
@@ -91,7 +95,8 @@ class Api:
             self._protest(f"{request.method} {path}: {known}")
             return error(Refused(404, "Not Found"))
         operation, values = found
-        call = Call(operation.id, request.method, path, "core", access.user.login)
+        resource: Resource = "search" if operation.id.startswith("search/") else "core"
+        call = Call(operation.id, request.method, path, resource, access.user.login)
         asked = Asked(
             self.world, self._telling, access, self.limits, url=f"{self.world.url}{request.path}",
             path=values, query=dict(request.query), accept=request.headers.get("accept", ""),
@@ -105,7 +110,7 @@ class Api:
             fault = self.faults.take(name, call.operation)
             if fault and fault.kind == "primary limit":
                 self.limits[call.resource].exhaust()
-            reply = through(fault, perform) if fault else perform()
+            reply = through(fault, perform, refusal)
             call.status, call.fault = reply.status, fault.kind if fault else None
             self.calls.append(call)
             self.world.between_requests()
@@ -119,7 +124,7 @@ class Api:
             return error(_used_up(asked.access))
         reply = self._performed(operation, asked, request)
         if request.method == "GET" and reply.status == 200:
-            reply = _unless_same(reply, request.headers)
+            reply = unless_same(reply, request.headers, _varies(request.headers))
         call.cost = 0 if free or reply.status == 304 else 1
         limit.spend(call.cost)
         return reply
@@ -210,11 +215,6 @@ def points(price: Price) -> int:
     return max(1, round(price.requests / 100))
 
 
-def json_reply(status: int, value: Any, headers: Mapping[str, str] | None = None) -> Reply:
-    kind = {"content-type": "application/json; charset=utf-8"}
-    return Reply(status, {**kind, **(headers or {})}, json.dumps(value).encode())
-
-
 def error(refused: Refused) -> Reply:
     """What is sent for a request that is refused."""
     said: dict[str, Any] = {"message": refused.message, "documentation_url": DOCS}
@@ -241,13 +241,17 @@ def _read(body: bytes) -> dict[str, Any] | None:
     return cast(dict[str, Any] | None, read)
 
 
-def _unless_same(reply: Reply, headers: Mapping[str, str]) -> Reply:
-    """What whoever asks has already is not sent again."""
-    varied = (
-        reply.body + headers.get("accept", "").encode() + headers.get("authorization", "").encode()
-    )
-    tag = f'W/"{hashlib.sha256(varied).hexdigest()}"'
-    known = [one.strip() for one in headers.get("if-none-match", "").split(",")]
-    if tag in known or tag.removeprefix("W/") in known:
-        return Reply(304, {"etag": tag})
-    return replace(reply, headers={**reply.headers, "etag": tag})
+def _varies(headers: Mapping[str, str]) -> str:
+    return headers.get("accept", "") + headers.get("authorization", "")
+
+
+def refusal(fault: Fault) -> Reply:
+    """How a request is refused because a test arranged it."""
+    if fault.kind == "server error":
+        return json_reply(fault.status or 502, _told("Server Error", fault.status or 502))
+    status = fault.status or 403
+    return json_reply(status, _told(_SECONDARY, status), fault.wait)
+
+
+def _told(message: str, status: int) -> Mapping[str, str]:
+    return {"message": message, "documentation_url": _LIMITS, "status": str(status)}

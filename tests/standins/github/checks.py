@@ -30,13 +30,14 @@ class Checks(Issues):
         status: str = "completed", sha: str | None = None, app: str = ACTIONS,
         title: str | None = None, summary: str | None = None, text: str | None = None,
         details_url: str | None = None, external_id: str = "", by: User | None = None,
+        file: str = "",
     ) -> CheckRun:  # fmt: skip
         """A check; without a conclusion it still runs."""
         at, sha = _at(where, sha)
         now = self.moment()
         status = status if conclusion or status != "completed" else "in_progress"
         made = CheckRun(
-            id=self.next_id(), suite=self.suite(at, sha, app), name=name, status=status,
+            id=self.next_id(), suite=self.suite(at, sha, app, file), name=name, status=status,
             conclusion=conclusion, started_at=None if status == "queued" else now,
             completed_at=now if conclusion else None, details_url=details_url,
             external_id=external_id, title=title, summary=summary, text=text,
@@ -68,13 +69,15 @@ class Checks(Issues):
 
     def job(
         self, where: Where, name: str, conclusion: str | None = "success", *, log: str = "",
-        workflow: str = "ci", branch: str = "", sha: str | None = None,
+        workflow: str = "ci", branch: str = "", sha: str | None = None, file: str = "",
     ) -> Job:  # fmt: skip
-        """A job of a workflow; it is a check run besides, as on the host."""
+        """A job of a workflow; it is a check run besides, as on the host. Two files may say that
+        they are one workflow.
+        """
         at, sha = _at(where, sha)
         branch = where.head if isinstance(where, Pull) else branch or at.default_branch
-        run = self._run(at, workflow, branch, sha)
-        check = self.check_run(at, name, conclusion, sha=sha)
+        run = self._run(at, workflow, branch, sha, file or f"{workflow}.yml")
+        check = self.check_run(at, name, conclusion, sha=sha, file=run.file)
         check.details_url = f"{self.url}/{at.full_name}/actions/runs/{run.id}/job/{check.id}"
         run.jobs.append(Job(id=check.id, run=run, check=check, log=log))
         return run.jobs[-1]
@@ -82,8 +85,8 @@ class Checks(Issues):
     # -- what it comes to ------------------------------------------------------------------------
 
     def latest_checks(self, at: Repository, sha: str) -> list[CheckRun]:
-        """The last run of each check of a commit."""
-        found = {(one.suite.app, one.name): one for one in self.all_checks(at, sha)}
+        """The last run of each check in each suite of a commit."""
+        found = {(one.suite, one.name): one for one in self.all_checks(at, sha)}
         return list(found.values())
 
     def all_checks(self, at: Repository, sha: str) -> list[CheckRun]:
@@ -106,7 +109,8 @@ class Checks(Issues):
 
     def rollup(self, at: Repository, sha: str) -> Verdict | None:
         """All of them together; the worst counts."""
-        found = self.verdicts(at, sha).values()
+        found = [_verdict(one) for one in self.latest_checks(at, sha)]
+        found += [_said(one) for one in self.latest_statuses(at, sha)]
         order: tuple[Verdict, ...] = ("FAILURE", "ERROR", "PENDING", "SUCCESS")
         return next((verdict for verdict in order if verdict in found), None)
 
@@ -116,9 +120,9 @@ class Checks(Issues):
         """Something new is known of a commit."""
         raise NotImplementedError
 
-    def suite(self, at: Repository, sha: str, app: str) -> CheckSuite:
-        """All that an app checks of a commit."""
-        key = at, sha, app
+    def suite(self, at: Repository, sha: str, app: str, file: str = "") -> CheckSuite:
+        """All that an app, or one run of a workflow, checks of a commit."""
+        key = at, sha, app, file
         if key not in self.suites:
             made = CheckSuite(
                 id=self.next_id(), repository=at, sha=sha, app=app, created_at=self.moment()
@@ -129,14 +133,15 @@ class Checks(Issues):
     def members(self, suite: CheckSuite) -> list[CheckRun]:
         return [one for one in self.checks if one.suite is suite]
 
-    def _run(self, at: Repository, workflow: str, branch: str, sha: str) -> Run:
+    def _run(self, at: Repository, workflow: str, branch: str, sha: str, file: str) -> Run:
         for run in self.runs:
-            if (run.repository, run.name, run.sha) == (at, workflow, sha):
+            if (run.repository, run.file, run.sha) == (at, file, sha):
                 return run
         now: Moment = self.moment()
         made = Run(
-            id=self.next_id(), repository=at, name=workflow, branch=branch, sha=sha, created_at=now
-        )
+            id=self.next_id(), repository=at, name=workflow, file=file, branch=branch, sha=sha,
+            created_at=now,
+        )  # fmt: skip
         self.runs.append(self.kept(made))
         return made
 

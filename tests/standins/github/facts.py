@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from standins.github.git import Changed, Commit
+from standins.git import Changed, Commit
 from standins.github.records import (
     CheckRun,
     CheckSuite,
@@ -85,8 +85,13 @@ class Telling:
             "labels": [self.label(label, at) for label in one.labels],
             "assignees": [self.user(user) for user in one.assignees],
             "assignee": self.user(one.assignees[0]) if one.assignees else None,
+            "sub_issues_summary": _parts(one), "parent_issue_url": self._parent(one),
         }  # fmt: skip
         return {**told, "pull_request": self._link(one)} if isinstance(one, Pull) else told
+
+    def _parent(self, one: Issue) -> str | None:
+        whole = one.parent
+        return self.api(whole.repository, "issues", whole.number) if whole else None
 
     def comment(self, one: Comment) -> Facts:
         at = one.issue.repository
@@ -210,7 +215,7 @@ class Telling:
             **_ids(one), "name": one.name, "head_branch": one.branch, "head_sha": one.sha,
             "run_number": 1, "run_attempt": one.attempt, "event": "pull_request",
             "display_title": one.name, "workflow_id": 1,
-            "path": f".github/workflows/{one.name}.yml",
+            "path": f".github/workflows/{one.file}",
             "status": "completed" if ended else "in_progress",
             "conclusion": ("failure" if bad else "success") if ended else None,
             "url": self.api(at, "actions/runs", one.id),
@@ -230,6 +235,7 @@ class Telling:
             "check_run_url": self.api(at, "check-runs", one.id), "conclusion": check.conclusion,
             "created_at": one.run.created_at, "started_at": check.started_at or one.run.created_at,
             "completed_at": check.completed_at, "labels": ["ubuntu-latest"],
+            "steps": [_step(*step, at=n) for n, step in enumerate(one.steps, 1)],
         }  # fmt: skip
 
     def commit(self, one: Commit, at: Repository) -> Facts:
@@ -242,6 +248,20 @@ class Telling:
                 "url": url, "author": person, "committer": person, "message": one.message,
                 "tree": {"sha": one.tree, "url": self.api(at, "git/trees", one.tree)}},
             "parents": [{"sha": sha, "url": self.api(at, "commits", sha)} for sha in one.parents],
+        }  # fmt: skip
+
+    def git_commit(self, one: Commit, at: Repository) -> Facts:
+        person = {"name": one.author, "email": one.email, "date": one.at}
+        unsigned = {"signature": None, "payload": None, "verified_at": None}
+        return {
+            "sha": one.sha, "node_id": f"C_{one.sha}", "message": one.message,
+            "url": self.api(at, "git/commits", one.sha), "author": person, "committer": person,
+            "html_url": self.page(at, "commit", one.sha),
+            "tree": {"sha": one.tree, "url": self.api(at, "git/trees", one.tree)},
+            "parents": [
+                {"sha": sha, "url": self.api(at, "git/commits", sha),
+                 "html_url": self.page(at, "commit", sha)} for sha in one.parents],
+            "verification": {"verified": False, "reason": "unsigned", **unsigned},
         }  # fmt: skip
 
     def plain_commit(self, one: Commit) -> Facts:
@@ -322,3 +342,13 @@ def _said(one: Any) -> Facts:
         "body": one.body, "created_at": one.created_at, "updated_at": one.updated_at,
         "author_association": "OWNER",
     }  # fmt: skip
+
+
+def _parts(one: Issue) -> Facts:
+    done = sum(part.state == "closed" for part in one.parts)
+    share = done * 100 // len(one.parts) if one.parts else 0
+    return {"total": len(one.parts), "completed": done, "percent_completed": share}
+
+
+def _step(name: str, conclusion: str, at: int) -> Facts:
+    return {"name": name, "status": "completed", "conclusion": conclusion, "number": at}

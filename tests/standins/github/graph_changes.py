@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from standins.git import ZERO
 from standins.github.graph_fields import Ask, fields
 from standins.github.records import Issue, MergeMethod, Pull, Repository, Thread, User
 from standins.github.state import Refused
@@ -83,6 +84,12 @@ def _merge(ask: Ask, given: Given) -> Given:
     return {"pullRequest": pull, "actor": ask.access.user}
 
 
+def _update_branch(ask: Ask, given: Given) -> Given:
+    pull, rebase = _pull(ask, given), given.get("updateMethod") == "REBASE"
+    ask.world.update_branch(pull, ask.access.user, given.get("expectedHeadOid"), rebase=rebase)
+    return {"pullRequest": pull}
+
+
 def _create(ask: Ask, given: Given) -> Given:
     at = ask.world.known(given["repositoryId"], Repository)
     made = ask.world.pull(
@@ -107,6 +114,33 @@ def _ask_reviews(ask: Ask, given: Given) -> Given:
     return {"pullRequest": pull, "actor": ask.access.user}
 
 
+def _update_refs(ask: Ask, given: Given) -> Given:
+    """All of them or none; a hash of noughts is that of a ref that is not there."""
+    at = ask.world.known(given["repositoryId"], Repository)
+    before, wanted = at.bare.heads(), given["refUpdates"]
+    for one in wanted:
+        _movable(at, one, at.bare.find(one["name"]) or ZERO)
+    for one in wanted:
+        if one["afterOid"] == ZERO:
+            at.bare.drop(one["name"])
+        else:
+            at.bare.point(one["name"], one["afterOid"])
+    ask.world.pushed(at, before, ask.access.user)
+    return {}
+
+
+def _movable(at: Repository, one: Given, was: str) -> None:
+    name, now = one["name"], one["afterOid"]
+    if one.get("beforeOid") not in (None, was) or was == now == ZERO:
+        raise Refused(422, f"{name} is at {was}")
+    if now == ZERO:
+        return
+    if not name.startswith("refs/") or not at.bare.find(now):
+        raise Refused(422, f"{name} cannot be {now}")
+    if was != ZERO and not one.get("force") and not at.bare.holds(now, was):
+        raise Refused(422, f"{name} would not be fast-forwarded")
+
+
 def _same_head(pull: Pull, given: Given) -> None:
     if given.get("expectedHeadOid") not in (None, pull.head_sha):
         raise Refused(422, "Head branch was modified. Review and try the merge again.")
@@ -123,6 +157,8 @@ _CHANGES: dict[str, Change] = {
     "enqueuePullRequest": _enqueue,
     "dequeuePullRequest": _dequeue,
     "mergePullRequest": _merge,
+    "updatePullRequestBranch": _update_branch,
+    "updateRefs": _update_refs,
     "createPullRequest": _create,
     "addComment": _comment,
     "requestReviews": _ask_reviews,

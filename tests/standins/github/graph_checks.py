@@ -1,5 +1,7 @@
 """The fields of GraphQL about commits and what is said of them."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +15,26 @@ class Rollup:
 
     commit: Oid
     state: str
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """What a run is of."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many stand so."""
+
+    state: str
+    count: int
+
+
+def _counted(states: Iterable[str]) -> list[Count]:
+    return [Count(state, count) for state, count in Counter(states).items()]
 
 
 def rollup(one: Oid, ask: Ask) -> Rollup | None:
@@ -66,6 +88,21 @@ fields(
 )
 fields("StatusCheckRollup", {"contexts": _contexts})
 fields(
+    "StatusCheckRollupContextConnection",
+    {
+        "checkRunCount": lambda one, ask: len([of for of in one.items if isinstance(of, CheckRun)]),
+        "checkRunCountsByState": lambda one, ask: _counted(
+            (of.conclusion or of.status).upper() for of in one.items if isinstance(of, CheckRun)
+        ),
+        "statusContextCount": lambda one, ask: len(
+            [of for of in one.items if isinstance(of, Status)]
+        ),
+        "statusContextCountsByState": lambda one, ask: _counted(
+            of.state.upper() for of in one.items if isinstance(of, Status)
+        ),
+    },
+)
+fields(
     "CheckRun",
     NODE,
     {
@@ -90,7 +127,15 @@ fields(
         "workflowRun": _run_of,
     },
 )
-fields("WorkflowRun", NODE, {"url": lambda one, ask: ask.telling.run(one)["html_url"]})
+fields(
+    "WorkflowRun",
+    NODE,
+    {
+        "event": lambda one, ask: "pull_request",
+        "url": lambda one, ask: ask.telling.run(one)["html_url"],
+        "workflow": lambda one, ask: Workflow(f"W_{one.repository.id}_{one.file}", one.name),
+    },
+)
 fields(
     "StatusContext",
     NODE,

@@ -68,7 +68,7 @@ def named(name: str) -> Resolver:
 def upper(name: str) -> Plain:
     """The attribute of this name as GraphQL writes its enumerations."""
 
-    def said(one: Any, ask: Ask) -> str | None:
+    def said(one: Any, ask: Ask, **given: Any) -> str | None:
         return value.upper() if (value := getattr(one, name)) else None
 
     return said
@@ -197,6 +197,9 @@ fields(
         "autoMergeAllowed": named("auto_merge_allowed"),
         "defaultBranchRef": lambda one, ask: ref(one, one.default_branch),
         "deleteBranchOnMerge": named("delete_merged"),
+        "description": lambda one, ask: None,
+        "hasIssuesEnabled": lambda one, ask: True,
+        "hasWikiEnabled": lambda one, ask: False,
         "isFork": lambda one, ask: bool(one.parent),
         "isPrivate": named("private"),
         "mergeCommitAllowed": _allows("merge"),
@@ -204,6 +207,7 @@ fields(
         "rebaseMergeAllowed": _allows("rebase"),
         "squashMergeAllowed": _allows("squash"),
         "url": lambda one, ask: ask.telling.page(one),
+        "viewerPermission": lambda one, ask: "WRITE" if ask.access.may_push else "READ",
     },
     by_arguments={
         "issue": _numbered(Issue),
@@ -216,6 +220,8 @@ fields(
 )
 for _kind in ("User", "Bot", "Organization"):
     fields(_kind, NODE, {"url": lambda one, ask: f"{ask.world.url}/{one.written}"})
+fields("User", {"name": lambda one, ask: None})
+fields("Organization", {"name": lambda one, ask: None})
 fields("Label", NODE)
 fields("Ref", {"target": lambda one, ask: Oid(one.repository, one.sha)})
 fields("Issue", ISSUE)

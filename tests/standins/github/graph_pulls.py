@@ -63,8 +63,9 @@ def _latest(one: Pull, ask: Ask, **page: Any) -> list[Review]:
     return ask.world.latest_reviews(one)
 
 
-def _opinions(one: Pull, ask: Ask, **page: Any) -> list[Review]:
-    return ask.world.opinions(one)
+def _opinions(one: Pull, ask: Ask, writersOnly: bool = False, **page: Any) -> list[Review]:
+    found = ask.world.opinions(one)
+    return [of for of in found if of.author.writes] if writersOnly else found
 
 
 def _asked(one: Pull, ask: Ask, **page: Any) -> list[Mapping[str, Any]]:
@@ -88,12 +89,14 @@ _SAID: Mapping[str, Plain] = {
     **NODE,
     "authorAssociation": lambda one, ask: "OWNER",
     "bodyText": named("body"),
+    "viewerDidAuthor": lambda one, ask: one.author is ask.access.user,
 }
 fields(
     "PullRequest",
     ISSUE,
     {
         "additions": _size("additions"),
+        "maintainerCanModify": lambda one, ask: False,
         "autoMergeRequest": named("auto_merge"),
         "baseRef": lambda one, ask: ref(one.repository, one.base),
         "baseRefName": named("base"),

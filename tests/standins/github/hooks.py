@@ -2,14 +2,10 @@
 
 import hashlib
 import hmac
-import http.client
 import json
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from queue import Queue
-from typing import Any, Self
-from urllib.parse import urlsplit
+from typing import Any
 from uuid import uuid4
 
 from standins.github.facts import Telling
@@ -17,8 +13,7 @@ from standins.github.records import Repository
 from standins.github.state import Event, Hook
 from standins.github.world import World
 from standins.openapi import OpenApi
-
-_PATIENCE = 10.0  # seconds, as on the host
+from standins.postman import Postman
 
 
 @dataclass
@@ -30,6 +25,10 @@ class Delivery:
     event: str
     body: bytes
     status: int | None = None
+
+    @property
+    def url(self) -> str:
+        return self.hook.url
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -48,32 +47,18 @@ def signature(secret: str, body: bytes) -> str:
     return f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"
 
 
-class Messenger:
-    """Enter it to deliver. Events go out in their order, one by one, on a thread of their own."""
+class Messenger(Postman[Delivery]):
+    """Enter it to deliver. What happens in the world is told to the hooks that want it."""
 
     def __init__(self, world: World, described: OpenApi, protest: Callable[[str], None]) -> None:
-        self.deliveries: list[Delivery] = []
+        super().__init__()
         self._world, self._described, self._protest = world, described, protest
         self._payloads = Payloads(world, Telling(world))
-        self._queue: Queue[Delivery | None] = Queue()
-        self._thread = threading.Thread(target=self._deliver)
         world.listeners.append(self._heard)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._queue.put(None)
-        self._thread.join()
-
-    def settled(self) -> None:
-        """Wait until all that happened was told."""
-        self._queue.join()
 
     def again(self, delivery: Delivery) -> None:
         """The same once more, under the same id, as a person can ask of the host."""
-        self._queue.put(Delivery(delivery.id, delivery.hook, delivery.event, delivery.body))
+        self.post(Delivery(delivery.id, delivery.hook, delivery.event, delivery.body))
 
     def _heard(self, event: Event) -> None:
         hooks = [hook for hook in self._world.hooks if hook.wants(event.name)]
@@ -82,7 +67,7 @@ class Messenger:
         if hooks:
             body = self._body(event)
             for hook in hooks:
-                self._queue.put(Delivery(str(uuid4()), hook, event.name, body))
+                self.post(Delivery(str(uuid4()), hook, event.name, body))
 
     def _body(self, event: Event) -> bytes:
         named = "-".join([event.name, event.action] if event.action else [event.name])
@@ -91,25 +76,6 @@ class Messenger:
         for problem in self._described.schemas.complaints(schema, told):
             self._protest(f"the event {named} is not as it is described: {problem}")
         return json.dumps(told).encode()
-
-    def _deliver(self) -> None:
-        while delivery := self._queue.get():
-            delivery.status = _posted(delivery)
-            self.deliveries.append(delivery)
-            self._queue.task_done()
-
-
-def _posted(delivery: Delivery) -> int | None:
-    url = urlsplit(delivery.hook.url)
-    connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=_PATIENCE)
-    try:
-        path = f"{url.path or '/'}{'?' if url.query else ''}{url.query}"
-        connection.request("POST", path, delivery.body, dict(delivery.headers))
-        return connection.getresponse().status
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
 
 
 class Payloads:

@@ -1,29 +1,31 @@
 """The stand-in as a server: the interfaces, git, the logs' own origin and the webhooks together."""
 
-import re
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import Self
 
-from standins import specs
+from standins import smart_http, specs
+from standins.faults import through
 from standins.github import (
     graph_changes,
     graph_pulls,
+    rest_apps,
     rest_checks,
+    rest_hooks,
     rest_issues,
     rest_pulls,
     rest_repositories,
     rest_reviews,
-    smart_http,
+    rest_search,
 )
-from standins.github.api import Api, Call
-from standins.github.faults import through
+from standins.github.api import Api, Call, refusal
 from standins.github.graph_fields import FIELDS
 from standins.github.hooks import Delivery, Messenger
 from standins.github.world import World
 from standins.graphql import Graph, schema_of
+from standins.judge import Judge
 from standins.openapi import OpenApi
 from standins.server import Reply, Request, Server
 
@@ -31,11 +33,14 @@ from standins.server import Reply, Request, Server
 ROOMS = (
     graph_changes,
     graph_pulls,
+    rest_apps,
     rest_checks,
+    rest_hooks,
     rest_issues,
     rest_pulls,
     rest_repositories,
     rest_reviews,
+    rest_search,
 )
 TOKEN = "ghp_standin"
 NEEDED = ("github-rest.json.gz", "github.graphql")
@@ -49,12 +54,11 @@ class GitHub:
         self.world = World(folder)
         self.world.repository("acme/app")
         self.token = self.world.token(TOKEN).token
-        self.violations: list[str] = []
-        self.expected: list[str] = []
+        self.judge = Judge()
         rest, sdl = map(specs.wanted, NEEDED)
         described = rest_described(rest)
-        self._api = Api(self.world, described, lambda: graph_described(sdl), self.violations.append)
-        self._messenger = Messenger(self.world, described, self.violations.append)
+        self._api = Api(self.world, described, lambda: graph_described(sdl), self.judge.protest)
+        self._messenger = Messenger(self.world, described, self.judge.protest)
         self.faults, self.limits, self.calls = self._api.faults, self._api.limits, self._api.calls
         self._server, self._logs = Server(self._answered, port), Server(self._logged)
         self._stack = ExitStack()
@@ -79,6 +83,10 @@ class GitHub:
         """The address of a repository for git, with a token in it."""
         return f"{self.url.replace('://', f'://x-access-token:{token}@')}/{repository}.git"
 
+    def logs_at(self, url: str) -> None:
+        """From now on logs lie there."""
+        self._api.logs = url
+
     @property
     def deliveries(self) -> list[Delivery]:
         """What webhooks were told, once all of it was."""
@@ -99,26 +107,18 @@ class GitHub:
 
     def expect(self, violation: str) -> None:
         """That something is asked that nobody should ask; a regular expression."""
-        self.expected.append(violation)
+        self.judge.expect(violation)
 
     def in_order(self) -> None:
         """Raise, if something was asked or answered that should not be, or a fault never met."""
         self._messenger.settled()
-        surprising = [
-            one for one in self.violations if not any(re.search(e, one) for e in self.expected)
-        ]
-        missed = [e for e in self.expected if not any(re.search(e, one) for one in self.violations)]
-        assert not surprising, "\n".join(surprising)
-        assert not missed, f"expected, but never seen: {missed}"
-        assert not self.faults.waiting, f"never met: {self.faults.waiting}"
+        self.judge.in_order(self.faults)
 
     def _answered(self, request: Request) -> Reply:
         try:
             return self._git(request) or self._api.answered(request)
         except Exception as error:
-            self.violations.append(
-                f"{request.method} {request.path}: the stand-in failed: {error!r}"
-            )
+            self.judge.protest(f"{request.method} {request.path}: the stand-in failed: {error!r}")
             raise
 
     def _git(self, request: Request) -> Reply | None:
@@ -127,16 +127,25 @@ class GitHub:
         who = self.world.tokens.get(smart_http.password(request.headers))
         call = Call(service, request.method, request.path, "core", who.user.login if who else "")
         fault = self.faults.take(service) if request.method == "POST" else None
-        perform = partial(smart_http.served, self.world, request)
-        reply = through(fault, perform) if fault else perform()
+        perform = partial(
+            smart_http.served, request, self._opened, who is not None, self.world.lock
+        )
+        reply = through(fault, perform, refusal)
         call.status, call.fault = reply.status, fault.kind if fault else None
         self.calls.append(call)
         return reply
 
+    def _opened(self, path: str, token: str) -> smart_http.Opened | None:
+        access, at = self.world.tokens[token], self.world.repositories.get(path.lower())
+        if at is None:
+            return None
+        pushed = partial(self.world.pushed, at, by=access.user)
+        return smart_http.Opened(at.bare, access.user.login, access.may_write, pushed)
+
     def _logged(self, request: Request) -> Reply:
         """Logs lie elsewhere, and nobody may bring a token: their address is the permission."""
         if "authorization" in request.headers:
-            self.violations.append(f"GET {request.path}: a token was sent to where the logs are")
+            self.judge.protest(f"GET {request.path}: a token was sent to where the logs are")
             return Reply(400, _PLAIN, b"InvalidAuthenticationInfo")
         wanted = request.path.removeprefix("/logs/")
         for run in self.world.runs:
@@ -149,6 +158,7 @@ class GitHub:
 @contextmanager
 def hosted(folder: Path) -> Generator[GitHub]:
     """A stand-in of which everything must have been in order at the end."""
+    graph_described(specs.wanted(NEEDED[1]))  # read before anybody waits for an answer
     with GitHub(folder) as github:
         yield github
         github.in_order()

@@ -89,6 +89,13 @@ class Issues(State):
             issue.assignees = [user for user in issue.assignees if user is not one]
             self.touched(issue, "unassigned", by or self.person, assignee=one)
 
+    def part(self, of: Issue, issue: Issue) -> None:
+        """Make one a part of another, and of no other."""
+        if issue.parent:
+            issue.parent.parts.remove(issue)
+        issue.parent = of
+        of.parts.append(issue)
+
     # -- for those who build on it ---------------------------------------------------------------
 
     def named(self, repository: str | Repository) -> Repository:

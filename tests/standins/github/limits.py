@@ -1,4 +1,4 @@
-"""The hourly limits: https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api"""
+"""The limits, hourly but for searches: https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Literal
 
 Resource = Literal["core", "graphql", "search"]
 RESOURCES: tuple[Resource, ...] = ("core", "graphql", "search")
-_HOUR = 3600
+_HOUR, _MINUTE = 3600, 60
 
 
 @dataclass
@@ -16,6 +16,7 @@ class Limit:
     resource: Resource
     limit: int
     now: Callable[[], float]
+    lasts: int = _HOUR
     used: int = 0
     began: float = 0.0
 
@@ -27,10 +28,10 @@ class Limit:
     @property
     def reset(self) -> int:
         self._turned()
-        return int(self.began) + _HOUR
+        return int(self.began) + self.lasts
 
     def exhaust(self) -> None:
-        """Nothing is left until the hour is over."""
+        """Nothing is left until its time is over."""
         self._turned()
         self.used = self.limit
 
@@ -54,8 +55,8 @@ class Limit:
         return {name: getattr(self, name) for name in ("limit", "remaining", "reset", "used")}
 
     def _turned(self) -> None:
-        """A new hour begins with the first request after the last one."""
-        if self.now() >= self.began + _HOUR:
+        """A new time begins with the first request after the last one."""
+        if self.now() >= self.began + self.lasts:
             self.began, self.used = self.now(), 0
 
 
@@ -65,7 +66,7 @@ class Limits:
     def __init__(self, now: Callable[[], float]) -> None:
         self.core = Limit("core", 5000, now)
         self.graphql = Limit("graphql", 5000, now)
-        self.search = Limit("search", 30, now)
+        self.search = Limit("search", 30, now, _MINUTE)
 
     def __getitem__(self, resource: Resource) -> Limit:
         return {"core": self.core, "graphql": self.graphql, "search": self.search}[resource]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from standins.github.git import ZERO
+from standins.git import ZERO
 from standins.github.records import Pull, Repository, User
 from standins.github.reviews import Reviews
 from standins.github.state import Refused
@@ -138,15 +138,7 @@ class Pulls(Reviews):
     def _rebased(self, pull: Pull, now: str | None, by: User) -> None:
         """Its base moved, or is gone."""
         if now is None:
-            into = [
-                one
-                for one in pull.repository.pulls.values()
-                if one.head == pull.base and one.merged_at
-            ]
-            if into:
-                self.retarget(pull, into[-1].base, by)
-            else:
-                self.close(pull, by)
+            self.close(pull, by)
         elif pull.repository.bare.holds(now, pull.head_sha):
             self.merged(pull, now, by)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from standins.github.git import Bare
+from standins.git import Bare
 
 Moment = str  # as the host writes it: 2026-01-31T12:00:00Z
 MergeMethod = Literal["merge", "squash", "rebase"]
@@ -29,6 +29,7 @@ class User(Record):
     prefix = "U"
     login: str
     kind: Literal["User", "Bot", "Organization"] = "User"
+    writes: bool = True  # to whatever is there; an outsider's reviews decide nothing
 
     @property
     def typename(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -123,6 +124,8 @@ class Issue(Said):
     labels: list[Label] = field(default_factory=list[Label])
     assignees: list[User] = field(default_factory=list[User])
     comments: list[Comment] = field(default_factory=list[Comment])
+    parent: "Issue | None" = None
+    parts: list["Issue"] = field(default_factory=list["Issue"])
 
 
 @dataclass(eq=False, kw_only=True)
@@ -267,6 +270,7 @@ class Run(Record):
     typename, prefix = "WorkflowRun", "WFR"
     repository: Repository
     name: str
+    file: str
     branch: str
     sha: str
     created_at: Moment
@@ -282,3 +286,4 @@ class Job(Record):
     run: Run
     check: CheckRun
     log: str = ""
+    steps: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])

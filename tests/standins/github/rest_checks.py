@@ -122,7 +122,9 @@ def again(asked: Asked) -> Answer:
     one = of_id(_runs(asked), asked.path["run_id"])
     one.attempt += 1
     for failed in [job for job in one.jobs if job.check.conclusion not in ("success", None)]:
-        asked.world.job(asked.at, failed.check.name, None, workflow=one.name, sha=one.sha)
+        asked.world.job(
+            asked.at, failed.check.name, None, workflow=one.name, sha=one.sha, file=one.file
+        )
         one.jobs.remove(failed)
     return Answer(201, {})
 

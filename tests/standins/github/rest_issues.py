@@ -5,6 +5,7 @@ from typing import Any
 
 from standins.github.records import Comment, Issue
 from standins.github.rest import Answer, Asked, answers, found, of_id
+from standins.github.state import Refused
 
 
 @answers("issues/list-for-repo")
@@ -49,9 +50,11 @@ def shown(asked: Asked) -> Answer:
 @answers("issues/create")
 def created(asked: Asked) -> Answer:
     assignees = asked.given("assignees") or [asked.given("assignee")]
+    labels = _names(asked.given("labels", []))
+    pushes = asked.access.may_push  # else both are passed over without a word
     made = asked.world.issue(
         asked.at.full_name, str(asked.given("title")), asked.given("body") or "",
-        labels=_names(asked.given("labels", [])), assignees=assignees, author=asked.by,
+        labels=labels if pushes else [], assignees=assignees if pushes else [], author=asked.by,
     )  # fmt: skip
     return Answer(201, told := asked.telling.issue(made), {"location": told["url"]})
 
@@ -72,6 +75,26 @@ def updated(asked: Asked) -> Answer:
     elif body.get("state") == "open":
         world.reopen(issue, asked.by)
     return Answer(200, asked.telling.issue(issue))
+
+
+@answers("issues/list-sub-issues")
+def parts(asked: Asked) -> Answer:
+    return Answer(200, [asked.telling.issue(one) for one in asked.page_of(asked.issue.parts)])
+
+
+@answers("issues/add-sub-issue")
+def new_part(asked: Asked) -> Answer:
+    every = [one for at in asked.world.repositories.values() for one in at.issues.values()]
+    part = of_id(every, str(asked.given("sub_issue_id")))
+    if part.parent and not asked.given("replace_parent"):
+        raise Refused(422, "Issue may not contain duplicate sub-issues")
+    asked.world.part(asked.issue, part)
+    return Answer(201, asked.telling.issue(part))
+
+
+@answers("issues/get-parent")
+def whole(asked: Asked) -> Answer:
+    return Answer(200, asked.telling.issue(found(asked.issue.parent)))
 
 
 @answers("issues/list-comments")
@@ -148,7 +171,8 @@ def new_label(asked: Asked) -> Answer:
 @answers("issues/add-assignees")
 def assigned(asked: Asked) -> Answer:
     there = [user.login for user in asked.issue.assignees]
-    asked.world.assign(asked.issue, [*there, *asked.given("assignees", [])], asked.by)
+    added: list[str] = asked.given("assignees", []) if asked.access.may_push else []
+    asked.world.assign(asked.issue, [*there, *added], asked.by)
     return Answer(201, asked.telling.issue(asked.issue))
 
 

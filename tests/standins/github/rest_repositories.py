@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from standins.github.git import GitRefused
+from standins.git import GitRefused
 from standins.github.limits import RESOURCES
 from standins.github.records import Protection
 from standins.github.rest import Answer, Asked, answers, found
@@ -94,6 +94,12 @@ def rules(asked: Asked) -> Answer:
 def ref(asked: Asked) -> Answer:
     name = f"refs/{asked.path['ref']}"
     return Answer(200, _ref(asked, name, found(asked.at.bare.find(name))))
+
+
+@answers("git/get-commit")
+def git_commit(asked: Asked) -> Answer:
+    sha = found(asked.at.bare.find(asked.path["commit_sha"]))
+    return Answer(200, asked.telling.git_commit(asked.at.bare.commit(sha), asked.at))
 
 
 @answers("git/create-ref")

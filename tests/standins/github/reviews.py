@@ -2,8 +2,8 @@
 
 from typing import Literal
 
+from standins.git import GitRefused
 from standins.github.checks import Checks
-from standins.github.git import GitRefused
 from standins.github.records import Pull, Review, ReviewComment, Thread, User
 from standins.github.state import Refused
 

@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import wraps
-from inspect import isfunction
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from standins.github.git import Bare
+from standins.git import Bare
 from standins.github.records import (
     CheckRun,
     CheckSuite,
@@ -25,6 +23,7 @@ from standins.github.records import (
     Status,
     User,
 )
+from standins.one_at_a_time import OneAtATime
 
 R = TypeVar("R", bound=Record)
 README = "# sample\n"
@@ -49,11 +48,21 @@ class NotFound(Refused):
 
 @dataclass(frozen=True)
 class Access:
-    """What a token is good for."""
+    """What a token is good for; who may not push opens issues, and neither labels nor assigns."""
 
     token: str
     user: User
     may_write: bool = True
+    may_push: bool = True
+
+
+@dataclass(frozen=True)
+class App:
+    """A GitHub App; what is signed with the other half of its key is its word."""
+
+    id: str
+    installation: int
+    public_key: str
 
 
 @dataclass(frozen=True)
@@ -80,26 +89,6 @@ class Hook:
         return event == "ping" or not self.events or event in self.events
 
 
-class OneAtATime:
-    """Its public methods wait for each other, whichever thread they are called on."""
-
-    lock: AbstractContextManager[Any]
-
-    def __init_subclass__(cls) -> None:
-        for name, method in list(vars(cls).items()):
-            if isfunction(method) and not name.startswith("_"):
-                setattr(cls, name, _waiting(method))
-
-
-def _waiting(method: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(method)
-    def called(self: OneAtATime, *given: Any, **named: Any) -> Any:
-        with self.lock:
-            return method(self, *given, **named)
-
-    return called
-
-
 class State(OneAtATime):
     """Users, tokens and repositories. `now` may be replaced by a clock of the test's own."""
 
@@ -110,8 +99,9 @@ class State(OneAtATime):
         self.lock: AbstractContextManager[Any] = threading.RLock()
         self.users: dict[str, User] = {}
         self.tokens: dict[str, Access] = {}
+        self.apps: dict[str, App] = {}
         self.repositories: dict[str, Repository] = {}
-        self.suites: dict[tuple[Repository, str, str], CheckSuite] = {}
+        self.suites: dict[tuple[Repository, str, str, str], CheckSuite] = {}
         self.checks: list[CheckRun] = []
         self.statuses: list[Status] = []
         self.runs: list[Run] = []
@@ -130,10 +120,17 @@ class State(OneAtATime):
             self.users[login] = self.kept(User(id=self.next_id(), login=login, kind=kind))
         return self.users[login]
 
-    def token(self, token: str, login: str = "octocat", *, may_write: bool = True) -> Access:
+    def token(
+        self, token: str, login: str = "octocat", *, may_write: bool = True, may_push: bool = True
+    ) -> Access:
         """From now on this token speaks for that user."""
-        self.tokens[token] = Access(token, self.user(login), may_write)
+        self.tokens[token] = Access(token, self.user(login), may_write, may_push)
         return self.tokens[token]
+
+    def app(self, id: str, installation: int, public_key: str) -> App:
+        """An app that is installed everywhere."""
+        self.apps[id] = App(id, installation, public_key)
+        return self.apps[id]
 
     def repository(self, name: str, **settings: Any) -> Repository:
         """`owner/name`; made, with one commit on its main branch, if there is no such."""

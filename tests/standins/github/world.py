@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from standins.github.git import GitRefused
+from standins.git import GitRefused
 from standins.github.pulls import Pulls
 from standins.github.records import AutoMerge, MergeMethod, Pull, QueueEntry, Repository, User
 from standins.github.state import Refused
@@ -32,12 +32,14 @@ class World(Pulls):
         pull.repository.bare.point(f"refs/heads/{pull.base}", landed, before[pull.base])
         self.merged(pull, landed, by)
         if pull.repository.delete_merged and not pull.foreign:
-            pull.repository.bare.drop(f"refs/heads/{pull.head}")
+            self._gone(pull, by)
         self.pushed(pull.repository, before, by)
         return landed
 
-    def update_branch(self, pull: Pull, by: User | None = None, sha: str | None = None) -> None:
-        """Merge the base into the head."""
+    def update_branch(
+        self, pull: Pull, by: User | None = None, sha: str | None = None, *, rebase: bool = False
+    ) -> None:
+        """Merge the base into the head, or the head onto the base."""
         base, head = self.tips(pull)
         if sha and sha != head:
             raise Refused(422, "expected head sha didn't match current head ref.")
@@ -50,7 +52,8 @@ class World(Pulls):
         into = f"Merge branch '{pull.base}' into {pull.head}"
         before = at.bare.heads()
         tree = at.bare.joined(head, base) or pull.tree
-        at.bare.point(f"refs/heads/{pull.head}", at.bare.record(tree, [head, base], into), head)
+        made = at.bare.replayed(base, head) if rebase else at.bare.record(tree, [head, base], into)
+        at.bare.point(f"refs/heads/{pull.head}", made, head)
         self.pushed(at, before, by or self.person)
 
     def merge_state(self, pull: Pull) -> MergeState:
@@ -147,6 +150,12 @@ class World(Pulls):
             raise Refused(405, reason)
         if self._too_old(pull):
             raise Refused(405, "Head branch is not up to date with the base branch")
+
+    def _gone(self, pull: Pull, by: User) -> None:
+        """Where the host itself deletes a branch, what goes into it goes where that went."""
+        for above in self.open_pulls(repository=pull.repository, base=pull.head):
+            self.retarget(above, pull.base, by)
+        pull.repository.bare.drop(f"refs/heads/{pull.head}")
 
     def _too_old(self, pull: Pull) -> bool:
         return pull.repository.protection(pull.base).up_to_date and self.behind(pull)

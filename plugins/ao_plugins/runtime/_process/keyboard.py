@@ -2,10 +2,12 @@
 
 The screen is made from the log, as far as it was read. Each step that types has the host listen to
 the agent no further for a moment, judges the screen as it then is, and says to the host how far the
-log had come: where that has moved all the same, nothing is typed, and it is judged again. So an
-agent that draws without pause can be typed to, and never to a screen that nobody has judged.
+log had come: where that has moved all the same, nothing is typed, and it is judged again. The
+moment is made longer while there is more to be shown. So an agent that draws without pause can be
+typed to, also on a slow machine, and never to a screen that nobody has judged.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,8 +29,9 @@ if TYPE_CHECKING:
 
 _WINDOW = 1 << 20  # bytes that are shown; of what was before only the modes matter
 _GLANCE = 1 << 17  # the same while the agent is held up
+_STEP = 1 << 13  # so much of it before the host is told to hold on
 _HOLD = 1000  # milliseconds
-_TRIES = 10
+_PATIENCE = 20.0
 _MARK_LIMIT = 200
 _TEXT_LIMIT = 500
 _PASTED, _SUBMITTED, _UNMARKED = b"p", b"s", b"\0"
@@ -42,14 +45,14 @@ class Followed:
     at: int = 0
     busy: anyio.Lock = field(default_factory=anyio.Lock)
 
-    async def catch_up(self, place: Place, window: int) -> "Screen":
-        """The screen as the log has it now."""
+    async def catch_up(self, place: Place, window: int, most: int = sys.maxsize) -> "Screen":
+        """The screen as the log has it now, or once about so much more of it was read."""
         async with self.busy:
-            await anyio.to_thread.run_sync(self._read, place, window)
+            await anyio.to_thread.run_sync(self._read, place, window, most)
         return self.feed.screen
 
-    def _read(self, place: Place, window: int) -> None:
-        _, until = place.extent()
+    def _read(self, place: Place, window: int, most: int) -> None:
+        start, until = self.at, place.extent()[1]
         for kind, data, end in place.entries(self.at):
             if kind == SIZED:
                 columns, rows = int.from_bytes(data[:2], "big"), int.from_bytes(data[2:], "big")
@@ -57,7 +60,8 @@ class Followed:
             elif kind == SAID:
                 (self.feed.skim if until - end > window else self.feed.take)(data)
             self.at = end
-            if end >= until:  # what has come since may be more than one can ever catch up with
+            # what has come since may be more than one can ever catch up with
+            if end >= until or end - start >= most:
                 return
 
 
@@ -199,10 +203,13 @@ class ProcessKeyboard(Typable, Attended):
     async def _typed(
         self, handle: RuntimeHandle, host: Connection, step: _Step, marking: bytes
     ) -> bool:
-        for _ in range(_TRIES):
-            await self.shown(handle)  # most of it, while the agent goes on
+        screen = await self.shown(handle)  # most of it, while the agent goes on
+        followed, until = self._followed(held_of(handle)), anyio.current_time() + _PATIENCE
+        while anyio.current_time() < until:
             end = (await host.ask(b"h", _HOLD.to_bytes(2, "big"))).end
-            screen = await self.shown(handle, _GLANCE)
+            if followed.at < end:
+                screen = await followed.catch_up(self.own_place(handle), _GLANCE, _STEP)
+                continue
             if not step.suits(screen):
                 await host.ask(b"h", bytes(2))
                 return False

@@ -33,6 +33,8 @@ _PIECE = re.compile(
 )
 _CSI = re.compile(r"\x1b\[(?:[0-9;]*[@A-HJ-MPXa-gr`]|\??[0-9;]{0,60}[hlJK]|[su])", re.ASCII)
 _MODES = re.compile(rb"\x1b\[\?[0-9;]{1,60}[hl]")
+_RUNS = re.compile(r"[\x00-\x7f]+|[^\x00-\x7f]")
+_ASCII = {chr(code): Char(chr(code)) for code in range(128)}
 _CONTROLS = re.compile(r"[\x80-\x9f\x00\x7f]")
 
 
@@ -76,14 +78,13 @@ class Screen(pyte.Screen):
         if self.charset or modes.IRM in self.mode or self.g0_charset != LAT1_MAP:
             super().draw(data)
             return
-        for char in data:
-            width = 1 if char.isascii() else wcwidth(char)
-            if width <= 0:
-                super().draw(char)
-                continue
-            if self.cursor.x + width > self.columns:
-                self._wrap(width)
-            self._put(char, width)
+        for text in _RUNS.findall(data):
+            if text.isascii():
+                self._put_ascii(text)
+            elif (width := wcwidth(text)) <= 0:
+                super().draw(text)
+            else:
+                self._put(text, width)
 
     def index(self) -> None:
         """Go down a line, and scroll at the last."""
@@ -126,13 +127,28 @@ class Screen(pyte.Screen):
         return StaticDefaultDict(self.default_char)
 
     def _put(self, char: str, width: int) -> None:
-        x, line = self.cursor.x, self.buffer[self.cursor.y]
-        if x == 0:
-            line.pop(_WRAPPED, None)
+        x, line = self._room(width)
         line[x] = Char(char)
         if width == 2:
             line[x + 1] = Char("")
         self.cursor.x = x + width
+
+    def _put_ascii(self, text: str) -> None:
+        """As much at once as a row takes: this is nearly all that is ever drawn."""
+        while text:
+            x, line = self._room(1)
+            part, text = text[: self.columns - x], text[self.columns - x :]
+            line.update(enumerate(map(_ASCII.__getitem__, part), x))
+            self.cursor.x = x + len(part)
+
+    def _room(self, width: int) -> tuple[int, dict[int, Char]]:
+        """Where something so wide is put: the column, and the row's cells."""
+        if self.cursor.x + width > self.columns:
+            self._wrap(width)
+        x, line = self.cursor.x, self.buffer[self.cursor.y]
+        if x == 0:
+            line.pop(_WRAPPED, None)
+        return x, line
 
     def _wrap(self, width: int) -> None:
         if modes.DECAWM not in self.mode:

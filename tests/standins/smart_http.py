@@ -3,17 +3,32 @@
 import base64
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
-from standins.github.records import Repository
-from standins.github.state import Access, NotFound
-from standins.github.world import World
+from standins.git import Bare
 from standins.server import Reply, Request
 
-_SERVED = re.compile(r"/([^/]+/[^/]+?)(?:\.git)?(/info/refs|/git-upload-pack|/git-receive-pack)")
+_SERVED = re.compile(r"/([^/]+(?:/[^/]+)+?)(/info/refs|/git-upload-pack|/git-receive-pack)")
 _PLAIN = {"content-type": "text/plain; charset=utf-8"}
-_WHO = {**_PLAIN, "www-authenticate": 'Basic realm="GitHub"'}
+_REFUSED = {
+    401: b"Invalid username or token.",
+    403: b"Write access to repository not granted.",
+    404: b"Repository not found.",
+}
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A repository as it is open to one user; `pushed` is told where its branches were before."""
+
+    bare: Bare
+    user: str
+    may_write: bool
+    pushed: Callable[[Mapping[str, str]], None]
 
 
 def service(request: Request) -> str | None:
@@ -25,25 +40,27 @@ def service(request: Request) -> str | None:
     return asked or "git-upload-pack"
 
 
-def served(world: World, request: Request) -> Reply:
-    """What git answers to whoever is known here."""
+def served(
+    request: Request,
+    opened: Callable[[str, str], Opened | None],
+    known: bool,
+    lock: AbstractContextManager[Any],
+) -> Reply:
+    """What git answers, if whoever asks is known; `opened` finds by a repository's path."""
     match = _SERVED.fullmatch(request.path)
     assert match
-    access = world.tokens.get(password(request.headers))
-    if access is None:
-        return Reply(401, _WHO, b"Invalid username or token.")
-    try:
-        repository = world.named(match[1])
-    except NotFound:
-        return Reply(404, _PLAIN, b"Repository not found.")
+    if not known:
+        return _refused(401)
+    if (at := opened(match[1].removesuffix(".git"), password(request.headers))) is None:
+        return _refused(404)
     if service(request) == "git-upload-pack":
-        return _asked(repository, request, match[2], access)
-    if not access.may_write:
-        return Reply(403, _PLAIN, b"Write access to repository not granted.")
-    with world.lock:
-        before = repository.bare.heads()
-        reply = _asked(repository, request, match[2], access)
-        world.pushed(repository, before, access.user)
+        return _asked(at, request, match[2])
+    if not at.may_write:
+        return _refused(403)
+    with lock:
+        before = at.bare.heads()
+        reply = _asked(at, request, match[2])
+        at.pushed(before)
     return reply
 
 
@@ -57,11 +74,16 @@ def password(headers: Mapping[str, str]) -> str:
     return plain.partition(":")[2] or plain.partition(":")[0]
 
 
-def _asked(at: Repository, request: Request, step: str, access: Access) -> Reply:
+def _refused(status: int) -> Reply:
+    who = {"www-authenticate": 'Basic realm="Git"'} if status == 401 else {}
+    return Reply(status, {**_PLAIN, **who}, _REFUSED[status])
+
+
+def _asked(at: Opened, request: Request, step: str) -> Reply:
     told = {
         "GIT_PROJECT_ROOT": str(at.bare.folder), "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": step,
         "REQUEST_METHOD": request.method, "QUERY_STRING": urlsplit(request.target).query,
-        "REMOTE_USER": access.user.login, "REMOTE_ADDR": "127.0.0.1",
+        "REMOTE_USER": at.user, "REMOTE_ADDR": "127.0.0.1",
         "CONTENT_TYPE": request.headers.get("content-type", ""),
         "CONTENT_LENGTH": str(len(request.body)),
         "HTTP_CONTENT_ENCODING": request.headers.get("content-encoding", ""),

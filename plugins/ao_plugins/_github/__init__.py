@@ -1,0 +1,1 @@
+"""GitHub, as its pull requests and its issues both need it."""

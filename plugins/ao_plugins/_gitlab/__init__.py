@@ -1,0 +1,1 @@
+"""GitLab, as its merge requests and its issues both need it."""

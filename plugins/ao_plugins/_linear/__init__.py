@@ -1,0 +1,1 @@
+"""What speaks to Linear: its documents, its answers, and who signs in."""
