@@ -31,7 +31,8 @@ class Bucket:
         if self._left(known, urgency) < 1:
             return known.resets_at
         if urgency is Urgency.REFRESH and self.is_scarce(now) and self._next_refresh:
-            return max(now, min(self._next_refresh, now + self._apart, known.resets_at))
+            self._next_refresh = min(self._next_refresh, now + self._apart)  # the clock may go back
+            return max(now, min(self._next_refresh, known.resets_at))
         return now
 
     def is_scarce(self, now: datetime) -> bool:

@@ -276,6 +276,23 @@ async def test_who_cannot_wait_for_the_spacing_is_told_at_once(
     assert caught.value.retry_after == pytest.approx(HOUR / 9, rel=0.15)
 
 
+async def test_a_clock_that_is_set_back_spaces_out_no_further(
+    vendor: Vendor, budget: Budget, fake_clock: FakeClock
+) -> None:
+    vendor.left["core"] = 211
+    async with asking(vendor, budget) as ask:
+        await ask(urgency=REFRESH)
+        await ask(urgency=REFRESH)
+        fake_clock.jump(-2 * HOUR)
+        with anyio.move_on_after(60), pytest.raises(RateLimited) as caught:
+            await ask(urgency=REFRESH)
+        assert caught.value.retry_after == pytest.approx(HOUR / 9, rel=0.15)
+        await fake_clock.advance(caught.value.retry_after or 0)
+        with anyio.fail_after(60):
+            assert await ask(urgency=REFRESH) == 200
+    assert len(vendor.seen) == 3
+
+
 async def test_becoming_slow_is_told_once_and_being_free_again_is_too(
     vendor: Vendor, budget: Budget, fake_clock: FakeClock
 ) -> None:
