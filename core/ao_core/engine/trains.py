@@ -256,11 +256,19 @@ def _arrived(
 ) -> tuple[Session, Sequence[NewEvent]]:
     """The session once its work has reached its target, as a look at its pull request has it."""
     if ride.fate not in aftermath.DONE:
-        return aftermath.left_behind(now, ride), ()
+        return _in_conflict(aftermath.left_behind(now, ride), pull, ride), ()
     done = replace(pull, state=PullState.MERGED, merged_as=ride.commit)
     seen = Observation(engine.clock.now(), pull=done)
     decided = decide(replace(now, merged_as=ride.commit), seen, engine.policy_of(now))
     return decided.session, decided.events
+
+
+def _in_conflict(now: Session, pull: Pull, ride: Ride) -> Session:
+    """Where a host's own looks tell of conflicts, too: so this one is not told again, nor over."""
+    known = now.pr.judged
+    if ride.fate is not Fate.CONFLICT or known is None or now.pr.head != pull.head:
+        return now
+    return replace(now, pr=replace(now.pr, judged=replace(known, conflicts=pull.head)))
 
 
 def _free(one: Candidate) -> Pull | None:

@@ -9,9 +9,12 @@ import anyio
 import pytest
 
 from ao_core.engine.intents import Intents
+from ao_core.engine.judging import is_settled, judged
 from ao_core.engine.trains import Report, Wish, merge
+from ao_core.git.train import Fate
 from ao_core.ids import SessionId
-from ao_core.model.judgement import Judged
+from ao_core.model.event import EventKind
+from ao_core.model.judgement import Judged, Judgement
 from ao_core.model.pause import Paused, PauseReason
 from ao_core.model.session import PrFacts, PrReason, PrState, Session, SessionReason, SessionState
 from ao_core.model.work import (
@@ -114,6 +117,18 @@ def unclear(session: Session) -> Session:
 
 
 DISMISSED = replace(FINE, decision=ReviewDecision.NONE)
+
+
+async def test_that_it_conflicts_is_known_though_no_look_has_told_so(books: Books) -> None:
+    host, idle = Host(replace(FINE, conflicts=True, files=("a.txt",))), SessionReason.TURN_ENDED
+    await books.keep(a_session(state=SessionState.IDLE, reason=idle, base="main", pr=APPROVED))
+    report = await merged(books, host, nothing)
+    assert report.members[0].fate is Fate.CONFLICT
+    after = books.records.session("app-1")
+    assert not is_settled(after, "merge-conflicts")
+    seen = Judgement("h", decision=ReviewDecision.APPROVED, conflicts=True, files=("a.txt",))
+    _, events = judged(after, seen)
+    assert EventKind.MERGE_CONFLICTS not in [one.kind for one in events]
 
 
 @pytest.mark.parametrize(
